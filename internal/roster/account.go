@@ -1,0 +1,87 @@
+package roster
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// Account is one customer of the operator: a chain or a business.
+type Account struct {
+	// ID is the account's key in the configuration.
+	ID string
+	// Name is the account's name for people.
+	Name string
+	// Country is an ISO 3166-1 alpha-2 code: the region of phone numbers that
+	// are written without one.
+	Country string
+	// Timezone is the account's IANA zone.
+	Timezone string
+	// Clubs are the account's locations by their key. An account without any
+	// has exactly one location, which needs no key.
+	Clubs map[string]Club
+	// Connections are the configured systems by their key.
+	Connections map[string]Connection
+}
+
+// Club is one physical location of an account.
+type Club struct {
+	Name string
+	// Country and Timezone are the account's unless the club has its own.
+	Country  string
+	Timezone string
+}
+
+// Connection is one configured system of an account.
+type Connection struct {
+	// Ref is account/connection.
+	Ref string
+	// Adapter is the name of the adapter program.
+	Adapter string
+	// ClientID is the account's id in that system; may be empty.
+	ClientID string
+	// Clubs maps a club's key to its id in that system.
+	Clubs map[string]string
+	// Settings is the JSON object for the adapter with secrets in clear.
+	Settings Secret
+}
+
+// SDK returns the connection as its adapter receives it, without a logger.
+func (c Connection) SDK() sdk.Connection {
+	return sdk.Connection{Name: c.Ref, ClientID: c.ClientID, Clubs: c.Clubs, Settings: json.RawMessage(c.Settings.Reveal())}
+}
+
+// JobType says how a job delivers.
+type JobType string
+
+// The types of job.
+const (
+	// JobSync pushes creates and updates into the target.
+	JobSync JobType = "sync"
+	// JobImport starts an import session and serves the pages.
+	JobImport JobType = "import"
+)
+
+// Job is a configured flow from a connection through a mapping to a
+// connection.
+type Job struct {
+	// Ref is account/job.
+	Ref     string
+	Account string
+	Type    JobType
+	// From and To are the refs of the connections.
+	From, To string
+	// Kinds are the kinds of record in the order in which a run handles them.
+	Kinds []sdk.Kind
+	// Mapping is the path of the script.
+	Mapping string
+	// Schedule is "manual", a cron line or "every" with a duration.
+	Schedule string
+	// Location is the zone of a cron line.
+	Location *time.Location
+	// Override, Upload and Notify go with the announcement of an import.
+	Override bool
+	Upload   string
+	Notify   bool
+}

@@ -1,0 +1,86 @@
+package roster
+
+import "github.com/rosterd/rosterd/plugins/sdk"
+
+// Verdict is what a mapping decided about one record.
+type Verdict byte
+
+// The verdicts.
+const (
+	// VerdictMapped: Data holds the target record.
+	VerdictMapped Verdict = iota
+	// VerdictSkipped: the script wants none, and says why.
+	VerdictSkipped
+	// VerdictRejected: to quarantine.
+	VerdictRejected
+)
+
+// Mapped is what became of one source page, record by record in order.
+type Mapped struct {
+	// Fields are the target fields that occur on the page; a record's Fields
+	// are positions in it.
+	Fields  []string
+	Records []MappedRecord
+}
+
+// MappedRecord is what became of one record.
+type MappedRecord struct {
+	// Row is the record's index in its page.
+	Row     int
+	Verdict Verdict
+	// ID, Club and Position are the source record's. Club is the account's key
+	// of the club, empty for an account without clubs.
+	ID, Club, Position string
+	// Key identifies the target record: for an import its external_id.
+	Key string
+	// Data is the encoded target record of VerdictMapped: for an import one
+	// client as a JSON object.
+	Data []byte
+	// Fields are the target fields that the record carries.
+	Fields FieldSet
+	// Code and Reason say why a record was skipped or rejected; Line is the
+	// script's line where that is known. They hold no values of the record.
+	Code, Reason string
+	Line         int
+	// Stage is where a rejected record was refused.
+	Stage Stage
+	// Payload is the source record as JSON, for the quarantine; only with
+	// VerdictRejected.
+	Payload []byte
+}
+
+// MaxFields bounds the target fields of one page.
+const MaxFields = 256
+
+// FieldSet is a set of positions below [MaxFields].
+type FieldSet [MaxFields / 64]uint64
+
+// Add puts position i into the set.
+func (s *FieldSet) Add(i int) { s[i/64] |= 1 << (i % 64) }
+
+// Has reports whether position i is in the set.
+func (s FieldSet) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
+
+// Union adds every position of other.
+func (s *FieldSet) Union(other FieldSet) {
+	for i := range s {
+		s[i] |= other[i]
+	}
+}
+
+// MapTarget is what a mapping's result must satisfy and how it is encoded.
+type MapTarget struct {
+	// Kind is the kind of record that is mapped.
+	Kind sdk.Kind
+	// Required are the fields without which a record is quarantined.
+	Required []string
+	// KeyField is the field that identifies the record at the target; where a
+	// script leaves it out, the source id stands for it.
+	KeyField string
+}
+
+// ImportTarget is the [MapTarget] of an import: first_name is mandatory, and
+// external_id identifies the client (seed document, "Mandatory fields").
+func ImportTarget(kind sdk.Kind) MapTarget {
+	return MapTarget{Kind: kind, Required: []string{"first_name"}, KeyField: "external_id"}
+}

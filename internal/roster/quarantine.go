@@ -1,0 +1,60 @@
+package roster
+
+import (
+	"time"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// Stage says where a record was refused.
+type Stage string
+
+// The stages at which a record can be refused.
+const (
+	// StageRead: the adapter could not read it.
+	StageRead Stage = "read"
+	// StageMap: the script rejected it, failed on it or was stopped on it.
+	StageMap Stage = "map"
+	// StageFreeze: the change set cannot take it (a missing mandatory field,
+	// an id that is already there).
+	StageFreeze Stage = "freeze"
+	// StageDeliver: the target refused it.
+	StageDeliver Stage = "deliver"
+)
+
+// Quarantined is a refused record, waiting for a replay or a person. Everything
+// in it but Payload is free of personal data.
+type Quarantined struct {
+	// ID is derived from the job, the kind and the record's identity, so that
+	// the same record refused again has the same id. The store fills it in.
+	ID  string `json:"id"`
+	Job string `json:"job"`
+	Run string `json:"run"`
+	// Kind and Record name the record in the source; Record is empty where
+	// its id could not be read.
+	Kind     sdk.Kind `json:"kind"`
+	Record   string   `json:"record,omitempty"`
+	Position string   `json:"position,omitempty"`
+	Stage    Stage    `json:"stage"`
+	// Code groups by cause ("map.rejected", "freeze.duplicate_id").
+	Code string `json:"code"`
+	// Reason is the cause in words, the same for every record of one cause.
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+	// Payload is the source record as JSON, or what could be read of it.
+	// It is stored sealed.
+	Payload []byte `json:"payload,omitempty"`
+}
+
+// Codes of quarantined records.
+const (
+	CodeReadRejected    = "read.rejected"
+	CodeMapRejected     = "map.rejected"
+	CodeMapError        = "map.error"
+	CodeMapStopped      = "map.stopped"
+	CodeMapInvalid      = "map.invalid"
+	CodeMapClub         = "map.unknown_club"
+	CodeFreezeMissing   = "freeze.missing_field"
+	CodeFreezeDuplicate = "freeze.duplicate_id"
+	CodeFreezeTooLarge  = "freeze.too_large"
+)

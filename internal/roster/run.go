@@ -1,0 +1,94 @@
+package roster
+
+import "time"
+
+// RunState is where a run is, or how it ended.
+type RunState string
+
+// The states of a run. A run that left a record behind never ends as RunOK.
+const (
+	// RunQueued: accepted and stored, not begun.
+	RunQueued RunState = "queued"
+	// RunPreparing: reading, mapping and comparing. Nothing was written
+	// anywhere; after a crash the preparation starts again.
+	RunPreparing RunState = "preparing"
+	// RunDelivering: the change set is being delivered; a crash resumes here.
+	RunDelivering RunState = "delivering"
+
+	RunOK        RunState = "ok"
+	RunPartial   RunState = "partial"
+	RunFailed    RunState = "failed"
+	RunBlocked   RunState = "blocked"
+	RunCancelled RunState = "cancelled"
+	RunSkipped   RunState = "skipped"
+)
+
+// Ended reports whether the run is over.
+func (s RunState) Ended() bool {
+	switch s {
+	case RunQueued, RunPreparing, RunDelivering:
+		return false
+	}
+	return true
+}
+
+// Run is one execution of a job.
+type Run struct {
+	ID   string  `json:"id"`
+	Job  string  `json:"job"`
+	Type JobType `json:"type"`
+	// Trigger says who asked: "manual", "schedule" or "quickstart".
+	Trigger string     `json:"trigger"`
+	State   RunState   `json:"state"`
+	Asked   time.Time  `json:"asked"`
+	Started *time.Time `json:"started,omitempty"`
+	Ended   *time.Time `json:"ended,omitempty"`
+	Counts  Counts     `json:"counts"`
+	// Fields are the target fields of the frozen clients, sorted.
+	Fields []string `json:"fields,omitempty"`
+	// Warnings are for the operator; they hold no values of records.
+	Warnings []string `json:"warnings,omitempty"`
+	// Fault says why a run failed or is partial.
+	Fault *Fault `json:"fault,omitempty"`
+	// Script is the SHA-256 of the mapping that made the change set, in hex.
+	Script string `json:"script,omitempty"`
+}
+
+// Fault says what went wrong and what to do next.
+type Fault struct {
+	// Code is stable, in dotted words ("mapping.syntax", "adapter.crashed").
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Error returns the message and the hint.
+func (f *Fault) Error() string {
+	if f.Hint == "" {
+		return f.Message
+	}
+	return f.Message + "\n  hint: " + f.Hint
+}
+
+// Counts are the numbers of a run. For an import
+//
+//	Read = Frozen + Skipped + Quarantined
+//	Frozen = Served + Unserved
+//	Served = Created + Updated + Kept + Failed + Unknown
+//
+// Created, Updated, Kept and Failed are nil until the target has told them.
+type Counts struct {
+	Read        int `json:"read"`
+	Skipped     int `json:"skipped"`
+	Quarantined int `json:"quarantined"`
+
+	Frozen   int `json:"frozen"`
+	Served   int `json:"served"`
+	Unserved int `json:"unserved"`
+
+	Created *int `json:"created"`
+	Updated *int `json:"updated"`
+	Kept    *int `json:"kept"`
+	Failed  *int `json:"failed"`
+	Unknown int  `json:"unknown"`
+}
