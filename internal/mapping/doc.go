@@ -1,0 +1,2 @@
+// Package mapping runs mapping scripts in worker processes.
+package mapping

@@ -1,0 +1,3 @@
+function map(record, context)
+  return { first_name = record.first }
+end
