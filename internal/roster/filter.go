@@ -1,41 +1,40 @@
 package roster
 
-// RunFilter selects runs. Its zero value selects all of them; the latest come
-// first.
+// RunFilter selects runs. The zero filter selects every run.
 type RunFilter struct {
-	// Job is account/job; empty for every job.
+	// Job is the ref of a job; empty for all jobs.
 	Job string
-	// State lists the states wanted; empty for every state.
+	// State lists the wanted states; empty for all states.
 	State []RunState
-	// Limit is the largest number wanted; 0 for no limit.
+	// Limit is the largest number of runs returned; 0 is no limit.
 	Limit int
 }
 
-// SessionFilter selects sessions. Its zero value selects all of them; the
-// latest come first.
+// SessionFilter selects sessions. The zero filter selects every session.
 type SessionFilter struct {
-	// Run is a run's id; empty for every run.
+	// Run is the id of a run; empty for all runs.
 	Run string
-	// Business is the target's business; empty for every business.
+	// Business is a business of the target; empty for all businesses.
 	Business string
 	// Open selects only sessions that are not over.
 	Open bool
-	// Limit is the largest number wanted; 0 for no limit.
+	// Limit is the largest number of sessions returned; 0 is no limit.
 	Limit int
 }
 
-// QuarantineFilter selects quarantined records. Its zero value selects all of
-// them, in the order of their ids.
+// QuarantineFilter selects quarantined records. The zero filter selects all.
 type QuarantineFilter struct {
-	// Job is account/job; empty for every job.
+	// Job is the ref of a job; empty for all jobs.
 	Job string
-	// Run is the run that refused the record last; empty for every run.
+	// Run is the id of a run; empty for all runs. Without it a record that
+	// several runs refused is returned once, as the last of them left it.
 	Run string
-	// Code is the cause; empty for every cause.
+	// Code is one cause; empty for all causes.
 	Code string
-	// Limit is the largest number wanted; 0 for no limit.
+	// Limit is the largest number of entries returned; 0 is no limit.
 	Limit int
-	// After is the id behind which to begin; empty for the beginning.
+	// After is the id of the last entry of the answer before; entries are
+	// ordered by id.
 	After string
 }
 
@@ -44,8 +43,5 @@ type QuarantineGroup struct {
 	Stage  Stage  `json:"stage"`
 	Code   string `json:"code"`
 	Reason string `json:"reason"`
-	// Count is the number of records.
-	Count int `json:"count"`
-	// Example is the id of one of them.
-	Example string `json:"example,omitempty"`
+	Count  int    `json:"count"`
 }

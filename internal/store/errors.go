@@ -1,0 +1,44 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrNotFound says that there is nothing under the given id.
+	ErrNotFound = errors.New("not found")
+	// ErrExists says that something stands where something else was to be put.
+	ErrExists = errors.New("already exists")
+	// ErrLocked says that another process uses the state directory. The error
+	// is a [*LockedError].
+	ErrLocked = errors.New("state directory is in use")
+	// ErrSealed says that a sealed value cannot be opened: it was changed,
+	// moved or cut, or was sealed with another key.
+	ErrSealed = errors.New("sealed value cannot be opened")
+	// ErrSchema says that the database has a layout that this program does not
+	// know.
+	ErrSchema = errors.New("unknown schema of the database")
+	// ErrDamaged says that the database cannot be read.
+	ErrDamaged = errors.New("database is damaged")
+)
+
+// LockedError names the process that uses a state directory.
+type LockedError struct {
+	// Dir is the state directory.
+	Dir string
+	// PID is the process id of the holder, 0 when it is not known.
+	PID int
+}
+
+// Error names the directory and the holder, and says what to do.
+func (e *LockedError) Error() string {
+	holder := "another process"
+	if e.PID > 0 {
+		holder = fmt.Sprintf("process %d", e.PID)
+	}
+	return fmt.Sprintf("state directory %s is in use by %s: stop it first, or set another state_dir", e.Dir, holder)
+}
+
+// Is makes the error match [ErrLocked].
+func (e *LockedError) Is(target error) bool { return target == ErrLocked }

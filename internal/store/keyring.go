@@ -1,0 +1,123 @@
+package store
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// MasterKeyBytes is the length of the master key.
+const MasterKeyBytes = 32
+
+// KeyID tells master keys apart without revealing them. It leads every sealed
+// value, so that a value sealed with another key is recognised.
+type KeyID [4]byte
+
+// String returns the id in hex.
+func (id KeyID) String() string { return hex.EncodeToString(id[:]) }
+
+// Keyring derives every key of the daemon from one master key: HKDF with
+// SHA-256 and the purpose as its info, so that no key serves two purposes. It
+// is safe for concurrent use.
+type Keyring struct {
+	id     KeyID
+	master []byte
+}
+
+// NewKeyring makes a keyring from a master key: 32 bytes, or the same as 64 hex
+// digits with white space around them (as `openssl rand -hex 32` prints it).
+func NewKeyring(master []byte) (*Keyring, error) {
+	key := bytes.Clone(master)
+	if len(key) != MasterKeyBytes {
+		var err error
+		if key, err = hex.DecodeString(string(bytes.TrimSpace(master))); err != nil || len(key) != MasterKeyBytes {
+			return nil, errors.New("the master key is neither 32 bytes nor 64 hex digits: make one with `openssl rand -hex 32`")
+		}
+	}
+	k := &Keyring{master: key}
+	id, err := k.Derive("key id")
+	if err != nil {
+		return nil, err
+	}
+	copy(k.id[:], id)
+	return k, nil
+}
+
+// ID returns the id of the master key.
+func (k *Keyring) ID() KeyID { return k.id }
+
+// Derive returns the 32-byte key of one purpose.
+func (k *Keyring) Derive(purpose string) ([]byte, error) { return k.derive(purpose, nil) }
+
+func (k *Keyring) derive(purpose string, salt []byte) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, k.master, salt, "rosterd "+purpose, sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
+	}
+	return key, nil
+}
+
+// sealedVersion leads a sealed value: version, key id, nonce, text, tag.
+const sealedVersion = 1
+
+const sealedHeader = 1 + len(KeyID{})
+
+// Sealer seals values of one purpose with AES-256-GCM under random nonces,
+// which is safe for some four thousand million values. It is safe for
+// concurrent use.
+type Sealer struct {
+	id   KeyID
+	aead cipher.AEAD
+}
+
+// Sealer returns the sealer of one purpose.
+func (k *Keyring) Sealer(purpose string) (*Sealer, error) {
+	key, err := k.Derive(purpose)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("make the cipher for %s: %w", purpose, err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("make the cipher for %s: %w", purpose, err)
+	}
+	return &Sealer{id: k.id, aead: aead}, nil
+}
+
+// Seal returns value sealed. It opens again only with the same place, which
+// names where the value is kept: a value moved elsewhere does not open.
+func (s *Sealer) Seal(value, place []byte) []byte {
+	out := make([]byte, 0, sealedHeader+len(value)+s.aead.Overhead())
+	out = append(append(out, sealedVersion), s.id[:]...)
+	return s.aead.Seal(out, nil, value, place)
+}
+
+// Open returns the value in sealed, or [ErrSealed].
+func (s *Sealer) Open(sealed, place []byte) ([]byte, error) {
+	if len(sealed) < sealedHeader+s.aead.Overhead() || sealed[0] != sealedVersion {
+		return nil, fmt.Errorf("%w: it is cut or not of this version", ErrSealed)
+	}
+	if err := s.id.check(sealed[1:sealedHeader]); err != nil {
+		return nil, err
+	}
+	value, err := s.aead.Open(nil, nil, sealed[sealedHeader:], place)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it was changed or moved", ErrSealed)
+	}
+	return value, nil
+}
+
+func (id KeyID) check(found []byte) error {
+	if bytes.Equal(found, id[:]) {
+		return nil
+	}
+	return fmt.Errorf("%w: it was sealed with master key %x, the configured one is %s", ErrSealed, found, id)
+}
