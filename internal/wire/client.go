@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+	adapterv1 "github.com/rosterd/rosterd/plugins/sdk/proto/v1"
+)
+
+// Client makes calls to one adapter process. Every error it returns is an
+// [*sdk.Error]; one that wraps [ErrTransport] says that no answer came. It
+// serves concurrent calls and sets no deadline of its own.
+type Client struct {
+	rpc adapterv1.AdapterClient
+}
+
+// NewClient makes the daemon's end over a connection to an adapter.
+func NewClient(conn grpc.ClientConnInterface) *Client {
+	return &Client{rpc: adapterv1.NewAdapterClient(conn)}
+}
+
+// Describe returns the adapter's description of itself.
+func (c *Client) Describe(ctx context.Context) (sdk.Info, error) {
+	res, err := c.rpc.Describe(ctx, &adapterv1.DescribeRequest{})
+	if err != nil {
+		return sdk.Info{}, fromStatus(ctx, "describe", err)
+	}
+	return infoFromProto(res), nil
+}
+
+// Open opens a connection in the adapter's process.
+func (c *Client) Open(ctx context.Context, conn sdk.Connection) (*Remote, error) {
+	res, err := c.rpc.Open(ctx, &adapterv1.OpenRequest{
+		Name: conn.Name, ClientId: conn.ClientID, Clubs: conn.Clubs, Settings: conn.Settings,
+	})
+	if err != nil {
+		return nil, fromStatus(ctx, "open connection", err)
+	}
+	return &Remote{rpc: c.rpc, handle: res.GetHandle(), abilities: abilitiesFromProto(res.GetAbilities())}, nil
+}
+
+// Remote is one open connection in an adapter's process. It has the methods of
+// every ability; [Remote.Abilities] says which may be called.
+type Remote struct {
+	rpc       adapterv1.AdapterClient
+	handle    uint64
+	abilities []sdk.Ability
+}
+
+var (
+	_ sdk.Source        = (*Remote)(nil)
+	_ sdk.ImportStarter = (*Remote)(nil)
+	_ sdk.FieldLister   = (*Remote)(nil)
+	_ sdk.Checker       = (*Remote)(nil)
+)
+
+// Abilities returns what the connection can do with its settings.
+func (r *Remote) Abilities() []sdk.Ability { return r.abilities }
+
+// Close closes the connection in the adapter's process.
+func (r *Remote) Close(ctx context.Context) error {
+	_, err := r.rpc.Close(ctx, &adapterv1.CloseRequest{Handle: r.handle})
+	return fromStatus(ctx, "close connection", err)
+}
+
+// Read reads one page and validates it.
+func (r *Remote) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
+	res, err := r.rpc.Read(ctx, &adapterv1.ReadRequest{
+		Handle: r.handle, Kind: string(req.Kind), After: req.After, Limit: int32(min(req.Limit, sdk.MaxPageBytes)),
+	})
+	if err != nil {
+		return nil, fromStatus(ctx, "read page", err)
+	}
+	page := pageFromProto(res.GetPage())
+	if err := validate(page, req); err != nil {
+		return nil, sdk.Fail(sdk.CodeInternal, fmt.Errorf("read page: the adapter's answer: %w", err))
+	}
+	return page, nil
+}
+
+// validate checks what a page must be beyond its own form: an answer to the
+// request that was made.
+func validate(page *sdk.Page, req sdk.ReadRequest) error {
+	switch err := page.Validate(); {
+	case err != nil:
+		return err
+	case page.Kind != req.Kind:
+		return fmt.Errorf("%w: kind %s where %s was asked for", sdk.ErrPage, page.Kind, req.Kind)
+	case page.Rows > req.Limit:
+		return fmt.Errorf("%w: %d records where at most %d were asked for", sdk.ErrPage, page.Rows, req.Limit)
+	}
+	return nil
+}
+
+// ImportIdentity says on whose behalf imports run.
+func (r *Remote) ImportIdentity(ctx context.Context) (sdk.ImportIdentity, error) {
+	res, err := r.rpc.ImportIdentity(ctx, &adapterv1.ImportIdentityRequest{Handle: r.handle})
+	if err != nil {
+		return sdk.ImportIdentity{}, fromStatus(ctx, "import identity", err)
+	}
+	return sdk.ImportIdentity{BusinessUID: res.GetBusinessUid(), StaffUID: res.GetStaffUid()}, nil
+}
+
+// StartImport announces an import. With an error the outcome is
+// [sdk.OutcomeUnknown].
+func (r *Remote) StartImport(ctx context.Context, req sdk.StartImportRequest) (sdk.StartImportResponse, error) {
+	res, err := r.rpc.StartImport(ctx, startToProto(r.handle, req))
+	if err != nil {
+		err = fromStatus(ctx, "start import", err)
+		return sdk.StartImportResponse{Outcome: sdk.OutcomeUnknown, Code: code(err), Detail: err.Error()}, err
+	}
+	return sdk.StartImportResponse{
+		Outcome: outcomeFromProto(res.GetOutcome()), SessionID: clean(res.GetSessionId(), maxText),
+		Code: sdk.Code(clean(res.GetCode(), maxText)), Detail: clean(res.GetDetail(), maxText),
+	}, nil
+}
+
+func code(err error) sdk.Code {
+	if e, ok := errors.AsType[*sdk.Error](err); ok {
+		return e.Code
+	}
+	return sdk.CodeInternal
+}
+
+// ListFields lists the fields of the connection's business.
+func (r *Remote) ListFields(ctx context.Context) ([]sdk.Field, error) {
+	res, err := r.rpc.ListFields(ctx, &adapterv1.ListFieldsRequest{Handle: r.handle})
+	if err != nil {
+		return nil, fromStatus(ctx, "list fields", err)
+	}
+	return fieldsFromProto(res.GetFields()), nil
+}
+
+// Check tests the connection.
+func (r *Remote) Check(ctx context.Context) error {
+	_, err := r.rpc.Check(ctx, &adapterv1.CheckRequest{Handle: r.handle})
+	return fromStatus(ctx, "check", err)
+}
