@@ -1,40 +1,41 @@
 package roster
 
-// RunFilter selects runs. The zero filter selects every run.
+// RunFilter selects runs. Its zero value selects all of them; the latest come
+// first.
 type RunFilter struct {
-	// Job is the ref of a job; empty for all jobs.
+	// Job is account/job; empty for every job.
 	Job string
-	// State lists the wanted states; empty for all states.
+	// State lists the states wanted; empty for every state.
 	State []RunState
-	// Limit is the largest number of runs returned; 0 is no limit.
+	// Limit is the largest number wanted; 0 for no limit.
 	Limit int
 }
 
-// SessionFilter selects sessions. The zero filter selects every session.
+// SessionFilter selects sessions. Its zero value selects all of them; the
+// latest come first.
 type SessionFilter struct {
-	// Run is the id of a run; empty for all runs.
+	// Run is a run's id; empty for every run.
 	Run string
-	// Business is a business of the target; empty for all businesses.
+	// Business is the target's business; empty for every business.
 	Business string
 	// Open selects only sessions that are not over.
 	Open bool
-	// Limit is the largest number of sessions returned; 0 is no limit.
+	// Limit is the largest number wanted; 0 for no limit.
 	Limit int
 }
 
-// QuarantineFilter selects quarantined records. The zero filter selects all.
+// QuarantineFilter selects quarantined records. Its zero value selects all of
+// them, in the order of their ids.
 type QuarantineFilter struct {
-	// Job is the ref of a job; empty for all jobs.
+	// Job is account/job; empty for every job.
 	Job string
-	// Run is the id of a run; empty for all runs. Without it a record that
-	// several runs refused is returned once, as the last of them left it.
+	// Run is the run that refused the record last; empty for every run.
 	Run string
-	// Code is one cause; empty for all causes.
+	// Code is the cause; empty for every cause.
 	Code string
-	// Limit is the largest number of entries returned; 0 is no limit.
+	// Limit is the largest number wanted; 0 for no limit.
 	Limit int
-	// After is the id of the last entry of the answer before; entries are
-	// ordered by id.
+	// After is the id behind which to begin; empty for the beginning.
 	After string
 }
 
@@ -43,5 +44,8 @@ type QuarantineGroup struct {
 	Stage  Stage  `json:"stage"`
 	Code   string `json:"code"`
 	Reason string `json:"reason"`
-	Count  int    `json:"count"`
+	// Count is the number of records.
+	Count int `json:"count"`
+	// Example is the id of one of them.
+	Example string `json:"example,omitempty"`
 }

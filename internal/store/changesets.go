@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rosterd/rosterd/internal/roster"
 )
 
 // changeSetsDir is where change sets are kept in the state directory.
@@ -102,7 +104,7 @@ func (s *ChangeSets) path(run string) (string, error) {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_')
 	}
 	if !ok {
-		return "", fmt.Errorf("change set of run %q: an id has 1 to %d letters, digits, - or _", run, maxRunID)
+		return "", fmt.Errorf("change set of run %q: %w: an id has 1 to %d letters, digits, - or _", run, roster.ErrInvalid, maxRunID)
 	}
 	return filepath.Join(s.dir, run+changeSetExt), nil
 }

@@ -3,13 +3,15 @@ package store
 import (
 	"errors"
 	"fmt"
+
+	"github.com/rosterd/rosterd/internal/roster"
 )
 
 var (
-	// ErrNotFound says that there is nothing under the given id.
-	ErrNotFound = errors.New("not found")
-	// ErrExists says that something stands where something else was to be put.
-	ErrExists = errors.New("already exists")
+	// ErrNotFound is [roster.ErrNotFound].
+	ErrNotFound = roster.ErrNotFound
+	// ErrExists is [roster.ErrExists].
+	ErrExists = roster.ErrExists
 	// ErrLocked says that another process uses the state directory. The error
 	// is a [*LockedError].
 	ErrLocked = errors.New("state directory is in use")
