@@ -1,0 +1,112 @@
+package httpx
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// Sent is what became of a write.
+type Sent struct {
+	Answer
+	// Outcome is proven by the status, or by the point at which the sending
+	// failed; see [SendOnce].
+	Outcome sdk.Outcome
+	// Err says why there is no whole answer. It holds no token and no query.
+	Err error
+}
+
+// SendOnce sends body, a JSON document, exactly once: it is never repeated, by
+// no transport and by no redirect. The outcome is total:
+//
+//   - ok: a 2xx status and a body that was read whole.
+//   - refused: proven not executed. The sending failed before the first byte
+//     of the body left, so that no server can have had the whole request; or
+//     the status is 400, 401, 403, 404, 405, 413, 415, 422 or 429.
+//   - unknown: everything else, such as a 5xx, 408, a redirect, a time-out or
+//     a reset after the body began to leave, or a 2xx whose body is cut or too
+//     large.
+//
+// A body must not be empty.
+func (c *Client) SendOnce(ctx context.Context, method, path string, body []byte) Sent {
+	if err := c.limiter.Wait(ctx); err != nil {
+		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, err)}
+	}
+	if len(body) == 0 {
+		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, errEmptyBody)}
+	}
+	once := &onceBody{rest: bytes.NewReader(body)}
+	req, err := c.request(ctx, method, path, nil, once, len(body))
+	if err != nil {
+		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, err)}
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return Sent{Outcome: once.seal(), Err: c.scrub(method, path, err)}
+	}
+	defer func() { _ = resp.Body.Close() }() // the body is read or given up
+	answer, err := c.read(resp)
+	s := Sent{Answer: answer, Outcome: outcomeOf(answer.Status, err)}
+	if err != nil {
+		s.Err = c.scrub(method, path, err)
+	}
+	return s
+}
+
+var errEmptyBody = errors.New("nothing to send")
+
+// outcomeOf classifies an answer by its status; err is what went wrong while
+// its body was read. A refusal stands in the status alone.
+func outcomeOf(status int, err error) sdk.Outcome {
+	switch status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+		http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+		http.StatusUnprocessableEntity, http.StatusTooManyRequests:
+		return sdk.OutcomeRefused
+	}
+	if status >= 200 && status <= 299 && err == nil {
+		return sdk.OutcomeOK
+	}
+	return sdk.OutcomeUnknown
+}
+
+// onceBody is a body that remembers whether it was begun and that can be
+// sealed. The transport reads it in a goroutine of its own, which may still be
+// about to start when the call has already failed: only sealing makes "not
+// begun" a fact that stays true.
+type onceBody struct {
+	mu     sync.Mutex
+	rest   *bytes.Reader
+	begun  bool
+	sealed bool
+}
+
+// Read implements io.Reader.
+func (b *onceBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sealed {
+		return 0, io.ErrClosedPipe
+	}
+	b.begun = true
+	return b.rest.Read(p)
+}
+
+// Close implements io.Closer.
+func (b *onceBody) Close() error { return nil }
+
+// seal stops the body and says what its not being answered means.
+func (b *onceBody) seal() sdk.Outcome {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sealed = true
+	if b.begun {
+		return sdk.OutcomeUnknown
+	}
+	return sdk.OutcomeRefused
+}
