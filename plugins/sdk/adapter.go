@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 )
 
 // Kind says what a record describes.
@@ -135,7 +136,7 @@ type Opener struct {
 func Open[C any](open func(context.Context, Connection) (C, error)) Opener {
 	var zero C
 	return Opener{
-		abilities: AbilitiesOf(zero),
+		abilities: byMethods(zero),
 		open: func(ctx context.Context, c Connection) (any, error) {
 			v, err := open(ctx, c)
 			if err != nil {
@@ -158,8 +159,19 @@ type Limited interface {
 	Abilities() []Ability
 }
 
-// AbilitiesOf returns the abilities of v by its methods, or by [Limited].
+// AbilitiesOf returns the abilities of an opened value: those that its methods
+// make, and of these only the ones that [Limited] names where v has it.
 func AbilitiesOf(v any) []Ability {
+	has := byMethods(v)
+	l, ok := v.(Limited)
+	if !ok {
+		return has
+	}
+	limit := l.Abilities()
+	return slices.DeleteFunc(has, func(a Ability) bool { return !slices.Contains(limit, a) })
+}
+
+func byMethods(v any) []Ability {
 	var has []Ability
 	if _, ok := v.(Source); ok {
 		has = append(has, AbilitySource)

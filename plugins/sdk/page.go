@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // MaxPageBytes bounds the cells of a page. It stays well under the message
@@ -142,6 +143,11 @@ func (p *Page) Validate() error {
 	if int(start) != len(p.Cells) {
 		return fmt.Errorf("%w: %d bytes behind the last cell", ErrPage, len(p.Cells)-int(start))
 	}
+	// Each cell is led by an ASCII byte, which would cut a character that
+	// reached over the cell's end: the whole is UTF-8 when every cell is.
+	if !utf8.Valid(p.Cells) {
+		return fmt.Errorf("%w: a value that is not UTF-8", ErrPage)
+	}
 	return nil
 }
 
@@ -157,6 +163,11 @@ func (p *Page) validateHead() error {
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrPage, len(p.Cells), MaxPageBytes)
 	case len(p.Next) > MaxCursorBytes:
 		return fmt.Errorf("%w: cursor of %d bytes, at most %d", ErrPage, len(p.Next), MaxCursorBytes)
+	}
+	for _, r := range p.Rejected {
+		if len(r.Raw) > MaxRawBytes {
+			return fmt.Errorf("%w: %d raw bytes of a rejected record, at most %d", ErrPage, len(r.Raw), MaxRawBytes)
+		}
 	}
 	seen := make(map[string]struct{}, len(p.Columns))
 	for _, name := range p.Columns {
