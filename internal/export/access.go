@@ -1,0 +1,116 @@
+package export
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+// secrets are the SHA-256 sums of the valid secrets. Sums have one length, so
+// that comparing them tells nothing about how much of a guess was right.
+type secrets [][sha256.Size]byte
+
+func newSecrets(valid []roster.Secret) secrets {
+	var sums secrets
+	for _, secret := range valid {
+		if secret.Reveal() != "" {
+			sums = append(sums, sha256.Sum256([]byte(secret.Reveal())))
+		}
+	}
+	return sums
+}
+
+// has compares with every valid secret, whichever matches.
+func (s secrets) has(secret string) bool {
+	sum := sha256.Sum256([]byte(secret))
+	found := 0
+	for i := range s {
+		found |= subtle.ConstantTimeCompare(sum[:], s[i][:])
+	}
+	return found == 1
+}
+
+// sameText compares in a time that depends only on the lengths.
+func sameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// maxAddresses bounds the addresses that are remembered at one time.
+const maxAddresses = 4096
+
+// addressLimits bounds the rate of each address. When it is full it forgets an
+// arbitrary address: who has thousands of them is not stopped by rates, and
+// must not grow the daemon either.
+type addressLimits struct {
+	rate int
+	mu   sync.Mutex
+	of   map[netip.Addr]*rate.Limiter
+}
+
+func newAddressLimits(perSecond int) *addressLimits {
+	return &addressLimits{rate: perSecond, of: map[netip.Addr]*rate.Limiter{}}
+}
+
+func (l *addressLimits) allow(addr netip.Addr, now time.Time) bool {
+	if addr.Is6() && !addr.Is4In6() {
+		addr = netip.PrefixFrom(addr.WithZone(""), 64).Masked().Addr()
+	}
+	addr = addr.Unmap()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limiter, ok := l.of[addr]
+	if !ok {
+		if len(l.of) >= maxAddresses {
+			for other := range l.of {
+				delete(l.of, other)
+				break
+			}
+		}
+		limiter = newLimiter(l.rate)
+		l.of[addr] = limiter
+	}
+	return limiter.AllowN(now, 1)
+}
+
+func newLimiter(perSecond int) *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(perSecond), 2*perSecond)
+}
+
+// clientAddress is the address that a request comes from: of the connection,
+// and where that is a trusted proxy, the last address in X-Forwarded-For that
+// is not a trusted proxy as well. What stands before that address was written
+// by the caller and proves nothing.
+func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := peer.Addr().Unmap()
+	if len(trusted) == 0 || !contains(trusted, addr) {
+		return addr
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && contains(trusted, addr); i-- {
+		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = next.Unmap()
+	}
+	return addr
+}
+
+func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
+	for _, prefix := range prefixes {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}

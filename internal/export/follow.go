@@ -1,0 +1,197 @@
+package export
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// follow serves a session until it is over. A session that is not new was
+// announced before, or perhaps was: it is not announced again by itself.
+func (s *Sessions) follow(ctx context.Context, imp Import, session roster.Session, isNew bool) (Result, error) {
+	l := newLive(s.store, session, imp.Clients, s.options)
+	s.attach(l, session.Business)
+	defer s.detach(session.Business)
+	l.due = isNew
+	if !isNew {
+		s.log.Info("import goes on", "session", session.ID, "run", session.Run, "state", session.State, "served", session.ServedCount())
+	}
+	for {
+		if l.takeDue() {
+			if err := s.announce(ctx, l, imp); err != nil {
+				return Result{}, err
+			}
+		}
+		session, until := l.next(s.options)
+		if imp.Progress != nil {
+			imp.Progress(session.ServedCount())
+		}
+		if session.State.Ended() {
+			s.log.Info("import is over", "session", session.ID, "run", session.Run, "state", session.State,
+				"served", session.ServedCount(), "unserved", session.Clients()-session.ServedCount(), "reason", session.Reason)
+			return result(session), fault(session)
+		}
+		if err := s.await(ctx, l, until.Sub(s.now())); err != nil {
+			return Result{}, err
+		}
+	}
+}
+
+// await returns when something changed or the target was silent for too long.
+func (s *Sessions) await(ctx context.Context, l *live, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-l.changed:
+		return nil
+	case <-timer.C:
+		return l.expire(ctx, s.options, s.now())
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// announce sends the announcement once and stores what came of it. Requests are
+// answered while it runs, because the target asks for the first page at once.
+func (s *Sessions) announce(ctx context.Context, l *live, imp Import) error {
+	response, err := imp.Starter.StartImport(ctx, sdk.StartImportRequest{
+		Fields: imp.Fields, Override: imp.Override, Upload: imp.Upload, Notify: imp.Notify,
+	})
+	if err != nil {
+		response = sdk.StartImportResponse{Outcome: sdk.OutcomeUnknown, Detail: err.Error()}
+	}
+	session := l.session()
+	log := s.log.With("session", session.ID, "run", session.Run, "job", session.Job)
+	switch response.Outcome {
+	case sdk.OutcomeOK:
+		log.Info("import is announced", "clients", session.Clients())
+		return l.announced(ctx, response.SessionID, s.now())
+	case sdk.OutcomeRefused:
+		log.Warn("the target refused the import", "code", response.Code, "detail", clip(response.Detail))
+		return l.refused(ctx, clip(response.Detail), s.now())
+	case sdk.OutcomeUnknown:
+	}
+	if l.waitFrom(s.now()) {
+		log.Warn("it is not known whether the target took the announcement; waits for its first request",
+			"wait", s.options.AnnounceWait, "detail", clip(response.Detail))
+	}
+	return nil
+}
+
+func (s *Sessions) attach(l *live, business string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live[business] = l
+}
+
+func (s *Sessions) detach(business string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.live, business)
+}
+
+// forever stands for a wait that only an event ends.
+const forever = 1000 * time.Hour
+
+// next returns the session and when waiting for the target ends.
+func (l *live) next(options Options) (roster.Session, time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ledger.session, l.deadline(options)
+}
+
+// deadline is when the silence has lasted too long. The caller holds l.mu.
+func (l *live) deadline(options Options) time.Time {
+	switch l.ledger.session.State {
+	case roster.SessionAnnouncing:
+		return l.heard.Add(options.AnnounceWait)
+	case roster.SessionParked:
+		return l.heard.Add(forever)
+	default:
+		return l.heard.Add(options.SessionTimeout)
+	}
+}
+
+// expire takes the silence for an answer, unless the target was heard
+// meanwhile.
+func (l *live) expire(ctx context.Context, options Options, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Before(l.deadline(options)) {
+		return nil
+	}
+	switch l.ledger.session.State {
+	case roster.SessionAnnouncing:
+		return l.ledger.update(ctx, func(session *roster.Session) {
+			if session.State == roster.SessionAnnouncing {
+				session.State, session.Touched = roster.SessionParked, now
+				session.Reason = "the target did not answer the announcement clearly and asked for no page within " + options.AnnounceWait.String()
+			}
+		})
+	case roster.SessionOpen:
+		reason := "the target asked for nothing within " + options.SessionTimeout.String()
+		if l.ledger.session.ServedCount() == l.ledger.session.Clients() {
+			reason = "every client was served, but the target did not say within " + options.SessionTimeout.String() + " that the import is over"
+		}
+		return l.ledger.end(ctx, roster.SessionPartial, reason, now)
+	default:
+		return nil
+	}
+}
+
+// announced stores that the target took the announcement. The target may be
+// faster than its answer: then the session is open, or even over.
+func (l *live) announced(ctx context.Context, remote string, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = now
+	return l.ledger.update(ctx, func(session *roster.Session) {
+		session.Remote = clip(remote)
+		if session.State == roster.SessionAnnouncing {
+			session.State, session.Touched = roster.SessionOpen, now
+		}
+	})
+}
+
+// refused stores that the target refused the announcement, unless it has asked
+// for pages meanwhile: then it takes part in an import all the same, and the
+// session's end tells how that went.
+func (l *live) refused(ctx context.Context, detail string, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ledger.update(ctx, func(session *roster.Session) {
+		if session.State == roster.SessionAnnouncing {
+			endSession(session, roster.SessionRefused, detail, now)
+		}
+	})
+}
+
+// waitFrom starts waiting for the target and reports whether there is anything
+// to wait for: a target that has asked for a page took the announcement.
+func (l *live) waitFrom(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = now
+	return l.ledger.session.State == roster.SessionAnnouncing
+}
+
+// takeDue reports whether an announcement is to be sent. Who asks sends it.
+func (l *live) takeDue() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	due := l.due
+	l.due = false
+	return due
+}
+
+// maxTextBytes bounds the texts of a target that are stored and logged.
+const maxTextBytes = 500
+
+// clip bounds a text that came from outside and takes its line breaks out.
+func clip(text string) string {
+	text = strings.ToValidUTF8(text[:min(len(text), maxTextBytes)], "")
+	return strings.Join(strings.Fields(text), " ")
+}

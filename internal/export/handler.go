@@ -1,0 +1,180 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+// The paths of the protocol: /c/{secret}/app/clients/export.
+const (
+	pathPrefix = "/c/"
+	exportPath = "app/clients/export"
+)
+
+// The two ends of an answer.
+const (
+	listHead = `{"data":{"clients":[`
+	listTail = `]}}`
+)
+
+// errResuming: the store has a session for the caller, but its run has not gone
+// on yet, as in the first moments of the daemon.
+var errResuming = errors.New("the session's run is not being delivered yet")
+
+// serveHTTP answers one request. The answer is made in memory and nothing is
+// held while it is written, so that a slow reader costs one buffer.
+func (s *Sessions) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	buffer := s.buffers.take()
+	defer s.buffers.give(buffer)
+	body, err := s.answer(r, (*buffer)[:0])
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	*buffer = body
+	s.stats.answered.Add(1)
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	guardHeaders(header)
+	_, _ = w.Write(body) // what was served is stored; a lost answer is asked for again
+}
+
+// fail answers a request that gets no clients: with the one 404, or with 503
+// where the caller may have them and the daemon cannot give them.
+func (s *Sessions) fail(w http.ResponseWriter, err error) {
+	if refused, ok := errors.AsType[refusedError](err); ok {
+		s.stats.refused[refused].Add(1)
+		refuse(w)
+		return
+	}
+	s.stats.failed.Add(1)
+	if !errors.Is(err, errResuming) {
+		s.log.Error("cannot serve an export page", "error", err)
+	}
+	w.Header().Set("Retry-After", "5")
+	w.Header().Set("Content-Length", "0")
+	guardHeaders(w.Header())
+	w.WriteHeader(http.StatusServiceUnavailable)
+}
+
+// answer checks a request and appends its answer to dst. The checks that need
+// no session are all made before the first of them is judged, so that a wrong
+// request takes the same time whatever is wrong with it.
+func (s *Sessions) answer(r *http.Request, dst []byte) ([]byte, error) {
+	if !s.addresses.allow(clientAddress(r, s.options.TrustedProxies), s.now()) {
+		return nil, refusedAddressRate
+	}
+	secret, path := splitPath(r.URL.Path)
+	known := s.secrets.has(secret)
+	q, wellFormed := parseQuery(r.URL.RawQuery)
+	switch {
+	case !known:
+		return nil, refusedSecret
+	case path != exportPath:
+		return nil, refusedPath
+	case r.Method != http.MethodGet:
+		return nil, refusedMethod
+	case !wellFormed:
+		return nil, s.suspicious(refusedQuery, query{})
+	}
+	s.stats.unknown.Add(int64(q.unknown))
+	dst, err := s.export(r.Context(), dst, q)
+	if refused, ok := errors.AsType[refusedError](err); ok {
+		return nil, s.suspicious(refused, q)
+	}
+	return dst, err
+}
+
+// export answers a well-formed request of a caller who knows the secret.
+func (s *Sessions) export(ctx context.Context, dst []byte, q query) ([]byte, error) {
+	now := s.now()
+	l := s.find(q.business)
+	switch {
+	case l == nil:
+		if err := s.withoutLive(ctx, q); err != nil {
+			return nil, err
+		}
+	case q.page != endPage:
+		return l.page(ctx, dst, q, now)
+	default:
+		if err := l.end(ctx, q, s.options.SessionTimeout, now); err != nil {
+			return nil, err
+		}
+	}
+	return append(append(dst, listHead...), listTail...), nil
+}
+
+// withoutLive judges a request for a business of which no session is being
+// delivered: page=-1 may be repeated after the end, and a session whose run has
+// not gone on yet asks for patience.
+func (s *Sessions) withoutLive(ctx context.Context, q query) error {
+	sessions, err := s.store.Sessions(ctx, roster.SessionFilter{Business: q.business, Limit: 1})
+	if err != nil {
+		return fmt.Errorf("find the session of business %s: %w", q.business, err)
+	}
+	switch {
+	case len(sessions) == 0:
+		return refusedBusiness
+	case sessions[0].State.Ended() && q.page == endPage:
+		return repeatedEnd(sessions[0], q, s.options.SessionTimeout, s.now())
+	case !sessions[0].State.Serves():
+		return refusedState
+	case sessions[0].Staff != "" && !sameText(sessions[0].Staff, q.staff):
+		return refusedStaff
+	}
+	return errResuming
+}
+
+// suspicious tells the operator about a caller who knows the secret and is
+// refused all the same. The log is not the caller's to fill: the counts in
+// Stats go on where it stops.
+func (s *Sessions) suspicious(reason refusedError, q query) error {
+	if s.warnings.AllowN(s.now(), 1) {
+		s.log.Warn("refused a request that has a valid secret",
+			"reason", reason.Error(), "business", q.business, "page", q.page, "per_page", q.perPage)
+	}
+	return reason
+}
+
+func (s *Sessions) find(business string) *live {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.live[business]
+}
+
+// splitPath takes /c/{secret}/{path} apart; both are empty for another path.
+func splitPath(path string) (secret, rest string) {
+	tail, ok := strings.CutPrefix(path, pathPrefix)
+	if !ok {
+		return "", ""
+	}
+	secret, rest, _ = strings.Cut(tail, "/")
+	return secret, rest
+}
+
+// maxPooledBytes is the largest buffer that is kept for another answer.
+const maxPooledBytes = 1 << 20
+
+// buffers keeps buffers for answers.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) take() *[]byte {
+	if buffer, ok := b.pool.Get().(*[]byte); ok {
+		return buffer
+	}
+	return new([]byte)
+}
+
+func (b *buffers) give(buffer *[]byte) {
+	if cap(*buffer) <= maxPooledBytes {
+		b.pool.Put(buffer)
+	}
+}

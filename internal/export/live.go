@@ -1,0 +1,208 @@
+package export
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+// Clients are the frozen clients of a run, in order. It is read concurrently.
+type Clients interface {
+	// Len is the number of clients.
+	Len() int
+	// AppendClients appends clients from (inclusive) to to (exclusive) to dst:
+	// JSON objects with a comma between two of them, the same bytes every time.
+	// It is not called for an empty range.
+	AppendClients(dst []byte, from, to int) ([]byte, error)
+}
+
+// live is a session while it is being delivered.
+type live struct {
+	clients Clients
+	repeats int
+	// changed has room for one signal: something changed since it was read.
+	changed chan struct{}
+
+	mu     sync.Mutex
+	ledger ledger
+	// due says that an announcement is to be sent.
+	due bool
+	// heard is when the target was last heard, or when waiting for it began.
+	heard   time.Time
+	limiter *rate.Limiter
+	// given counts for each client how often it was served, empty for pages
+	// beyond the end.
+	given []uint16
+	empty int
+}
+
+func newLive(store Store, session roster.Session, clients Clients, options Options) *live {
+	return &live{
+		clients: clients,
+		repeats: min(options.Repeats, 1<<16-1),
+		changed: make(chan struct{}, 1),
+		ledger:  ledger{store: store, session: session},
+		heard:   options.Now(),
+		limiter: newLimiter(options.Limits.Business),
+		given:   make([]uint16, session.Clients()),
+	}
+}
+
+// session returns the session as it is stored.
+func (l *live) session() roster.Session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ledger.session
+}
+
+// pageRange is the part of the session's own clients that a request means. A
+// page beyond the end is empty.
+func (l *live) pageRange(q query) roster.Range {
+	n := len(l.given)
+	from := min((q.page-1)*q.perPage, n)
+	return roster.Range{From: from, To: min(from+q.perPage, n)}
+}
+
+// page renders what q asks for behind dst and stores that it is served. The
+// check comes before the work and again with the record, because the session
+// may end while the page is rendered.
+func (l *live) page(ctx context.Context, dst []byte, q query, now time.Time) ([]byte, error) {
+	page := l.pageRange(q)
+	if err := l.admit(q, page, now); err != nil {
+		return nil, err
+	}
+	dst, err := l.render(dst, page)
+	if err != nil {
+		return nil, err
+	}
+	return dst, l.record(ctx, q, page, now)
+}
+
+func (l *live) render(dst []byte, page roster.Range) ([]byte, error) {
+	dst = append(dst, listHead...)
+	if page.From < page.To {
+		from := l.session().From
+		var err error
+		if dst, err = l.clients.AppendClients(dst, from+page.From, from+page.To); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, listTail...), nil
+}
+
+func (l *live) admit(q query, page roster.Range, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.limiter.AllowN(now, 1) {
+		return refusedBusinessRate
+	}
+	return l.check(q, page)
+}
+
+// check reports why a page may not be served, or nil. The caller holds l.mu.
+func (l *live) check(q query, page roster.Range) error {
+	if err := l.access(q); err != nil {
+		return err
+	}
+	if page.From == page.To && l.empty >= l.repeats {
+		return refusedRepeats
+	}
+	for _, times := range l.given[page.From:page.To] {
+		if int(times) >= l.repeats {
+			return refusedRepeats
+		}
+	}
+	return nil
+}
+
+// access reports why the caller may not use the session, or nil. The caller
+// holds l.mu.
+func (l *live) access(q query) error {
+	session := &l.ledger.session
+	if session.Staff != "" && !sameText(session.Staff, q.staff) {
+		return refusedStaff
+	}
+	if !session.State.Serves() {
+		return refusedState
+	}
+	return nil
+}
+
+// record stores that a page is served and counts it.
+func (l *live) record(ctx context.Context, q query, page roster.Range, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.check(q, page); err != nil {
+		return err
+	}
+	last := page.To-page.From < q.perPage
+	if err := l.ledger.serve(ctx, entry{staff: q.staff, page: page, last: last}, now); err != nil {
+		return err
+	}
+	if !l.ledger.session.State.Serves() {
+		return refusedState
+	}
+	if page.From == page.To {
+		l.empty++
+	}
+	for i := range l.given[page.From:page.To] {
+		l.given[page.From+i]++
+	}
+	l.heard = now
+	l.signal()
+	return nil
+}
+
+// end takes page=-1. Before any page it changes nothing. It ends the session:
+// closed when every client was served, else partial. Repeated within grace
+// after the end it changes nothing either.
+func (l *live) end(ctx context.Context, q query, grace time.Duration, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.limiter.AllowN(now, 1) {
+		return refusedBusinessRate
+	}
+	session := l.ledger.session
+	if session.State.Ended() {
+		return repeatedEnd(session, q, grace, now)
+	}
+	if err := l.access(q); err != nil {
+		return err
+	}
+	if len(session.Served) == 0 && !session.LastServed {
+		return nil
+	}
+	state, reason := roster.SessionClosed, ""
+	if session.ServedCount() < session.Clients() {
+		state, reason = roster.SessionPartial, "the target ended the import before it had asked for every client"
+	}
+	if err := l.ledger.end(ctx, state, reason, now); err != nil {
+		return err
+	}
+	l.signal()
+	return nil
+}
+
+// repeatedEnd reports why page=-1 may not be repeated for a session that is
+// over, or nil.
+func repeatedEnd(session roster.Session, q query, grace time.Duration, now time.Time) error {
+	if !sameText(session.Staff, q.staff) {
+		return refusedStaff
+	}
+	if session.State == roster.SessionRefused || session.EndedAt == nil || now.Sub(*session.EndedAt) > grace {
+		return refusedState
+	}
+	return nil
+}
+
+// signal tells the deliverer that something changed.
+func (l *live) signal() {
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
+}
