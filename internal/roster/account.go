@@ -84,4 +84,35 @@ type Job struct {
 	Override bool
 	Upload   string
 	Notify   bool
+	// Sync is what only a sync has; zero for an import.
+	Sync SyncOptions
+}
+
+// SyncOptions are the choices of a sync.
+type SyncOptions struct {
+	// Sweep is the schedule of the full walks beside the runs that read what
+	// changed; empty for none.
+	Sweep string
+	// Owner says what becomes of a person whose staff member has no link:
+	// "optional" sends without, "required" waits, "ignore" never sends one.
+	Owner string
+	// LeadSources says what becomes of a lead source that the target does not
+	// have: "create", "match" or "ignore".
+	LeadSources string
+	Guards      Guards
+}
+
+// Guards are the limits that stop a run before it harms the target.
+type Guards struct {
+	MaxCreate, MaxUpdate, MaxDeactivate Limit
+	// BlockEmptySource stops a run whose source is suddenly empty.
+	BlockEmptySource bool
+}
+
+// Limit is a number of records, or a share of the linked ones in percent.
+type Limit struct {
+	Count   int
+	Percent float64
+	// Relative says that Percent is meant.
+	Relative bool
 }
