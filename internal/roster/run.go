@@ -28,8 +28,9 @@ func (s RunState) Ended() bool {
 	switch s {
 	case RunQueued, RunPreparing, RunDelivering:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 // Run is one execution of a job.
@@ -55,7 +56,7 @@ type Run struct {
 }
 
 // Fault says what went wrong and what to do next.
-type Fault struct {
+type Fault struct { //nolint:errname // it is stored and shown as what it is: a fault
 	// Code is stable, in dotted words ("mapping.syntax", "adapter.crashed").
 	Code    string `json:"code"`
 	Message string `json:"message"`

@@ -26,8 +26,9 @@ func (s SessionState) Ended() bool {
 	switch s {
 	case SessionClosed, SessionPartial, SessionRefused:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // Serves reports whether a session in this state answers requests for pages.

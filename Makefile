@@ -1,0 +1,57 @@
+# The two commands of the README are `make run` and `make test`; they need Go,
+# make and a C compiler (the race detector) and nothing else.
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+ADAPTERS := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
+TOOLS    := $(CURDIR)/.tools
+GOLANGCI := $(TOOLS)/golangci-lint-2.15.0
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test check lint fmt generate fuzz bench chaos clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+build: ## build bin/rosterd and bin/plugins/NAME
+	@mkdir -p bin/plugins
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/rosterd ./daemon
+	@for a in $(ADAPTERS); do $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/plugins/$$a ./plugins/$$a || exit 1; done
+
+run: build ## see the main job work: an import on sample data, nothing to set up
+	./bin/rosterd quickstart
+
+test: ## run every test with the race detector
+	$(GO) test -race -timeout 15m ./...
+
+check: lint generate ## lint, formats, generated files (installs its pinned tools)
+	$(GO) mod tidy -diff
+	@git diff --exit-code -- plugins/sdk/api.txt plugins/sdk/proto || (echo 'generated files differ: run make generate and commit'; exit 1)
+
+lint: $(GOLANGCI)
+	$(GOLANGCI) run ./...
+	$(GOLANGCI) fmt --diff
+
+$(GOLANGCI):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+fmt: $(GOLANGCI) ## format the code
+	$(GOLANGCI) fmt
+
+generate: ## write the generated files anew
+	$(GO) doc -all ./plugins/sdk > plugins/sdk/api.txt
+
+fuzz: ## fuzz every target for FUZZTIME (default 30s)
+	@for t in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -hoE '^func (Fuzz[A-Za-z0-9]+)' $$t/*_test.go | cut -d' ' -f2); do \
+	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $${FUZZTIME:-30s} $$t || exit 1; done; done
+
+bench: build ## measure the import and its parts; see docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+chaos: build ## kill the daemon many times in the middle of an import
+	$(GO) test -run Chaos -count=1 -timeout 30m ./daemon -chaos.kills=300
+
+clean: ## remove what build and check made
+	rm -rf bin .tools

@@ -1,0 +1,191 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// execute takes a run from where it is to its end. When the daemon stops, the
+// run stays where it is.
+func (r *Runner) execute(ctx context.Context, run roster.Run, live *progress) {
+	err := r.guarded(ctx, &run, live)
+	switch cause := context.Cause(ctx); {
+	case run.State.Ended():
+		if err != nil {
+			r.Logger.Warn("run not cleaned up", "run", run.ID, "job", run.Job, "err", err)
+		}
+	case errors.Is(cause, roster.ErrStopping):
+	case errors.Is(cause, errCancelled):
+		r.end(&run, roster.RunCancelled, live, nil)
+	case err != nil:
+		r.end(&run, roster.RunFailed, live, asFault(err))
+	}
+}
+
+// guarded keeps a fault of one run from taking the others down with it.
+func (r *Runner) guarded(ctx context.Context, run *roster.Run, live *progress) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	return r.steps(ctx, run, live)
+}
+
+// panicked makes a fault of a recovered panic. The stack tells the place; what
+// was panicked with may hold a record's values and is left out.
+func panicked(any) error {
+	return &roster.Fault{
+		Code: "internal.panic", Message: "rosterd met a fault of its own in this run",
+		Hint: "please report it with this place: " + place(debug.Stack()),
+	}
+}
+
+// place cuts a stack to the frames below the panic, which fit on a screen.
+func place(stack []byte) string {
+	_, below, ok := strings.Cut(string(stack), "panic(")
+	if !ok {
+		below = string(stack)
+	}
+	const frames = 600
+	return below[:min(len(below), frames)]
+}
+
+// steps are prepare, judge and deliver.
+func (r *Runner) steps(ctx context.Context, run *roster.Run, live *progress) error {
+	job, ok := r.Jobs[run.Job]
+	if !ok {
+		return &roster.Fault{
+			Code: "job.unknown", Message: fmt.Sprintf("job %s is not in the configuration any more", run.Job),
+			Hint: "restore the job to let its run go on, or leave it ended",
+		}
+	}
+	flow, err := r.Open(ctx, *run, job)
+	if err != nil {
+		return err
+	}
+	defer flow.Close()
+	if run.State != roster.RunDelivering {
+		if err := r.prepareAndJudge(ctx, run, flow, live); err != nil {
+			return err
+		}
+		if run.State.Ended() {
+			return nil
+		}
+	}
+	return r.deliver(ctx, run, flow, live)
+}
+
+func (r *Runner) prepareAndJudge(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
+	started := r.Now()
+	updated, err := r.Runs.UpdateRun(ctx, run.ID, func(stored *roster.Run) error {
+		stored.State, stored.Started, stored.Script = roster.RunPreparing, &started, flow.Script
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	*run = updated
+	live.set(roster.Counts{})
+	prepared, err := r.prepare(ctx, *run, flow, live)
+	if err != nil {
+		return err
+	}
+	verdict := judge(prepared)
+	updated, err = r.Runs.BeginDelivery(ctx, run.ID, roster.Delivery{ReplaceQuarantine: true}, func(stored *roster.Run) error {
+		stored.State, stored.Fault, stored.Warnings = verdict.state, verdict.fault, verdict.warnings
+		stored.Counts, stored.Fields = prepared.counts, prepared.freezer.fieldNames()
+		if stored.State.Ended() {
+			ended := r.Now()
+			stored.Ended = &ended
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("begin to deliver: %w", err)
+	}
+	*run = updated
+	live.set(run.Counts)
+	if run.State.Ended() {
+		r.ended(*run)
+		return flow.Discard()
+	}
+	return nil
+}
+
+func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
+	live.served(0)
+	d, err := flow.Deliver(ctx, *run, live.served)
+	if err != nil {
+		if !errors.Is(context.Cause(ctx), roster.ErrStopping) {
+			err = errors.Join(err, flow.Discard())
+		}
+		return err
+	}
+	counts := live.get()
+	counts.Served, counts.Unserved, counts.Unknown = d.Served, d.Unserved, d.Served
+	live.set(counts)
+	run.Warnings = append(run.Warnings, d.Warnings...)
+	r.end(run, endState(counts), live, endFault(counts))
+	return flow.Discard()
+}
+
+// end stores how a run ended. It works on a context of its own: the run's may
+// be what ended it.
+func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault) {
+	ctx := context.WithoutCancel(r.ctx)
+	counts, ended := live.get(), r.Now()
+	stored, err := r.Runs.UpdateRun(ctx, run.ID, func(stored *roster.Run) error {
+		stored.State, stored.Counts, stored.Fault, stored.Ended = state, counts, fault, &ended
+		stored.Warnings = run.Warnings
+		return nil
+	})
+	if err != nil {
+		r.Logger.Error("run's end not stored; it goes on after a restart", "run", run.ID, "job", run.Job, "err", err)
+		return
+	}
+	*run = stored
+	r.ended(stored)
+}
+
+// ended logs the one line that each run leaves.
+func (r *Runner) ended(run roster.Run) {
+	attrs := []any{
+		"run", run.ID, "job", run.Job, "state", run.State, "read", run.Counts.Read, "frozen", run.Counts.Frozen,
+		"skipped", run.Counts.Skipped, "quarantined", run.Counts.Quarantined, "served", run.Counts.Served,
+	}
+	if run.Fault != nil {
+		attrs = append(attrs, "code", run.Fault.Code, "err", run.Fault.Message)
+	}
+	if run.State == roster.RunOK {
+		r.Logger.Info("run ended", attrs...)
+		return
+	}
+	r.Logger.Warn("run ended", attrs...)
+}
+
+// asFault turns the error that ended a run into what its reader needs.
+func asFault(err error) *roster.Fault {
+	if f, ok := errors.AsType[*roster.Fault](err); ok {
+		return f
+	}
+	e, ok := errors.AsType[*sdk.Error](err)
+	if !ok {
+		return &roster.Fault{Code: "internal.error", Message: err.Error(), Hint: "look into the daemon's log around this run"}
+	}
+	hints := map[sdk.Code]string{
+		sdk.CodeConfig:      "change the connection's settings, try them with `rosterd validate`, and start the job again",
+		sdk.CodeAuth:        "renew the connection's credentials and start the job again",
+		sdk.CodeUnavailable: "start the job again when the system can be reached",
+		sdk.CodeChanged:     "start the job again when the source is complete and no longer written to",
+		sdk.CodeData:        "the system's answer was not understood; the adapter's log tells more",
+		sdk.CodeInternal:    "the adapter's log tells more; its author needs that",
+	}
+	return &roster.Fault{Code: "adapter." + string(e.Code), Message: err.Error(), Hint: hints[e.Code]}
+}

@@ -1,0 +1,178 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+// Runner owns the runs that are under way: at most one of each job. Its fields
+// are set before the first call and not changed.
+type Runner struct {
+	Runs       RunStore
+	Quarantine QuarantineStore
+	// Jobs are the configured jobs by their ref.
+	Jobs map[string]roster.Job
+	// Open makes a job ready for a run. An error that a person can act on is a
+	// *roster.Fault.
+	Open   func(ctx context.Context, run roster.Run, job roster.Job) (*Flow, error)
+	Now    func() time.Time
+	NewID  func() string
+	Sleep  func(ctx context.Context, d time.Duration) error
+	Logger *slog.Logger
+
+	mu     sync.Mutex
+	active map[string]*activeRun // by job
+	closed bool
+	wg     sync.WaitGroup
+	ctx    context.Context //nolint:containedctx // the life of the runs, which outlive the calls that start them
+	stop   context.CancelCauseFunc
+}
+
+// activeRun is a run under way.
+type activeRun struct {
+	id     string
+	live   progress
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+}
+
+// errCancelled is the cause of a run's end when a person cancelled it, which
+// tells it from the daemon's stop.
+var errCancelled = errors.New("cancelled")
+
+// Begin makes the runner ready and goes on with the runs that an earlier life
+// of the daemon left: a preparation starts again, a delivery resumes.
+func (r *Runner) Begin(ctx context.Context) error {
+	r.mu.Lock()
+	r.active = map[string]*activeRun{}
+	r.ctx, r.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	r.mu.Unlock()
+	left, err := r.Runs.Runs(ctx, roster.RunFilter{State: []roster.RunState{
+		roster.RunQueued, roster.RunPreparing, roster.RunDelivering,
+	}})
+	if err != nil {
+		return fmt.Errorf("resume runs: %w", err)
+	}
+	for _, run := range left {
+		r.Logger.Info("run goes on", "run", run.ID, "job", run.Job, "state", run.State)
+		r.mu.Lock()
+		r.launch(run)
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// Start accepts a run of a job: when it returns, the run is stored and will be
+// executed, also after a restart. It fails with roster.ErrNotFound for a job
+// that is not configured and with a *roster.RunningError when the job has a run
+// that is not over.
+func (r *Runner) Start(ctx context.Context, job, trigger string) (roster.Run, error) {
+	j, ok := r.Jobs[job]
+	if !ok {
+		return roster.Run{}, fmt.Errorf("job %q: %w", job, roster.ErrNotFound)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return roster.Run{}, roster.ErrStopping
+	}
+	if a, ok := r.active[job]; ok {
+		return roster.Run{}, &roster.RunningError{Job: job, Run: a.id}
+	}
+	run := roster.Run{ID: r.NewID(), Job: job, Type: j.Type, Trigger: trigger, State: roster.RunQueued, Asked: r.Now()}
+	if err := r.Runs.CreateRun(ctx, run); err != nil {
+		return roster.Run{}, fmt.Errorf("accept a run of %s: %w", job, err)
+	}
+	r.launch(run)
+	return run, nil
+}
+
+// launch begins to execute a run. r.mu is held.
+func (r *Runner) launch(run roster.Run) {
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	a := &activeRun{id: run.ID, cancel: cancel, done: make(chan struct{})}
+	a.live.set(run.Counts)
+	r.active[run.Job] = a
+	r.wg.Go(func() {
+		defer close(a.done)
+		defer cancel(nil)
+		r.execute(ctx, run, &a.live)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.active, run.Job)
+	})
+}
+
+// Live returns a run with the counts that it has reached.
+func (r *Runner) Live(ctx context.Context, id string) (roster.Run, error) {
+	run, err := r.Runs.Run(ctx, id)
+	if err != nil || run.State.Ended() {
+		return run, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a, ok := r.active[run.Job]; ok && a.id == id {
+		run.Counts = a.live.get()
+	}
+	return run, nil
+}
+
+// Cancel ends a run under way. What was delivered stays delivered. It returns
+// when the run is over.
+func (r *Runner) Cancel(ctx context.Context, id string) error {
+	run, err := r.Runs.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	a, ok := r.active[run.Job]
+	r.mu.Unlock()
+	if !ok || a.id != id {
+		return fmt.Errorf("run %s is over (%s): %w", id, run.State, roster.ErrConflict)
+	}
+	a.cancel(errCancelled)
+	select {
+	case <-a.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Await returns when the run is not under way any more.
+func (r *Runner) Await(ctx context.Context, id string) error {
+	run, err := r.Runs.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	a, ok := r.active[run.Job]
+	r.mu.Unlock()
+	if !ok || a.id != id {
+		return nil
+	}
+	select {
+	case <-a.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Stop lets every run stop where it is and waits for them. They go on when
+// another Runner begins on the same store.
+func (r *Runner) Stop() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	if r.stop != nil {
+		r.stop(roster.ErrStopping)
+	}
+	r.wg.Wait()
+}

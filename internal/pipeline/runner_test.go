@@ -1,0 +1,272 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rosterd/rosterd/internal/pipeline"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+func TestEveryRecordReadIsFrozenSkippedOrQuarantined(t *testing.T) {
+	w := newWorld(t, newMemory(), "a", "skip1", "b", "bad1", "a", "huge", "c")
+	w.source.reject = []sdk.Rejected{{Position: "line 9", Reason: "a stray quote"}}
+	run := w.run(t)
+
+	want := roster.Counts{Read: 8, Skipped: 1, Quarantined: 4, Frozen: 3, Served: 3, Unknown: 3}
+	if diff := cmp.Diff(want, run.Counts); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	if c := run.Counts; c.Read != c.Frozen+c.Skipped+c.Quarantined || c.Frozen != c.Served+c.Unserved {
+		t.Errorf("counts do not add up: %+v", c)
+	}
+	codes := map[string]int{
+		roster.CodeReadRejected: 1, roster.CodeMapRejected: 1,
+		roster.CodeFreezeDuplicate: 1, roster.CodeFreezeTooLarge: 1,
+	}
+	if diff := cmp.Diff(codes, w.store.codes()); diff != "" {
+		t.Errorf("quarantine (-want +got):\n%s", diff)
+	}
+}
+
+func TestARunThatLeftARecordBehindIsNeverOK(t *testing.T) {
+	if run := newWorld(t, newMemory(), "a", "bad1").run(t); run.State != roster.RunPartial {
+		t.Errorf("with a quarantined record: got %s, want partial", run.State)
+	}
+	w := newWorld(t, newMemory(), "a", "b")
+	w.deliver = func(context.Context, roster.Run, func(int)) (pipeline.Delivery, error) {
+		return pipeline.Delivery{Served: 1, Unserved: 1}, nil
+	}
+	run := w.run(t)
+	if run.State != roster.RunPartial || run.Fault == nil || run.Fault.Code != "export.unserved" {
+		t.Errorf("with an unserved client: got %s, %v", run.State, run.Fault)
+	}
+	if run := newWorld(t, newMemory(), "a", "b").run(t); run.State != roster.RunOK {
+		t.Errorf("with everything served: got %s, want ok", run.State)
+	}
+}
+
+func TestRecordsAreFrozenInTheOrderOfTheSource(t *testing.T) {
+	ids := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"}
+	w := newWorld(t, newMemory(), ids...)
+	w.run(t)
+	if diff := cmp.Diff(ids, w.changes.ids); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnEmptySourceAnnouncesNothing(t *testing.T) {
+	w := newWorld(t, newMemory())
+	w.deliver = func(context.Context, roster.Run, func(int)) (pipeline.Delivery, error) {
+		t.Error("delivered")
+		return pipeline.Delivery{}, nil
+	}
+	run := w.run(t)
+	if run.State != roster.RunBlocked || run.Fault.Code != "guard.empty_source" {
+		t.Errorf("got %s, %v", run.State, run.Fault)
+	}
+	if w.dropped != 1 {
+		t.Errorf("change set dropped %d times, want 1", w.dropped)
+	}
+}
+
+func TestASourceThatFailsEndsTheRunWithItsCode(t *testing.T) {
+	w := newWorld(t, newMemory(), "a", "b", "c")
+	w.source.fail = func(call int) error {
+		if call == 2 {
+			return sdk.Fail(sdk.CodeChanged, errors.New("members.csv shrank while it was read"))
+		}
+		return nil
+	}
+	run := w.run(t)
+	if run.State != roster.RunFailed || run.Fault.Code != "adapter.changed" || run.Fault.Hint == "" {
+		t.Errorf("got %s, %v", run.State, run.Fault)
+	}
+	if w.changes.finished {
+		t.Error("the change set of a failed preparation was finished")
+	}
+}
+
+func TestASourceThatAsksToWaitIsCalledAgain(t *testing.T) {
+	w := newWorld(t, newMemory(), "a")
+	w.source.fail = func(call int) error {
+		switch call {
+		case 1:
+			return sdk.Retry(7*time.Second, errors.New("quota"))
+		case 2, 3:
+			return sdk.Retry(0, errors.New("busy"))
+		}
+		return nil
+	}
+	if run := w.run(t); run.State != roster.RunOK {
+		t.Fatalf("got %s, %v", run.State, run.Fault)
+	}
+	want := []time.Duration{7 * time.Second, 2 * time.Second, 4 * time.Second}
+	if diff := cmp.Diff(want, w.waits); diff != "" {
+		t.Errorf("waits (-want +got):\n%s", diff)
+	}
+}
+
+func TestASourceThatNeverAnswersEndsTheRun(t *testing.T) {
+	w := newWorld(t, newMemory(), "a")
+	w.source.fail = func(int) error { return sdk.Retry(0, errors.New("busy")) }
+	run := w.run(t)
+	if run.State != roster.RunFailed || run.Fault.Code != "adapter.unavailable" {
+		t.Errorf("got %s, %v", run.State, run.Fault)
+	}
+}
+
+func TestACursorThatDoesNotMoveEndsTheRun(t *testing.T) {
+	w := newWorld(t, newMemory(), "a")
+	w.Open = func(ctx context.Context, run roster.Run, j roster.Job) (*pipeline.Flow, error) {
+		flow, err := w.open(ctx, run, j)
+		flow.Source = stuckSource{}
+		return flow, err
+	}
+	if run := w.run(t); run.State != roster.RunFailed || run.Fault.Code != "adapter.internal" {
+		t.Errorf("got %s, %v", run.State, run.Fault)
+	}
+}
+
+// stuckSource has always more to read behind the same cursor.
+type stuckSource struct{}
+
+func (stuckSource) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
+	return sdk.NewPageBuilder(req.Kind, nil).Page(sdk.Cursor("here"), false)
+}
+
+func TestAFaultOfOneRunIsContained(t *testing.T) {
+	w := newWorld(t, newMemory(), "a")
+	w.deliver = func(context.Context, roster.Run, func(int)) (pipeline.Delivery, error) { panic("a fault") }
+	run := w.run(t)
+	if run.State != roster.RunFailed || run.Fault.Code != "internal.panic" {
+		t.Errorf("in the delivery: got %s, %v", run.State, run.Fault)
+	}
+	if run := newWorld(t, newMemory(), "panic").run(t); run.State != roster.RunFailed || run.Fault.Code != "internal.panic" {
+		t.Errorf("in the mapping: got %s, %v", run.State, run.Fault)
+	}
+}
+
+func TestAJobRunsOnceAtATime(t *testing.T) {
+	w := newWorld(t, newMemory(), "a")
+	release := make(chan struct{})
+	w.deliver = func(ctx context.Context, _ roster.Run, _ func(int)) (pipeline.Delivery, error) {
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return pipeline.Delivery{Served: 1}, nil
+	}
+	if err := w.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first, err := w.Start(t.Context(), job, "manual")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Start(t.Context(), job, "manual")
+	running, ok := errors.AsType[*roster.RunningError](err)
+	if !ok || running.Run != first.ID {
+		t.Errorf("second start: got %v, want it refused naming %s", err, first.ID)
+	}
+	close(release)
+	w.ended(t, first.ID)
+	if _, err := w.Start(t.Context(), job, "manual"); err != nil {
+		t.Errorf("start after the end: %v", err)
+	}
+	if _, err := w.Start(t.Context(), "acme/other", "manual"); !errors.Is(err, roster.ErrNotFound) {
+		t.Errorf("unknown job: got %v", err)
+	}
+}
+
+func TestAPreparationThatWasCutOffStartsAgain(t *testing.T) {
+	store := newMemory()
+	store.runs["r1"] = roster.Run{ID: "r1", Job: job, State: roster.RunPreparing}
+	store.quarantine = []roster.Quarantined{{Run: "r1", Code: "left"}}
+	w := newWorld(t, store, "a", "bad1")
+	if err := w.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	run := w.ended(t, "r1")
+	if run.Counts.Read != 2 || run.Counts.Quarantined != 1 || w.created != 1 {
+		t.Errorf("got %+v after %d preparations", run.Counts, w.created)
+	}
+	if codes := store.codes(); codes["left"] != 0 {
+		t.Errorf("quarantine of the cut-off preparation is still there: %v", codes)
+	}
+}
+
+func TestADeliveryThatWasCutOffGoesOnWithItsChangeSet(t *testing.T) {
+	store := newMemory()
+	w := newWorld(t, store, "a", "b")
+	delivering := make(chan struct{})
+	w.deliver = func(ctx context.Context, _ roster.Run, _ func(int)) (pipeline.Delivery, error) {
+		close(delivering)
+		<-ctx.Done()
+		return pipeline.Delivery{}, ctx.Err()
+	}
+	if err := w.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	started, err := w.Start(t.Context(), job, "manual")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-delivering
+	w.Stop()
+	if run, _ := store.Run(t.Context(), started.ID); run.State != roster.RunDelivering || w.dropped != 0 {
+		t.Fatalf("after a stop: got %s, change set dropped %d times", run.State, w.dropped)
+	}
+
+	again := newWorld(t, store)
+	if err := again.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	run := again.ended(t, started.ID)
+	if run.State != roster.RunOK || run.Counts.Served != 2 || again.created != 0 {
+		t.Errorf("got %s with %+v after %d preparations", run.State, run.Counts, again.created)
+	}
+}
+
+func TestACancelledRunSaysSo(t *testing.T) {
+	w := newWorld(t, newMemory(), "a")
+	delivering := make(chan struct{})
+	w.deliver = func(ctx context.Context, _ roster.Run, _ func(int)) (pipeline.Delivery, error) {
+		close(delivering)
+		<-ctx.Done()
+		return pipeline.Delivery{}, ctx.Err()
+	}
+	if err := w.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	started, err := w.Start(t.Context(), job, "manual")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-delivering
+	if err := w.Cancel(t.Context(), started.ID); err != nil {
+		t.Fatal(err)
+	}
+	if run, _ := w.store.Run(t.Context(), started.ID); run.State != roster.RunCancelled || w.dropped != 1 {
+		t.Errorf("got %s, change set dropped %d times", run.State, w.dropped)
+	}
+	if err := w.Cancel(t.Context(), started.ID); !errors.Is(err, roster.ErrConflict) {
+		t.Errorf("cancel of a run that is over: got %v", err)
+	}
+}
+
+func TestAMapperThatBreaksEndsTheRunAndNotTheRunner(t *testing.T) {
+	w := newWorld(t, newMemory(), "a")
+	w.mapper = mapper{broken: &roster.Fault{Code: "mapping.worker", Message: "no worker could be started"}}
+	run := w.run(t)
+	if run.State != roster.RunFailed || run.Fault.Code != "mapping.worker" {
+		t.Errorf("got %s, %v", run.State, run.Fault)
+	}
+	if _, err := w.Start(t.Context(), job, "manual"); err != nil {
+		t.Errorf("start after a failed run: %v", err)
+	}
+}
