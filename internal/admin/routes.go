@@ -1,0 +1,118 @@
+package admin
+
+import (
+	"context"
+	_ "embed"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+//go:embed openapi.yaml
+var spec []byte
+
+// Spec returns the OpenAPI description of the API.
+func Spec() []byte { return slices.Clone(spec) }
+
+// handler answers one operation. It returns an error instead of writing one.
+// An operation with parameters reads them from q, then asks for q's faults.
+type handler func(w http.ResponseWriter, r *http.Request, q *query) error
+
+// route is one operation of openapi.yaml.
+type route struct {
+	method, path string
+	// noun is what the path names; it begins the codes of its problems.
+	noun    string
+	handler handler
+	// params are the query parameters that it knows.
+	params []string
+	// stream says that the answer lasts as long as what it tells of.
+	stream bool
+}
+
+func (a *API) routes() []route {
+	get, post := http.MethodGet, http.MethodPost
+	return []route{
+		{method: get, path: "/livez", handler: a.live},
+		{method: get, path: "/openapi.yaml", handler: a.spec},
+		{method: get, path: "/v1/version", handler: a.version},
+		{method: get, path: "/v1/status", handler: a.status},
+		{method: post, path: "/v1/jobs/{account}/{job}/runs", noun: nounJob, handler: a.startRun},
+		{method: get, path: "/v1/runs", noun: nounRun, handler: a.runs, params: []string{"job", "state", "limit"}},
+		{method: get, path: "/v1/runs/{id}", noun: nounRun, handler: a.run},
+		{method: get, path: "/v1/runs/{id}/events", noun: nounRun, handler: a.watch, stream: true},
+		{method: post, path: "/v1/runs/{id}/cancel", noun: nounRun, handler: a.cancelRun},
+		{method: get, path: "/v1/sessions", noun: nounSession, handler: a.sessions, params: []string{"run", "business", "open", "limit"}},
+		{method: get, path: "/v1/sessions/{id}", noun: nounSession, handler: a.session},
+		{method: post, path: "/v1/sessions/{id}/retry", noun: nounSession, handler: a.retrySession},
+		{method: post, path: "/v1/sessions/{id}/close", noun: nounSession, handler: a.closeSession},
+		{method: get, path: "/v1/quarantine", noun: nounQuarantine, handler: a.quarantine, params: []string{"job", "run", "code", "limit", "after"}},
+		{method: get, path: "/v1/quarantine/groups", noun: nounQuarantine, handler: a.quarantineGroups, params: []string{"job", "run"}},
+		{method: get, path: "/v1/quarantine/{id}", noun: nounQuarantine, handler: a.quarantined},
+		{method: get, path: "/v1/connections", handler: a.connections},
+		{method: get, path: "/v1/adapters", handler: a.adapters},
+	}
+}
+
+// router sends each path to its methods. ServeMux answers an unknown method in
+// plain text, so that it is told of paths only.
+func (a *API) router() http.Handler {
+	paths := map[string]map[string]route{}
+	for _, rt := range a.routes() {
+		if paths[rt.path] == nil {
+			paths[rt.path] = map[string]route{}
+		}
+		paths[rt.path][rt.method] = rt
+	}
+	mux := http.NewServeMux()
+	for path, methods := range paths {
+		mux.Handle(path, a.methods(methods))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, "", &Problem{Code: codeNoPath, Detail: "there is nothing at " + clip(r.URL.Path)})
+	})
+	return mux
+}
+
+func (a *API) methods(routes map[string]route) http.Handler {
+	allowed := slices.Collect(maps.Keys(routes))
+	if _, ok := routes[http.MethodGet]; ok {
+		allowed = append(allowed, http.MethodHead)
+	}
+	slices.Sort(allowed)
+	allow := strings.Join(allowed, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		rt, ok := routes[method]
+		if !ok {
+			w.Header().Set("Allow", allow)
+			a.fail(w, r, "", &Problem{Code: codeMethod, Detail: clip(r.Method) + " is not possible at " + clip(r.URL.Path), Hint: "use " + allow})
+			return
+		}
+		if err := a.answer(rt, w, r); err != nil {
+			a.fail(w, r, rt.noun, err)
+		}
+	})
+}
+
+// answer checks what holds for every operation, then runs the handler.
+func (a *API) answer(rt route, w http.ResponseWriter, r *http.Request) error {
+	q := parseQuery(r.URL.RawQuery, rt.params)
+	q.path(r, rt.path)
+	if err := q.noBody(r); err != nil {
+		return err
+	}
+	if err := q.err(); err != nil && len(rt.params) == 0 {
+		return err
+	}
+	if rt.stream {
+		return rt.handler(w, r, q)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+	defer cancel()
+	return rt.handler(w, r.WithContext(ctx), q)
+}

@@ -1,0 +1,84 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+)
+
+// maxSuggestions bounds the jobs that an answer names.
+const maxSuggestions = 5
+
+// unknownJob is the answer for a job that there is not, with those that may be
+// meant.
+func (a *API) unknownJob(ctx context.Context, job string, cause error) error {
+	p, k := classify(nounJob, cause)
+	p.complete(k).Detail = "there is no job " + job
+	status, err := a.o.Installation.Status(ctx)
+	if err != nil {
+		return p //nolint:nilerr // the answer is as true without suggestions
+	}
+	refs := make([]string, len(status.Jobs))
+	for i, j := range status.Jobs {
+		refs[i] = j.Ref
+	}
+	p.Suggestions = similar(job, refs)
+	switch {
+	case len(p.Suggestions) > 0:
+		p.Hint = "did you mean " + strings.Join(p.Suggestions, " or ") + "?"
+	case len(refs) == 0:
+		p.Hint = "no job is configured; add one under accounts.ACCOUNT.jobs"
+	default:
+		p.Hint = "see the jobs with  rosterd status"
+	}
+	return p
+}
+
+// similar returns the names that somebody who wrote word may have meant, the
+// nearest first.
+func similar(word string, names []string) []string {
+	type near struct {
+		name     string
+		distance int
+	}
+	_, key, _ := strings.Cut(word, "/")
+	var found []near
+	for _, name := range names {
+		d := distance(strings.ToLower(word), strings.ToLower(name))
+		_, sameKey, _ := strings.Cut(name, "/")
+		if d <= 2+len(word)/5 || sameKey == key {
+			found = append(found, near{name, d})
+		}
+	}
+	slices.SortFunc(found, func(x, y near) int {
+		return cmp.Or(cmp.Compare(x.distance, y.distance), cmp.Compare(x.name, y.name))
+	})
+	var out []string
+	for _, n := range found[:min(len(found), maxSuggestions)] {
+		out = append(out, n.name)
+	}
+	return out
+}
+
+// distance is how many bytes have to be put in, taken out or changed to make b
+// of a (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,171 @@
+package admin
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// APIVersion leads the paths of the API.
+const APIVersion = "v1"
+
+// Version says what is running.
+type Version struct {
+	// Version is the daemon's own, Commit the one it was built from.
+	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+	// Go is the version of Go that built it.
+	Go string `json:"go"`
+	// API is always [APIVersion]; the server fills it in.
+	API string `json:"api"`
+}
+
+// Status is the daemon at a glance.
+type Status struct {
+	Version string    `json:"version"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	// PublicURL is where outside systems reach the daemon; it holds no secret.
+	PublicURL string      `json:"public_url"`
+	Jobs      []JobStatus `json:"jobs"`
+	// Problems are what needs a person, the most urgent first.
+	Problems []Finding `json:"problems"`
+}
+
+// JobStatus is one job at a glance.
+type JobStatus struct {
+	// Ref is account/job.
+	Ref      string         `json:"ref"`
+	Type     roster.JobType `json:"type"`
+	Schedule string         `json:"schedule"`
+	// Next is when the schedule starts the job; nil for a manual one.
+	Next *time.Time `json:"next,omitempty"`
+	// Last is the latest run that is over.
+	Last *roster.Run `json:"last,omitempty"`
+	// Running is the run that is not over, with its counts at this moment.
+	Running *roster.Run `json:"running,omitempty"`
+}
+
+// Finding is something that needs a person.
+type Finding struct {
+	// Code is stable, in dotted words.
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	// Command shows more about it or sets it right.
+	Command string `json:"command,omitempty"`
+}
+
+// ConnectionInfo is one configured system for an operator.
+type ConnectionInfo struct {
+	// Ref is account/connection.
+	Ref string `json:"ref"`
+	// Adapter and AdapterVersion name the program that speaks to the system;
+	// the version is empty when the program could not be started.
+	Adapter        string        `json:"adapter"`
+	AdapterVersion string        `json:"adapter_version,omitempty"`
+	Abilities      []sdk.Ability `json:"abilities"`
+	// Clubs maps a club's key to its id in that system.
+	Clubs map[string]string `json:"clubs"`
+	// Jobs are the jobs that read from the connection or deliver to it.
+	Jobs []string `json:"jobs"`
+	// APIURI is the address that an import target calls; empty for other
+	// connections. It holds the export secret. Encoding a ConnectionInfo as JSON
+	// reveals it: an operator has to type it into the target.
+	APIURI roster.Secret `json:"-"`
+	// Check is what the latest test of the connection said; nil without one.
+	Check *CheckResult `json:"check,omitempty"`
+}
+
+// CheckResult is what came of testing a connection.
+type CheckResult struct {
+	OK    bool          `json:"ok"`
+	At    time.Time     `json:"at"`
+	Fault *roster.Fault `json:"fault,omitempty"`
+}
+
+// connectionJSON is a [ConnectionInfo] with its address in clear.
+type connectionJSON struct {
+	connectionFields
+	URI string `json:"api_uri,omitempty"`
+}
+
+// connectionFields has the fields of [ConnectionInfo] without its methods.
+type connectionFields ConnectionInfo
+
+// MarshalJSON writes the connection with its secret address.
+func (c ConnectionInfo) MarshalJSON() ([]byte, error) {
+	c.Abilities, c.Jobs = list(c.Abilities), list(c.Jobs)
+	if c.Clubs == nil {
+		c.Clubs = map[string]string{}
+	}
+	return json.Marshal(connectionJSON{connectionFields: connectionFields(c), URI: c.APIURI.Reveal()})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (c *ConnectionInfo) UnmarshalJSON(data []byte) error {
+	var v connectionJSON
+	if err := json.Unmarshal(data, &v); err != nil {
+		return err
+	}
+	*c = ConnectionInfo(v.connectionFields)
+	c.APIURI = roster.NewSecret(v.URI)
+	return nil
+}
+
+// LogValue names the connection: slog would encode it with its address.
+func (c ConnectionInfo) LogValue() slog.Value { return slog.StringValue(c.Ref) }
+
+// AdapterInfo is one adapter program that was found.
+type AdapterInfo struct {
+	Name        string `json:"name"`
+	Version     string `json:"version,omitempty"`
+	Path        string `json:"path"`
+	Description string `json:"description,omitempty"`
+	// Abilities are those that its connections can have at most.
+	Abilities []sdk.Ability  `json:"abilities"`
+	Kinds     []sdk.KindInfo `json:"kinds"`
+	// Error says why the program cannot be used; nil when it can.
+	Error *roster.Fault `json:"error,omitempty"`
+}
+
+// QuarantinePage is a part of the quarantine.
+type QuarantinePage struct {
+	// Records come without their payload.
+	Records []roster.Quarantined `json:"quarantined"`
+	// Next is the After of a filter for what follows; empty at the end.
+	Next string `json:"next,omitempty"`
+}
+
+// The bodies of answers that list things.
+type (
+	runsBody struct {
+		Runs []roster.Run `json:"runs"`
+	}
+	sessionsBody struct {
+		Sessions []roster.Session `json:"sessions"`
+	}
+	groupsBody struct {
+		Groups []roster.QuarantineGroup `json:"groups"`
+	}
+	connectionsBody struct {
+		Connections []ConnectionInfo `json:"connections"`
+	}
+	adaptersBody struct {
+		Adapters []AdapterInfo `json:"adapters"`
+	}
+	liveBody struct {
+		Status string `json:"status"`
+	}
+)
+
+// list makes an empty list of none, which JSON would write as null.
+func list[T any](v []T) []T {
+	if v == nil {
+		return []T{}
+	}
+	return v
+}
