@@ -1,0 +1,236 @@
+package bolt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/store"
+)
+
+// prepared is an entry encoded and sealed before its transaction begins.
+type prepared struct {
+	job          string
+	key          string
+	row, payload []byte
+}
+
+// AddQuarantine stores refused records in one transaction and fills in their
+// ids. A record that the same run refused before overwrites its entry; an
+// entry that another run left stands beside it until [Store.BeginDelivery].
+func (s *Store) AddQuarantine(ctx context.Context, records []roster.Quarantined) error {
+	const doing = "add to the quarantine"
+	if len(records) == 0 {
+		return nil
+	}
+	entries := make([]prepared, len(records))
+	for i := range records {
+		if records[i].Job == "" || records[i].Run == "" {
+			return fmt.Errorf("%s: %w: an entry needs a job and a run", doing, roster.ErrInvalid)
+		}
+		records[i].ID = s.quarantineID(&records[i])
+		var err error
+		if entries[i], err = s.prepare(&records[i]); err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+	}
+	// Neighbours in the tree are written together; of two entries with one key
+	// the later stays the later.
+	slices.SortStableFunc(entries, func(a, b prepared) int {
+		if c := strings.Compare(a.job, b.job); c != 0 {
+			return c
+		}
+		return strings.Compare(a.key, b.key)
+	})
+	return s.update(ctx, doing, func(tx *bbolt.Tx) error {
+		for i := range entries {
+			if err := entries[i].put(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Store) prepare(q *roster.Quarantined) (prepared, error) {
+	key := q.ID + q.Run
+	who, err := json.Marshal(quarantineWho{Record: q.Record, Position: q.Position})
+	if err != nil {
+		return prepared{}, err
+	}
+	row, err := json.Marshal(quarantineRow{
+		Kind: q.Kind, Stage: q.Stage, Code: q.Code, Reason: q.Reason, At: q.At,
+		Who: s.sealer.Seal(who, place(bucketQuarantine, q.Job, key)),
+	})
+	if err != nil {
+		return prepared{}, err
+	}
+	return prepared{job: q.Job, key: key, row: row, payload: s.sealer.Seal(q.Payload, place(bucketPayload, q.Job, key))}, nil
+}
+
+func (e *prepared) put(tx *bbolt.Tx) error {
+	rows, err := nested(tx, bucketQuarantine, e.job)
+	if err != nil {
+		return err
+	}
+	payloads, err := nested(tx, bucketPayload, e.job)
+	if err != nil {
+		return err
+	}
+	return errors.Join(rows.Put([]byte(e.key), e.row), payloads.Put([]byte(e.key), e.payload))
+}
+
+// Quarantine returns the entries that the filter selects, ordered by id and
+// without payloads.
+func (s *Store) Quarantine(ctx context.Context, filter roster.QuarantineFilter) ([]roster.Quarantined, error) {
+	var found []quarantineEntry
+	err := s.view(ctx, "list the quarantine", func(tx *bbolt.Tx) error {
+		return eachJob(tx, filter, func(job string, rows *bbolt.Bucket) error {
+			n := 0
+			return scan(job, rows, filter, func(e quarantineEntry) bool {
+				found = append(found, e.clone())
+				n++
+				return filter.Limit <= 0 || n < filter.Limit
+			})
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b quarantineEntry) int { return strings.Compare(a.key, b.key) })
+	found = limit(found, filter.Limit)
+	out := make([]roster.Quarantined, len(found))
+	for i := range found {
+		if out[i], err = s.opened(&found[i]); err != nil {
+			return nil, fmt.Errorf("list the quarantine: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// QuarantinedByID returns one entry with its payload, [store.ErrNotFound] when
+// there is none, or [store.ErrSealed] when it was tampered with.
+func (s *Store) QuarantinedByID(ctx context.Context, id string) (roster.Quarantined, error) {
+	var entry quarantineEntry
+	var payload []byte
+	doing := "read quarantined record " + id
+	err := s.view(ctx, doing, func(tx *bbolt.Tx) error {
+		err := eachJob(tx, roster.QuarantineFilter{}, func(job string, rows *bbolt.Bucket) error {
+			found, ok, err := newest(job, rows, id)
+			if err != nil || !ok {
+				return err
+			}
+			entry = found.clone()
+			if b := peek(tx, bucketPayload, job); b != nil {
+				payload = slices.Clone(b.Get([]byte(entry.key)))
+			}
+			return nil
+		})
+		if err == nil && entry.key == "" {
+			return store.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return roster.Quarantined{}, err
+	}
+	q, err := s.opened(&entry)
+	if err == nil {
+		q.Payload, err = s.sealer.Open(payload, place(bucketPayload, entry.job, entry.key))
+	}
+	if err != nil {
+		return roster.Quarantined{}, fmt.Errorf("%s: %w", doing, err)
+	}
+	return q, nil
+}
+
+// QuarantineGroups counts the entries that the filter selects by their cause,
+// the most frequent first. Limit and After of the filter have no meaning here.
+func (s *Store) QuarantineGroups(
+	ctx context.Context, filter roster.QuarantineFilter,
+) ([]roster.QuarantineGroup, error) {
+	filter.Limit, filter.After = 0, ""
+	type cause struct {
+		stage        roster.Stage
+		code, reason string
+	}
+	counts := make(map[cause]*roster.QuarantineGroup)
+	err := s.view(ctx, "count the quarantine", func(tx *bbolt.Tx) error {
+		return eachJob(tx, filter, func(job string, rows *bbolt.Bucket) error {
+			return scan(job, rows, filter, func(e quarantineEntry) bool {
+				of := cause{e.row.Stage, e.row.Code, e.row.Reason}
+				if counts[of] == nil {
+					counts[of] = &roster.QuarantineGroup{Stage: of.stage, Code: of.code, Reason: of.reason, Example: e.id()}
+				}
+				counts[of].Count++
+				return true
+			})
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	groups := make([]roster.QuarantineGroup, 0, len(counts))
+	for _, g := range counts {
+		groups = append(groups, *g)
+	}
+	slices.SortFunc(groups, func(a, b roster.QuarantineGroup) int {
+		if a.Count != b.Count {
+			return b.Count - a.Count
+		}
+		return strings.Compare(string(a.Stage)+a.Code+a.Reason, string(b.Stage)+b.Code+b.Reason)
+	})
+	return groups, nil
+}
+
+// DropRunQuarantine removes the entries of one run, which what another run
+// left of the same records outlives. A preparation that starts again begins
+// with it.
+func (s *Store) DropRunQuarantine(ctx context.Context, run string) error {
+	return s.update(ctx, "drop the quarantine of run "+run, func(tx *bbolt.Tx) error {
+		dropped := false
+		err := eachJob(tx, roster.QuarantineFilter{Run: run}, func(job string, rows *bbolt.Bucket) error {
+			keys := keysOf(rows, func(_, of string) bool { return of == run })
+			dropped = dropped || len(keys) > 0
+			return dropEntries(tx, job, keys)
+		})
+		if err == nil && !dropped {
+			return errUnchanged
+		}
+		return err
+	})
+}
+
+// DropQuarantined removes the entries with the given ids and returns how many
+// of the ids there were.
+func (s *Store) DropQuarantined(ctx context.Context, ids ...string) (int, error) {
+	dropped := 0
+	err := s.update(ctx, "drop quarantined records", func(tx *bbolt.Tx) error {
+		err := eachJob(tx, roster.QuarantineFilter{}, func(job string, rows *bbolt.Bucket) error {
+			for _, id := range ids {
+				keys := keysOfID(rows, id)
+				if len(keys) > 0 {
+					dropped++
+				}
+				if err := dropEntries(tx, job, keys); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil && dropped == 0 {
+			return errUnchanged
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return dropped, nil
+}
