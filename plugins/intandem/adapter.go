@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // the settings' schema is a file, so that editors check it
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+	"github.com/rosterd/rosterd/plugins/sdk/httpx"
+)
+
+//go:embed settings.schema.json
+var settingsSchema []byte
+
+const (
+	version       = "0.1.0"
+	defaultAPIURL = "https://api.vcita.biz"
+	// requestsPerSecond stays under the 8 a second of the vendor's throttling
+	// tier, which other programs of the business share.
+	requestsPerSecond = 5
+	requestTimeout    = 30 * time.Second
+)
+
+func adapter() sdk.Adapter {
+	return sdk.Adapter{
+		Name:        "intandem",
+		Version:     version,
+		Description: "Imports clients into inTandem (vcita) as a Client Import app.",
+		Settings:    settingsSchema,
+		Opener:      sdk.Open(open),
+	}
+}
+
+type settings struct {
+	BusinessUID string `json:"business_uid"`
+	AppCodeName string `json:"app_code_name"`
+	Token       string `json:"token"`
+	StaffUID    string `json:"staff_uid"`
+	APIURL      string `json:"api_url"`
+}
+
+// connection is one business at inTandem.
+type connection struct {
+	business, staff, app string
+	http                 *httpx.Client
+}
+
+func open(_ context.Context, c sdk.Connection) (*connection, error) {
+	s, err := parseSettings(c.Settings)
+	if err != nil {
+		return nil, sdk.Fail(sdk.CodeConfig, err)
+	}
+	client, err := httpx.New(httpx.Options{
+		BaseURL: s.APIURL, Token: s.Token, UserAgent: "rosterd-intandem/" + version,
+		Timeout: requestTimeout, Rate: requestsPerSecond,
+	})
+	switch {
+	case errors.Is(err, httpx.ErrToken):
+		return nil, sdk.Fail(sdk.CodeConfig, fmt.Errorf("setting token: %w", err))
+	case err != nil:
+		return nil, sdk.Fail(sdk.CodeConfig, fmt.Errorf("setting api_url: %w", err))
+	}
+	return &connection{business: s.BusinessUID, staff: s.StaffUID, app: s.AppCodeName, http: client}, nil
+}
+
+// parseSettings checks what the schema says once more, because an adapter
+// cannot know who starts it.
+func parseSettings(raw json.RawMessage) (settings, error) {
+	s := settings{APIURL: defaultAPIURL}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		// The decoder's own text may quote a value.
+		return settings{}, errors.New("the settings are not an object of business_uid, app_code_name, token, staff_uid and api_url, all text")
+	}
+	switch {
+	case s.BusinessUID == "":
+		return settings{}, errors.New("setting business_uid is missing: the business whose clients are imported")
+	case s.Token == "":
+		return settings{}, errors.New("setting token is missing: a staff or app token of the business")
+	case s.AppCodeName == "":
+		return settings{}, errors.New("setting app_code_name is missing: the code name of the Client Import app")
+	case !regexp.MustCompile(`^[a-zA-Z0-9]+$`).MatchString(s.AppCodeName):
+		return settings{}, errors.New("setting app_code_name has other characters than letters and digits")
+	}
+	if s.APIURL == "" {
+		s.APIURL = defaultAPIURL
+	}
+	return s, nil
+}
+
+// ImportIdentity implements [sdk.ImportStarter].
+func (c *connection) ImportIdentity(context.Context) (sdk.ImportIdentity, error) {
+	return sdk.ImportIdentity{BusinessUID: c.business, StaffUID: c.staff}, nil
+}
+
+// Close closes idle connections to the API.
+func (c *connection) Close() error {
+	c.http.Close()
+	return nil
+}
