@@ -241,7 +241,7 @@ func (g *generator) email(i int, first, last string) string {
 
 // plain returns the letters of a name as an e-mail address has them.
 func plain(name string) string {
-	accents := strings.NewReplacer("á", "a", "ç", "c", "é", "e", "è", "e", "ë", "e", "í", "i", "ï", "i", "ñ", "n", "ó", "o",
+	accents := strings.NewReplacer("á", "a", "ä", "a", "â", "a", "ç", "c", "é", "e", "è", "e", "ë", "e", "í", "i", "ï", "i", "î", "i", "ñ", "n", "ó", "o",
 		"ö", "o", "ô", "o", "ø", "o", "ú", "u", "ü", "u")
 	return strings.Map(func(r rune) rune {
 		if r < 'a' || r > 'z' {
