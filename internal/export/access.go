@@ -57,29 +57,48 @@ func newAddressLimits(perSecond int) *addressLimits {
 	return &addressLimits{rate: perSecond, of: map[netip.Addr]*rate.Limiter{}}
 }
 
-func (l *addressLimits) allow(addr netip.Addr, now time.Time) bool {
-	if addr.Is6() && !addr.Is4In6() {
-		addr = netip.PrefixFrom(addr.WithZone(""), 64).Masked().Addr()
-	}
-	addr = addr.Unmap()
+// exhausted reports whether an address was refused too often lately.
+func (l *addressLimits) exhausted(addr netip.Addr, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limiter, ok := l.of[addr]
+	return ok && limiter.TokensAt(now) < 1
+}
+
+// charge counts one refused request of an address.
+func (l *addressLimits) charge(addr netip.Addr, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limiter, ok := l.of[addr]
 	if !ok {
-		if len(l.of) >= maxAddresses {
-			for other := range l.of {
-				delete(l.of, other)
-				break
-			}
-		}
+		l.makeRoom()
 		limiter = newLimiter(l.rate)
 		l.of[addr] = limiter
 	}
-	return limiter.AllowN(now, 1)
+	limiter.AllowN(now, 1)
+}
+
+func (l *addressLimits) makeRoom() {
+	if len(l.of) < maxAddresses {
+		return
+	}
+	for addr := range l.of {
+		delete(l.of, addr)
+		return
+	}
 }
 
 func newLimiter(perSecond int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), 2*perSecond)
+}
+
+// limitedAddress is what rates are counted for: an IPv6 caller usually has a
+// whole network of 64 bits to send from.
+func limitedAddress(addr netip.Addr) netip.Addr {
+	if addr.Is4() || !addr.IsValid() {
+		return addr
+	}
+	return netip.PrefixFrom(addr.WithZone(""), 64).Masked().Addr()
 }
 
 // clientAddress is the address that a request comes from: of the connection,

@@ -12,7 +12,7 @@ import (
 // follow serves a session until it is over. A session that is not new was
 // announced before, or perhaps was: it is not announced again by itself.
 func (s *Sessions) follow(ctx context.Context, imp Import, session roster.Session, isNew bool) (Result, error) {
-	l := newLive(s.store, session, imp.Clients, s.options)
+	l := newLive(session, imp.Clients, s.options)
 	s.attach(l, session.Business)
 	defer s.detach(session.Business)
 	l.due = isNew
@@ -25,7 +25,7 @@ func (s *Sessions) follow(ctx context.Context, imp Import, session roster.Sessio
 				return Result{}, err
 			}
 		}
-		session, until := l.next(s.options)
+		session, until := l.next()
 		if imp.Progress != nil {
 			imp.Progress(session.ServedCount())
 		}
@@ -48,7 +48,7 @@ func (s *Sessions) await(ctx context.Context, l *live, wait time.Duration) error
 	case <-l.changed:
 		return nil
 	case <-timer.C:
-		return l.expire(ctx, s.options, s.now())
+		return l.expire(ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -97,30 +97,31 @@ func (s *Sessions) detach(business string) {
 const forever = 1000 * time.Hour
 
 // next returns the session and when waiting for the target ends.
-func (l *live) next(options Options) (roster.Session, time.Time) {
+func (l *live) next() (roster.Session, time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ledger.session, l.deadline(options)
+	return l.ledger.session, l.deadline()
 }
 
 // deadline is when the silence has lasted too long. The caller holds l.mu.
-func (l *live) deadline(options Options) time.Time {
+func (l *live) deadline() time.Time {
 	switch l.ledger.session.State {
 	case roster.SessionAnnouncing:
-		return l.heard.Add(options.AnnounceWait)
+		return l.heard.Add(l.options.AnnounceWait)
 	case roster.SessionParked:
 		return l.heard.Add(forever)
 	default:
-		return l.heard.Add(options.SessionTimeout)
+		return l.heard.Add(l.options.SessionTimeout)
 	}
 }
 
 // expire takes the silence for an answer, unless the target was heard
 // meanwhile.
-func (l *live) expire(ctx context.Context, options Options, now time.Time) error {
+func (l *live) expire(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now.Before(l.deadline(options)) {
+	now := l.options.Now()
+	if now.Before(l.deadline()) {
 		return nil
 	}
 	switch l.ledger.session.State {
@@ -128,13 +129,13 @@ func (l *live) expire(ctx context.Context, options Options, now time.Time) error
 		return l.ledger.update(ctx, func(session *roster.Session) {
 			if session.State == roster.SessionAnnouncing {
 				session.State, session.Touched = roster.SessionParked, now
-				session.Reason = "the target did not answer the announcement clearly and asked for no page within " + options.AnnounceWait.String()
+				session.Reason = "the target did not answer the announcement clearly and asked for no page within " + l.options.AnnounceWait.String()
 			}
 		})
 	case roster.SessionOpen:
-		reason := "the target asked for nothing within " + options.SessionTimeout.String()
+		reason := "the target asked for nothing within " + l.options.SessionTimeout.String()
 		if l.ledger.session.ServedCount() == l.ledger.session.Clients() {
-			reason = "every client was served, but the target did not say within " + options.SessionTimeout.String() + " that the import is over"
+			reason = "every client was served, but the target did not say within " + l.options.SessionTimeout.String() + " that the import is over"
 		}
 		return l.ledger.end(ctx, roster.SessionPartial, reason, now)
 	default:

@@ -65,25 +65,35 @@ func (s *Sessions) fail(w http.ResponseWriter, err error) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
-// answer checks a request and appends its answer to dst. The checks that need
-// no session are all made before the first of them is judged, so that a wrong
-// request takes the same time whatever is wrong with it.
+// answer checks a request and appends its answer to dst.
 func (s *Sessions) answer(r *http.Request, dst []byte) ([]byte, error) {
-	if !s.addresses.allow(clientAddress(r, s.options.TrustedProxies), s.now()) {
-		return nil, refusedAddressRate
+	addr := limitedAddress(clientAddress(r, s.options.TrustedProxies))
+	if s.addresses.exhausted(addr, s.now()) {
+		return nil, errAddressRate
 	}
+	dst, err := s.route(r, dst)
+	if _, refused := errors.AsType[refusedError](err); refused {
+		s.addresses.charge(addr, s.now())
+	}
+	return dst, err
+}
+
+// route finds out what a request asks for. The checks that need no session are
+// all made before the first of them is judged, so that a wrong request takes
+// the same time whatever is wrong with it.
+func (s *Sessions) route(r *http.Request, dst []byte) ([]byte, error) {
 	secret, path := splitPath(r.URL.Path)
 	known := s.secrets.has(secret)
 	q, wellFormed := parseQuery(r.URL.RawQuery)
 	switch {
 	case !known:
-		return nil, refusedSecret
+		return nil, errSecret
 	case path != exportPath:
-		return nil, refusedPath
+		return nil, errPath
 	case r.Method != http.MethodGet:
-		return nil, refusedMethod
+		return nil, errMethod
 	case !wellFormed:
-		return nil, s.suspicious(refusedQuery, query{})
+		return nil, s.suspicious(errQuery, query{})
 	}
 	s.stats.unknown.Add(int64(q.unknown))
 	dst, err := s.export(r.Context(), dst, q)
@@ -95,7 +105,6 @@ func (s *Sessions) answer(r *http.Request, dst []byte) ([]byte, error) {
 
 // export answers a well-formed request of a caller who knows the secret.
 func (s *Sessions) export(ctx context.Context, dst []byte, q query) ([]byte, error) {
-	now := s.now()
 	l := s.find(q.business)
 	switch {
 	case l == nil:
@@ -103,9 +112,9 @@ func (s *Sessions) export(ctx context.Context, dst []byte, q query) ([]byte, err
 			return nil, err
 		}
 	case q.page != endPage:
-		return l.page(ctx, dst, q, now)
+		return l.page(ctx, dst, q)
 	default:
-		if err := l.end(ctx, q, s.options.SessionTimeout, now); err != nil {
+		if err := l.end(ctx, q); err != nil {
 			return nil, err
 		}
 	}
@@ -122,13 +131,13 @@ func (s *Sessions) withoutLive(ctx context.Context, q query) error {
 	}
 	switch {
 	case len(sessions) == 0:
-		return refusedBusiness
+		return errBusiness
 	case sessions[0].State.Ended() && q.page == endPage:
 		return repeatedEnd(sessions[0], q, s.options.SessionTimeout, s.now())
 	case !sessions[0].State.Serves():
-		return refusedState
+		return errState
 	case sessions[0].Staff != "" && !sameText(sessions[0].Staff, q.staff):
-		return refusedStaff
+		return errStaff
 	}
 	return errResuming
 }

@@ -23,7 +23,9 @@ type Clients interface {
 // live is a session while it is being delivered.
 type live struct {
 	clients Clients
-	repeats int
+	options Options
+	// limiter bounds how fast pages are given.
+	limiter *rate.Limiter
 	// changed has room for one signal: something changed since it was read.
 	changed chan struct{}
 
@@ -32,23 +34,22 @@ type live struct {
 	// due says that an announcement is to be sent.
 	due bool
 	// heard is when the target was last heard, or when waiting for it began.
-	heard   time.Time
-	limiter *rate.Limiter
+	heard time.Time
 	// given counts for each client how often it was served, empty for pages
 	// beyond the end.
-	given []uint16
+	given []uint32
 	empty int
 }
 
-func newLive(store Store, session roster.Session, clients Clients, options Options) *live {
+func newLive(session roster.Session, clients Clients, options Options) *live {
 	return &live{
 		clients: clients,
-		repeats: min(options.Repeats, 1<<16-1),
-		changed: make(chan struct{}, 1),
-		ledger:  ledger{store: store, session: session},
-		heard:   options.Now(),
+		options: options,
 		limiter: newLimiter(options.Limits.Business),
-		given:   make([]uint16, session.Clients()),
+		changed: make(chan struct{}, 1),
+		ledger:  ledger{store: options.Store, session: session},
+		heard:   options.Now(),
+		given:   make([]uint32, session.Clients()),
 	}
 }
 
@@ -70,16 +71,37 @@ func (l *live) pageRange(q query) roster.Range {
 // page renders what q asks for behind dst and stores that it is served. The
 // check comes before the work and again with the record, because the session
 // may end while the page is rendered.
-func (l *live) page(ctx context.Context, dst []byte, q query, now time.Time) ([]byte, error) {
+func (l *live) page(ctx context.Context, dst []byte, q query) ([]byte, error) {
 	page := l.pageRange(q)
-	if err := l.admit(q, page, now); err != nil {
+	if err := l.admit(q, page); err != nil {
+		return nil, err
+	}
+	if err := l.pace(ctx); err != nil {
 		return nil, err
 	}
 	dst, err := l.render(dst, page)
 	if err != nil {
 		return nil, err
 	}
-	return dst, l.record(ctx, q, page, now)
+	return dst, l.record(ctx, q, page)
+}
+
+// maxPace is how long a request that comes too fast is held back at most.
+const maxPace = time.Second
+
+// pace holds a request back that comes too fast.
+func (l *live) pace(ctx context.Context) error {
+	now := l.options.Now()
+	turn := l.limiter.ReserveN(now, 1)
+	wait := turn.DelayFrom(now)
+	if wait > maxPace {
+		turn.CancelAt(now)
+		return errBusinessRate
+	}
+	if sleep(ctx, wait) != nil {
+		return errBusinessRate
+	}
+	return nil
 }
 
 func (l *live) render(dst []byte, page roster.Range) ([]byte, error) {
@@ -94,12 +116,9 @@ func (l *live) render(dst []byte, page roster.Range) ([]byte, error) {
 	return append(dst, listTail...), nil
 }
 
-func (l *live) admit(q query, page roster.Range, now time.Time) error {
+func (l *live) admit(q query, page roster.Range) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.limiter.AllowN(now, 1) {
-		return refusedBusinessRate
-	}
 	return l.check(q, page)
 }
 
@@ -108,12 +127,12 @@ func (l *live) check(q query, page roster.Range) error {
 	if err := l.access(q); err != nil {
 		return err
 	}
-	if page.From == page.To && l.empty >= l.repeats {
-		return refusedRepeats
+	if page.From == page.To && l.empty >= l.options.Repeats {
+		return errRepeats
 	}
 	for _, times := range l.given[page.From:page.To] {
-		if int(times) >= l.repeats {
-			return refusedRepeats
+		if int(times) >= l.options.Repeats {
+			return errRepeats
 		}
 	}
 	return nil
@@ -124,18 +143,19 @@ func (l *live) check(q query, page roster.Range) error {
 func (l *live) access(q query) error {
 	session := &l.ledger.session
 	if session.Staff != "" && !sameText(session.Staff, q.staff) {
-		return refusedStaff
+		return errStaff
 	}
 	if !session.State.Serves() {
-		return refusedState
+		return errState
 	}
 	return nil
 }
 
 // record stores that a page is served and counts it.
-func (l *live) record(ctx context.Context, q query, page roster.Range, now time.Time) error {
+func (l *live) record(ctx context.Context, q query, page roster.Range) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := l.options.Now()
 	if err := l.check(q, page); err != nil {
 		return err
 	}
@@ -144,7 +164,7 @@ func (l *live) record(ctx context.Context, q query, page roster.Range, now time.
 		return err
 	}
 	if !l.ledger.session.State.Serves() {
-		return refusedState
+		return errState
 	}
 	if page.From == page.To {
 		l.empty++
@@ -158,17 +178,15 @@ func (l *live) record(ctx context.Context, q query, page roster.Range, now time.
 }
 
 // end takes page=-1. Before any page it changes nothing. It ends the session:
-// closed when every client was served, else partial. Repeated within grace
-// after the end it changes nothing either.
-func (l *live) end(ctx context.Context, q query, grace time.Duration, now time.Time) error {
+// closed when every client was served, else partial. Repeated soon after the
+// end it changes nothing either.
+func (l *live) end(ctx context.Context, q query) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.limiter.AllowN(now, 1) {
-		return refusedBusinessRate
-	}
+	now := l.options.Now()
 	session := l.ledger.session
 	if session.State.Ended() {
-		return repeatedEnd(session, q, grace, now)
+		return repeatedEnd(session, q, l.options.SessionTimeout, now)
 	}
 	if err := l.access(q); err != nil {
 		return err
@@ -191,10 +209,10 @@ func (l *live) end(ctx context.Context, q query, grace time.Duration, now time.T
 // over, or nil.
 func repeatedEnd(session roster.Session, q query, grace time.Duration, now time.Time) error {
 	if !sameText(session.Staff, q.staff) {
-		return refusedStaff
+		return errStaff
 	}
 	if session.State == roster.SessionRefused || session.EndedAt == nil || now.Sub(*session.EndedAt) > grace {
-		return refusedState
+		return errState
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // that is not there is [roster.ErrNotFound].
 func (s *Sessions) Retry(ctx context.Context, sessionID string) error {
 	if l := s.findSession(sessionID); l != nil {
-		return l.retry(ctx, s.options)
+		return l.retry(ctx)
 	}
 	session, err := s.store.UpdateSession(ctx, sessionID, func(*roster.Session) error { return nil })
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *Sessions) Retry(ctx context.Context, sessionID string) error {
 // is [roster.ErrConflict]; one that is not there is [roster.ErrNotFound].
 func (s *Sessions) Close(ctx context.Context, sessionID, reason string) error {
 	if l := s.findSession(sessionID); l != nil {
-		return l.close(ctx, reason, s.options)
+		return l.close(ctx, reason)
 	}
 	_, err := s.store.UpdateSession(ctx, sessionID, func(session *roster.Session) error {
 		if session.State.Ended() {
@@ -53,13 +53,13 @@ func (s *Sessions) findSession(id string) *live {
 	return nil
 }
 
-func (l *live) retry(ctx context.Context, options Options) error {
+func (l *live) retry(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if state := l.ledger.session.State; state != roster.SessionParked {
 		return fmt.Errorf("retry session %s, which is %s and not parked: %w", l.ledger.session.ID, state, roster.ErrConflict)
 	}
-	now := options.Now()
+	now := l.options.Now()
 	err := l.ledger.update(ctx, func(session *roster.Session) {
 		if session.State == roster.SessionParked {
 			session.State, session.Reason, session.Touched = roster.SessionAnnouncing, "", now
@@ -73,13 +73,13 @@ func (l *live) retry(ctx context.Context, options Options) error {
 	return nil
 }
 
-func (l *live) close(ctx context.Context, reason string, options Options) error {
+func (l *live) close(ctx context.Context, reason string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if state := l.ledger.session.State; state.Ended() {
 		return fmt.Errorf("close session %s, which is %s: %w", l.ledger.session.ID, state, roster.ErrConflict)
 	}
-	if err := l.ledger.end(ctx, roster.SessionPartial, clip(reason), options.Now()); err != nil {
+	if err := l.ledger.end(ctx, roster.SessionPartial, clip(reason), l.options.Now()); err != nil {
 		return err
 	}
 	l.signal()

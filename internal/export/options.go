@@ -31,7 +31,7 @@ type Store interface {
 	Sessions(ctx context.Context, filter roster.SessionFilter) ([]roster.Session, error)
 }
 
-// Options are what [New] needs. Only Store and Secrets have no default.
+// Options are what [New] needs. Only Store, Secrets and Now have no default.
 type Options struct {
 	// PublicURL is where the target reaches this daemon, without a slash at
 	// its end.
@@ -60,7 +60,7 @@ type Options struct {
 	Store          Store
 	// Logger receives neither secrets nor personal data; none by default.
 	Logger *slog.Logger
-	// Now is the clock; time.Now by default. Timers run by the real one.
+	// Now is the clock. Timers run by the real one.
 	Now func() time.Time
 	// NewID makes the id of a session; random text by default.
 	NewID func() string
@@ -69,10 +69,13 @@ type Options struct {
 // Limits bound how fast the protocol may be used, in requests a second. Twice
 // as many may come at once.
 type Limits struct {
-	// Address bounds one IPv4 address or one IPv6 network of 64 bits; 50 by
-	// default.
+	// Address bounds the refused requests of one IPv4 address or one IPv6
+	// network of 64 bits; 50 by default. An address that is over it is refused
+	// unheard. Requests that are answered do not count: a target may pull fast.
 	Address int
-	// Business bounds the session of one business; 50 by default.
+	// Business bounds the pages of one session; 200 by default. Pages that come
+	// faster are held back for up to a second, and only then refused: a target
+	// that waits for each answer is never refused for its speed.
 	Business int
 }
 
@@ -133,12 +136,9 @@ func (o Options) withDefaults() Options {
 	orDuration(&o.SessionGap, 10*time.Second)
 	orInt(&o.Repeats, 20)
 	orInt(&o.Limits.Address, 50)
-	orInt(&o.Limits.Business, 50)
+	orInt(&o.Limits.Business, 200)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	if o.NewID == nil {
 		o.NewID = rand.Text

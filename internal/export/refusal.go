@@ -12,41 +12,43 @@ type refusedError uint8
 
 // The reasons to refuse a request.
 const (
-	refusedAddressRate refusedError = iota
-	refusedPath
-	refusedMethod
-	refusedSecret
-	refusedQuery
-	refusedBusiness
-	refusedStaff
-	refusedState
-	refusedRepeats
-	refusedBusinessRate
-	refusedReasons
+	errAddressRate refusedError = iota
+	errPath
+	errMethod
+	errSecret
+	errQuery
+	errBusiness
+	errStaff
+	errState
+	errRepeats
+	errBusinessRate
 )
+
+// refusedReasons is the number of reasons.
+const refusedReasons = int(errBusinessRate) + 1
 
 // Error names the reason as it stands in logs and metrics.
 func (e refusedError) Error() string {
 	switch e {
-	case refusedAddressRate:
+	case errAddressRate:
 		return "address_rate"
-	case refusedPath:
+	case errPath:
 		return "path"
-	case refusedMethod:
+	case errMethod:
 		return "method"
-	case refusedSecret:
+	case errSecret:
 		return "secret"
-	case refusedQuery:
+	case errQuery:
 		return "query"
-	case refusedBusiness:
+	case errBusiness:
 		return "business"
-	case refusedStaff:
+	case errStaff:
 		return "staff"
-	case refusedState:
+	case errState:
 		return "session_state"
-	case refusedRepeats:
+	case errRepeats:
 		return "repeats"
-	case refusedBusinessRate:
+	case errBusinessRate:
 		return "business_rate"
 	}
 	return "reason " + strconv.Itoa(int(e))
@@ -81,7 +83,7 @@ func (s *Sessions) Stats() Stats {
 		Refused:           make(map[string]int64, refusedReasons),
 	}
 	for reason := range refusedReasons {
-		out.Refused[reason.Error()] = s.stats.refused[reason].Load()
+		out.Refused[refusedError(reason).Error()] = s.stats.refused[reason].Load()
 	}
 	return out
 }
