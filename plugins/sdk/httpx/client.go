@@ -155,6 +155,9 @@ func parseBase(raw string) (*url.URL, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("%w: the scheme is neither https nor http", ErrBaseURL)
 	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
 	return u, nil
 }
 

@@ -30,7 +30,7 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values) (Answer
 			return c.result(a, path, err)
 		}
 		if waitErr := c.wait(ctx, wait); waitErr != nil {
-			return c.result(a, path, errors.Join(waitErr, err))
+			return c.result(a, path, waitErr)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 type Sent struct {
 	Answer
 	// Outcome is proven by the status, or by the point at which the sending
-	// failed; see [SendOnce].
+	// failed; see [Client.SendOnce].
 	Outcome sdk.Outcome
 	// Err says why there is no whole answer. It holds no token and no query.
 	Err error
