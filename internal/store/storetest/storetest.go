@@ -1,0 +1,165 @@
+// Package storetest holds what every implementation of the daemon's store
+// promises, as tests that an implementation runs against itself.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// Store is all that an implementation offers.
+type Store interface {
+	RunStore
+	QuarantineStore
+	SessionStore
+	ScheduleStore
+	Installation
+}
+
+// RunStore keeps runs and the cursors of their jobs.
+type RunStore interface {
+	CreateRun(ctx context.Context, run roster.Run) error
+	Run(ctx context.Context, id string) (roster.Run, error)
+	UpdateRun(ctx context.Context, id string, update func(*roster.Run) error) (roster.Run, error)
+	Runs(ctx context.Context, filter roster.RunFilter) ([]roster.Run, error)
+	DeliveryStore
+}
+
+// DeliveryStore moves a run, its job's cursors and its quarantine together.
+type DeliveryStore interface {
+	BeginDelivery(ctx context.Context, id string, d roster.Delivery, update func(*roster.Run) error) (roster.Run, error)
+	Cursor(ctx context.Context, job string, kind sdk.Kind) (sdk.Cursor, error)
+}
+
+// QuarantineStore keeps refused records.
+type QuarantineStore interface {
+	AddQuarantine(ctx context.Context, records []roster.Quarantined) error
+	DropRunQuarantine(ctx context.Context, run string) error
+	DropQuarantined(ctx context.Context, ids ...string) (int, error)
+	QuarantineReader
+}
+
+// QuarantineReader shows refused records.
+type QuarantineReader interface {
+	Quarantine(ctx context.Context, filter roster.QuarantineFilter) ([]roster.Quarantined, error)
+	QuarantinedByID(ctx context.Context, id string) (roster.Quarantined, error)
+	QuarantineGroups(ctx context.Context, filter roster.QuarantineFilter) ([]roster.QuarantineGroup, error)
+}
+
+// SessionStore keeps import sessions.
+type SessionStore interface {
+	CreateSession(ctx context.Context, session roster.Session) error
+	Session(ctx context.Context, id string) (roster.Session, error)
+	UpdateSession(ctx context.Context, id string, update func(*roster.Session) error) (roster.Session, error)
+	Sessions(ctx context.Context, filter roster.SessionFilter) ([]roster.Session, error)
+}
+
+// ScheduleStore keeps when jobs were last due.
+type ScheduleStore interface {
+	LastDue(ctx context.Context, job string) (time.Time, error)
+	SetLastDue(ctx context.Context, job string, due time.Time) error
+}
+
+// Installation is what a store knows of itself.
+type Installation interface {
+	InstallID() string
+	CleanShutdown() bool
+	Close() error
+}
+
+// Open opens the store whose state directory is dir, with the master key that
+// store.LoadKeyring finds there, and ends the test when that fails.
+type Open func(t testing.TB, dir string) Store
+
+// Run runs the conformance suite.
+func Run(t *testing.T, open Open) {
+	t.Helper()
+	for _, one := range []struct {
+		promise string
+		test    func(t *testing.T, open Open)
+	}{
+		{"RunsAreKept", testRuns},
+		{"RunsAreListedLatestFirst", testRunsListed},
+		{"AnUpdateIsWholeOrNotThere", testUpdateFails},
+		{"ConcurrentUpdatesAllCount", testConcurrentUpdates},
+		{"ADeliveryMovesRunCursorsAndQuarantineTogether", testDelivery},
+		{"CursorsBelongToAJobAndAKind", testCursors},
+		{"QuarantineNamesTheSameRecordTheSame", testQuarantineID},
+		{"QuarantineIsListedWithoutPayloads", testQuarantineListed},
+		{"APreparationThatStartsAgainLosesNoOlderEntry", testQuarantineLayers},
+		{"EntriesAreDroppedById", testQuarantineDropped},
+		{"ABusinessHasOneSessionThatIsNotOver", testOneSession},
+		{"SessionsAreListedLatestFirst", testSessionsListed},
+		{"TheScheduleIsKept", testSchedule},
+		{"TheInstallationIsKept", testInstallation},
+		{"AnEndedContextChangesNothing", testEndedContext},
+		{"RunsAndQuarantineFollowTheModel", testModel},
+	} {
+		t.Run(one.promise, func(t *testing.T) { one.test(t, open) })
+	}
+}
+
+// begin is the time at which the suite's runs are asked for.
+func begin() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
+func run(id, job string, after time.Duration) roster.Run {
+	return roster.Run{
+		ID: id, Job: job, Type: roster.JobImport, Trigger: "manual", State: roster.RunQueued, Asked: begin().Add(after),
+	}
+}
+
+func ids[T any](found []T, id func(T) string) []string {
+	out := []string{}
+	for _, one := range found {
+		out = append(out, id(one))
+	}
+	return out
+}
+
+func runID(r roster.Run) string             { return r.ID }
+func sessionID(s roster.Session) string     { return s.ID }
+func entryRun(q roster.Quarantined) string  { return q.Run }
+func entryCode(q roster.Quarantined) string { return q.Code }
+
+// tester is what testing and rapid share.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func must(t tester, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantErr(t testing.TB, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Fatalf("got error %v, want %v", got, want)
+	}
+}
+
+func same[T any](t tester, got, want T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("differs (-want +got):\n%s", diff)
+	}
+}
+
+func opened(t *testing.T, open Open) Store {
+	t.Helper()
+	s := open(t, t.TempDir())
+	t.Cleanup(func() { must(t, s.Close()) })
+	return s
+}
