@@ -19,6 +19,18 @@ import (
 // was executed is not known.
 var ErrTransport = errors.New("the adapter did not answer")
 
+// fromAdapter marks an error that the adapter's own code returned.
+type fromAdapter struct{ text string }
+
+func (e fromAdapter) Error() string { return e.text }
+
+// FromAdapter reports whether an error of a [Client] is one that the adapter's
+// own code returned: its process was well enough to answer.
+func FromAdapter(err error) bool {
+	_, ok := errors.AsType[fromAdapter](err)
+	return ok
+}
+
 // maxText bounds the text of an error that crosses.
 const maxText = 4 << 10
 
@@ -53,7 +65,7 @@ func fromStatus(ctx context.Context, call string, err error) error {
 				Class: classFromProto(f.GetClass()),
 				Code:  codeFromProto(f.GetCode()),
 				After: max(0, time.Duration(f.GetAfterNanos())),
-				Err:   errors.New(clean(st.Message(), maxText)),
+				Err:   fromAdapter{text: clean(st.Message(), maxText)},
 			}
 		}
 	}

@@ -1,0 +1,21 @@
+package adapters
+
+import "errors"
+
+// The errors that this package adds to those of the adapters. Each is wrapped
+// in an [sdk.Error].
+var (
+	// ErrNotInstalled: the directory of adapters has no such program.
+	ErrNotInstalled = errors.New("adapter is not installed")
+	// ErrProtocol: the program speaks another version of the protocol.
+	ErrProtocol = errors.New("adapter speaks another protocol version")
+	// ErrStart: the program could not be started or did not get ready.
+	ErrStart = errors.New("adapter did not start")
+	// ErrCrashed: the program ended by itself or was killed because it did not
+	// answer.
+	ErrCrashed = errors.New("adapter ended")
+	// ErrAbility: the connection lacks the ability that was called.
+	ErrAbility = errors.New("connection lacks the ability")
+	// ErrClosed: the host or the connection was closed.
+	ErrClosed = errors.New("closed")
+)

@@ -1,0 +1,268 @@
+package adapters
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pipeGrace is how long the output of an ended process is read on while a
+// process that it left behind holds the pipes open.
+const pipeGrace = 500 * time.Millisecond
+
+// maxLine bounds one line of an adapter's output; the rest of it is dropped.
+const maxLine = 16 << 10
+
+// process is one running adapter program. It is go-plugin's runner.Runner:
+// go-plugin sees of the program's output only a handshake that was checked.
+type process struct {
+	name    string
+	cmd     *exec.Cmd
+	dir     string
+	starter *starter
+	logger  *slog.Logger
+	// quit ends the wait for the handshake; limit bounds the wait for the end.
+	quit  <-chan struct{}
+	limit time.Duration
+	lines *lineLog
+
+	// parent is the end of the pipe that tells the adapter of our end.
+	parent    *os.File
+	handshake string
+
+	mu     sync.Mutex
+	reaped bool
+	// exited is closed when the process is gone and its output was read;
+	// exitErr may be read then.
+	exited  chan struct{}
+	exitErr error
+}
+
+// Start starts the program and waits for its handshake until ctx ends or the
+// host is closed. After an error nothing of it is left running.
+func (p *process) Start(ctx context.Context) error {
+	stdout, stderr, err := p.spawn()
+	if err != nil {
+		p.clear()
+		close(p.exited)
+		return fmt.Errorf("%w: %s: %w", ErrStart, p.name, err)
+	}
+	first := make(chan string, 1)
+	go p.supervise(stdout, stderr, first)
+	if err := p.awaitHandshake(ctx, first); err != nil {
+		p.kill()
+		p.waitExit(p.limit)
+		return err
+	}
+	return nil
+}
+
+// spawn starts the program with pipes and returns the ends to read from.
+func (p *process) spawn() (stdout, stderr *os.File, err error) {
+	var all [6]*os.File
+	for i := 0; i < len(all); i += 2 {
+		if all[i], all[i+1], err = os.Pipe(); err != nil {
+			closeAll(all[:i]...)
+			return nil, nil, err
+		}
+	}
+	p.cmd.Stdin, p.parent = all[0], all[1]
+	stdout, p.cmd.Stdout = all[2], all[3]
+	stderr, p.cmd.Stderr = all[4], all[5]
+	if err := p.starter.start(p.cmd); err != nil {
+		closeAll(all[:]...)
+		return nil, nil, err
+	}
+	closeAll(all[0], all[3], all[5])
+	return stdout, stderr, nil
+}
+
+func (p *process) awaitHandshake(ctx context.Context, first <-chan string) error {
+	select {
+	case p.handshake = <-first:
+		return checkHandshake(p.name, p.handshake, p.dir)
+	case <-p.exited:
+		return fmt.Errorf("%w: %s ended before it was ready (%s); the log has what it printed", ErrStart, p.name, p.status())
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %s was not ready in time; the log has what it printed", ErrStart, p.name)
+	case <-p.quit:
+		return fmt.Errorf("%w: %s: the host is %w", ErrStart, p.name, ErrClosed)
+	}
+}
+
+// supervise reads the output until the process is gone, reaps it and ends its
+// process group.
+func (p *process) supervise(stdout, stderr *os.File, first chan<- string) {
+	var readers sync.WaitGroup
+	readers.Go(func() { p.readStdout(stdout, first) })
+	readers.Go(func() { eachLine(stderr, p.lines.stderr) })
+	p.reap()
+	read := make(chan struct{})
+	go func() { readers.Wait(); close(read) }()
+	grace := time.NewTimer(pipeGrace)
+	select {
+	case <-read:
+	case <-grace.C:
+	}
+	grace.Stop()
+	closeAll(stdout, stderr, p.parent)
+	<-read
+	p.clear()
+	close(p.exited)
+}
+
+// clear removes the process's sockets.
+func (p *process) clear() {
+	if err := os.RemoveAll(p.dir); err != nil {
+		p.logger.Warn("the sockets of an adapter could not be removed", "error", err.Error())
+	}
+}
+
+// reap waits for the process and kills its group before its id can be given to
+// another process.
+func (p *process) reap() {
+	for {
+		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	p.kill()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.exitErr = p.cmd.Wait()
+	p.reaped = true
+}
+
+// kill ends the process and everything in its group at once.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped || p.cmd.Process == nil {
+		return
+	}
+	if err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		p.logger.Error("an adapter could not be killed", "error", err.Error())
+	}
+}
+
+// waitExit waits for the end and reports whether it came in time.
+func (p *process) waitExit(limit time.Duration) bool {
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-p.exited:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+func (p *process) alive() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// ending says how the process ended, or that it did not.
+func (p *process) ending() string {
+	if p.alive() {
+		return "killed"
+	}
+	return p.status()
+}
+
+// status says how an exited process ended ("exit status 1").
+func (p *process) status() string {
+	if p.cmd.ProcessState == nil {
+		return "not started"
+	}
+	return p.cmd.ProcessState.String()
+}
+
+// readStdout finds the handshake and logs everything else.
+func (p *process) readStdout(r io.Reader, first chan<- string) {
+	found := false
+	eachLine(r, func(line []byte) {
+		if !found && handshakeLine.Match(line) {
+			found = true
+			first <- string(line)
+			return
+		}
+		p.lines.text(line)
+	})
+}
+
+// eachLine calls f with every line of r, cut to maxLine.
+func eachLine(r io.Reader, f func([]byte)) {
+	br := bufio.NewReaderSize(r, maxLine)
+	rest := false
+	for {
+		line, more, err := br.ReadLine()
+		if err != nil {
+			return
+		}
+		if !rest && len(line) > 0 {
+			f(line)
+		}
+		rest = more
+	}
+}
+
+// Wait waits until the process is gone.
+func (p *process) Wait(context.Context) error {
+	<-p.exited
+	return p.exitErr
+}
+
+// Kill kills the process group.
+func (p *process) Kill(context.Context) error {
+	p.kill()
+	return nil
+}
+
+// Stdout returns the checked handshake alone.
+func (p *process) Stdout() io.ReadCloser { return io.NopCloser(strings.NewReader(p.handshake + "\n")) }
+
+// Stderr returns nothing: the output is read and logged by this package.
+func (p *process) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
+
+// Name returns the path of the program.
+func (p *process) Name() string { return p.cmd.Path }
+
+// ID returns the process id.
+func (p *process) ID() string { return strconv.Itoa(p.cmd.Process.Pid) }
+
+// Diagnose returns nothing: the errors of Start say what is wrong.
+func (p *process) Diagnose(context.Context) string { return "" }
+
+// PluginToHost returns the address as it is: both share the file system.
+func (p *process) PluginToHost(network, addr string) (string, string, error) {
+	return network, addr, nil
+}
+
+// HostToPlugin returns the address as it is.
+func (p *process) HostToPlugin(network, addr string) (string, string, error) {
+	return network, addr, nil
+}
+
+func closeAll(files ...*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
