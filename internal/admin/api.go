@@ -20,8 +20,8 @@ type Runs interface {
 	Run(ctx context.Context, id string) (roster.Run, error)
 	// Runs returns runs, the latest first.
 	Runs(ctx context.Context, filter roster.RunFilter) ([]roster.Run, error)
-	// CancelRun asks a run to end and does not wait for it. A run that is over
-	// is [roster.ErrConflict].
+	// CancelRun asks a run to end; it may wait for the end for as long as ctx
+	// allows. A run that is over is [roster.ErrConflict].
 	CancelRun(ctx context.Context, id string) error
 }
 
@@ -104,6 +104,7 @@ const (
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 15 * time.Second
 	answerTimeout  = 45 * time.Second
+	cancelTimeout  = 5 * time.Second
 	writeTimeout   = answerTimeout + 15*time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 16 << 10
