@@ -1,0 +1,94 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+// Config is a configuration that was read, checked and completed: every
+// default is filled in and every path is absolute or relative to the working
+// directory, never to a file.
+type Config struct {
+	// Path is the main file.
+	Path     string
+	Version  int
+	StateDir string
+	// MasterKey is the key that seals what is stored; empty when it is kept in
+	// the state directory.
+	MasterKey roster.Secret
+	Listen    Listen
+	// PublicURL is where targets reach this daemon, without a slash at its
+	// end; empty only in a configuration without imports.
+	PublicURL      string
+	TrustedProxies []netip.Prefix
+	Plugins        Plugins
+	Export         Export
+	ScriptsDir     string
+	// Include are the patterns of further files, as resolved paths.
+	Include []string
+	// Accounts are the accounts by their key.
+	Accounts map[string]roster.Account
+	// Jobs are the jobs of every account, ordered by account and key.
+	Jobs []roster.Job
+	// Warnings are findings that do not stop the daemon, in the order of the
+	// files.
+	Warnings []Fault
+
+	connections map[string]value
+	// unresolved are the references whose secrets are not known.
+	unresolved map[*yaml.Node]bool
+}
+
+// Listen says where the daemon answers.
+type Listen struct {
+	// Public is host:port of the export protocol, webhooks and inbound API.
+	Public string
+	// TLS holds the certificate for Public; both empty for plain HTTP.
+	TLS TLS
+	// Admin is host:port of the operator's API and pages; empty where
+	// AdminSocket is set.
+	Admin string
+	// AdminSocket is the path of the Unix socket of the operator's API.
+	AdminSocket string
+	// AdminToken is the token of the operator's API; set for a host:port.
+	AdminToken roster.Secret
+}
+
+// TLS names the PEM files of a certificate and its key.
+type TLS struct{ Cert, Key string }
+
+// Plugins says where the adapters are.
+type Plugins struct {
+	// Dir holds the adapter programs.
+	Dir string
+	// Lock is the file with their checksums; empty for none. It may not exist.
+	Lock string
+}
+
+// Export are the settings of import sessions (DESIGN words: session, announce).
+type Export struct {
+	// Secrets are the valid secrets of the path, the one to print first; empty
+	// when it is kept in the state directory.
+	Secrets        []roster.Secret
+	AnnounceWait   time.Duration
+	SessionTimeout time.Duration
+	SessionGap     time.Duration
+	OutcomeWait    time.Duration
+	// Repeats is how often the same page may be served.
+	Repeats int
+}
+
+// Options say how a configuration is loaded.
+type Options struct {
+	// Getenv reads the environment: secrets, and the directories that systemd
+	// names. Nil stands for an empty environment.
+	Getenv func(string) string
+	// SkipSecrets makes a secret that cannot be resolved a warning: it is then
+	// empty. It is for checking a file away from its machine; a configuration
+	// loaded so is not run.
+	SkipSecrets bool
+}
