@@ -18,12 +18,13 @@ import (
 )
 
 var (
-	// ErrUnreachable: no daemon answers at the address, or it stopped answering.
+	// ErrUnreachable says that no daemon answers at the address, or that it
+	// stopped answering.
 	ErrUnreachable = errors.New("no rosterd daemon answers")
-	// ErrDenied: a daemon may be there, but the operating system does not let
-	// this user reach its socket.
+	// ErrDenied says that a daemon may be there, but the operating system does
+	// not let this user reach its socket.
 	ErrDenied = errors.New("no permission to reach the rosterd daemon")
-	// ErrAddress: the address of the API cannot be understood.
+	// ErrAddress says that the address of the API cannot be understood.
 	ErrAddress = errors.New("address must be unix:/path or host:port")
 )
 

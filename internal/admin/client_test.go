@@ -29,7 +29,7 @@ func serve(t *testing.T, a *admin.API) *admin.Client {
 func serveWith(t *testing.T, server *http.Server) *admin.Client {
 	t.Helper()
 	// A socket's path may have some hundred bytes; that of t.TempDir can be longer.
-	dir, err := os.MkdirTemp("", "admin")
+	dir, err := os.MkdirTemp("", "admin") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package admin_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -141,7 +140,7 @@ func (f *fake) Sessions(_ context.Context, filter roster.SessionFilter) ([]roste
 	var out []roster.Session
 	for _, id := range []string{"s-closed", "s-open", "s-parked"} {
 		s := f.sessions[id]
-		if (filter.Run == "" || filter.Run == s.Run) && !(filter.Open && s.State.Ended()) {
+		if (filter.Run == "" || filter.Run == s.Run) && (!filter.Open || !s.State.Ended()) {
 			out = append(out, s)
 		}
 	}
@@ -253,7 +252,7 @@ func newAPI(t *testing.T, f *fake, token string) *admin.API {
 	t.Helper()
 	a := admin.New(admin.Options{
 		Runs: f, Sessions: f, Quarantine: f, Installation: f, Token: roster.NewSecret(token),
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
+		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	t.Cleanup(a.Stop)
 	return a

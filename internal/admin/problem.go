@@ -14,7 +14,7 @@ import (
 // Problem is an error as the API tells it (RFC 9457, with members of our own
 // from Code on). The client returns it as an error; [errors.Is] finds the
 // sentinel of package roster that the daemon meant.
-type Problem struct {
+type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 	// Type is a URI for the kind of problem, made of Code.
 	Type   string `json:"type"`
 	Title  string `json:"title"`
@@ -44,20 +44,20 @@ type ParameterFault struct {
 
 // Error returns what happened and what to do next.
 func (p *Problem) Error() string {
-	s := p.Detail
+	lines := []string{p.Detail}
 	for _, f := range p.Errors {
-		s += "\n  " + f.Parameter + ": " + f.Detail
+		lines = append(lines, "  "+f.Parameter+": "+f.Detail)
 	}
 	if p.Hint != "" {
-		s += "\n  hint: " + p.Hint
+		lines = append(lines, "  hint: "+p.Hint)
 	}
-	return s
+	return strings.Join(lines, "\n")
 }
 
 // Is reports whether target is the sentinel error behind the problem.
 func (p *Problem) Is(target error) bool {
 	for _, k := range kinds() {
-		if k.is == target && k.status == p.Status && (p.Code == k.code || strings.HasSuffix(p.Code, "."+k.code)) { //nolint:errorlint // a sentinel is compared with the table, not unwrapped
+		if k.is == target && k.status == p.Status && (p.Code == k.code || strings.HasSuffix(p.Code, "."+k.code)) {
 			return true
 		}
 	}

@@ -17,7 +17,7 @@ func (a *API) unknownJob(ctx context.Context, job string, cause error) error {
 	p.complete(k).Detail = "there is no job " + job
 	status, err := a.o.Installation.Status(ctx)
 	if err != nil {
-		return p //nolint:nilerr // the answer is as true without suggestions
+		return p // the answer is as true without suggestions
 	}
 	refs := make([]string, len(status.Jobs))
 	for i, j := range status.Jobs {
