@@ -50,7 +50,9 @@ func NewInTandem(o Options) *InTandem {
 	}
 	transport := o.Transport
 	if transport == nil {
-		transport = &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second}
+		// A reused connection that breaks makes net/http repeat a GET without a
+		// word; with one connection a request the counts are exact.
+		transport = &http.Transport{DisableKeepAlives: true}
 	}
 	s.client = &http.Client{
 		Transport:     transport,

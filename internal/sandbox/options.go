@@ -45,8 +45,8 @@ type Options struct {
 	Now func() time.Time
 	// NewID makes the ids of sessions and clients; nil derives them from Seed.
 	NewID func() string
-	// Transport carries the requests for pages and the events; nil is one with
-	// the defaults of net/http.
+	// Transport carries the requests for pages and the events; nil is one that
+	// makes a connection for each.
 	Transport http.RoundTripper
 	// Logger tells what happens, without personal data; nil is silence.
 	Logger *slog.Logger
