@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -153,22 +152,22 @@ func (s *starter) count() int {
 // world is one installation: its store, the target's answers, and the sessions
 // of the present process.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	store    *memory
 	starter  *starter
 	options  export.Options
 	sessions *export.Sessions
 }
 
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	w := &world{t: t, store: &memory{}, starter: &starter{response: sdk.StartImportResponse{Outcome: sdk.OutcomeOK, SessionID: "r1"}}}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{t: tb, store: &memory{}, starter: &starter{response: sdk.StartImportResponse{Outcome: sdk.OutcomeOK, SessionID: "r1"}}}
 	ids := 0
 	w.options = export.Options{
 		PublicURL: "https://sync.example.com",
 		Secrets:   []roster.Secret{roster.NewSecret(secret)},
 		Store:     w.store,
-		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger:    slog.New(slog.DiscardHandler),
 		Now:       time.Now,
 		NewID:     func() string { ids++; return fmt.Sprintf("session-%d", ids) },
 	}
@@ -238,15 +237,12 @@ func (w *world) request(method, target string) *httptest.ResponseRecorder {
 	return recorder
 }
 
-// mustServe fails the test unless the page is answered with 200, and returns
-// the body.
-func (w *world) mustServe(page, perPage int) string {
+// mustServe fails the test unless the page is answered with 200.
+func (w *world) mustServe(page, perPage int) {
 	w.t.Helper()
-	got := w.page(page, perPage)
-	if got.Code != http.StatusOK {
+	if got := w.page(page, perPage); got.Code != http.StatusOK {
 		w.t.Fatalf("page %d of %d: status %d, want 200", page, perPage, got.Code)
 	}
-	return got.Body.String()
 }
 
 // session is the latest stored session.

@@ -163,6 +163,7 @@ func (l *live) record(ctx context.Context, q query, page roster.Range) error {
 	if err := l.ledger.serve(ctx, entry{staff: q.staff, page: page, last: last}, now); err != nil {
 		return err
 	}
+	l.signal()
 	if !l.ledger.session.State.Serves() {
 		return errState
 	}
@@ -173,7 +174,6 @@ func (l *live) record(ctx context.Context, q query, page roster.Range) error {
 		l.given[page.From+i]++
 	}
 	l.heard = now
-	l.signal()
 	return nil
 }
 

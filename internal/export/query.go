@@ -107,7 +107,12 @@ func setNumber(field *int, value string, limit int) bool {
 	return n <= limit
 }
 
+// unescape undoes the percent-encoding. A bare semicolon is refused: some
+// readers of queries take it for an ampersand.
 func unescape(s string) (string, bool) {
+	if strings.Contains(s, ";") {
+		return "", false
+	}
 	if !strings.ContainsAny(s, "%+") {
 		return s, true
 	}
