@@ -60,14 +60,18 @@ func (c *connection) resume(after sdk.Cursor) (*reading, error) {
 func (c *connection) from(start position, paths []string) (*reading, error) {
 	if len(paths) == 0 {
 		c.log.Warn("no file to read", "path", c.settings.Path)
-		start.whole, start.encoding = true, encodingAuto
-		return &reading{pos: start}, nil
+		return &reading{pos: c.nothing()}, nil
 	}
 	pos, err := start.fileAt(paths[0])
 	if err != nil {
 		return nil, err
 	}
 	return c.goOn(pos, paths[0])
+}
+
+// nothing is the position behind a walk that found no file.
+func (c *connection) nothing() position {
+	return position{whole: true, settings: c.settings.fingerprint(), encoding: encodingAuto}
 }
 
 // goOn opens the file of a position that must not have changed.

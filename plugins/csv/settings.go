@@ -32,7 +32,7 @@ const schema = `{
     },
     "kind": {
       "enum": ["member", "prospect", "staff", "lead_source"], "default": "member",
-      "description": "What the records are."
+      "description": "What the records are. A job that asks for another kind reads nothing here."
     },
     "delimiter": {
       "enum": ["auto", ",", ";", "tab", "\t"], "default": "auto",

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -33,8 +32,9 @@ const (
 // other the file stays open; for any other cursor it is opened again.
 func (c *connection) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
 	if req.Kind != c.settings.Kind {
-		return nil, sdk.Fail(sdk.CodeConfig, fmt.Errorf("this connection reads records of kind %q and was asked for %q: "+
-			"set kind in the connection's settings, or another kind for the job", c.settings.Kind, req.Kind))
+		// A job may handle more kinds than one file holds.
+		c.log.Warn("this connection has no records of that kind", "asked", req.Kind, "kind", c.settings.Kind)
+		return sdk.NewPageBuilder(req.Kind, nil).Page(c.nothing().cursor(), true)
 	}
 	r := c.take(req.After)
 	if r == nil {
