@@ -1,10 +1,26 @@
 package mapping
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+	"github.com/yuin/gopher-lua/parse"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+const (
+	// MaxScriptBytes bounds a script's source.
+	MaxScriptBytes = 64 << 10
+	// maxNesting bounds how deep a script's blocks and brackets nest: the
+	// engine's parser recurses, and its stack is the process's.
+	maxNesting = 200
 )
 
 // ScriptError says what is wrong with a script, and where.
@@ -35,20 +51,117 @@ func (e *ScriptError) Error() string {
 	return b.String()
 }
 
-// Check reports what is wrong with a script as a [ScriptError].
-func Check(_ string, _ []byte) error { return nil }
-
-// CaseResult is what came of one case.
-type CaseResult struct {
-	// Name is the case's name, File and Line where it stands.
-	Name, File string
-	Line       int
-	// Failure says how the result differs; empty for a case that passed.
-	Failure string
+// Check loads a script as a run would and reports what is wrong with it as a
+// [ScriptError]: a syntax error, an assignment to an undeclared global, the
+// use of an unknown one, an error at the top level, a missing function `map`.
+// It runs the script's top level inside the calling process, for a second at
+// most; [Pool.Load] does the same in a worker.
+func Check(name string, source []byte) error {
+	e, err := newEngine(context.Background(), Script{Name: name, Source: source}, Context{}, roster.ImportTarget(sdk.KindMember))
+	if err != nil {
+		return err
+	}
+	e.close()
+	return nil
 }
 
-// Passed reports whether the case passed.
-func (r CaseResult) Passed() bool { return r.Failure == "" }
+// compile turns a script into byte code.
+func compile(script Script) (proto *lua.FunctionProto, err error) {
+	if err := checkSource(script); err != nil {
+		return nil, err
+	}
+	defer func() {
+		// The engine's parser panics on some malformed sources.
+		if recover() != nil {
+			proto, err = nil, &ScriptError{File: script.Name, Message: "the script cannot be parsed"}
+		}
+	}()
+	chunk, err := parse.Parse(bytes.NewReader(script.Source), script.Name)
+	if err != nil {
+		return nil, syntaxError(script.Name, err)
+	}
+	proto, err = lua.Compile(chunk, script.Name)
+	if err != nil {
+		return nil, compileError(script.Name, chunk, err)
+	}
+	return proto, nil
+}
 
-// RunCases runs the cases beside a script.
-func RunCases(_ context.Context, _ string) ([]CaseResult, error) { return nil, errors.ErrUnsupported }
+func checkSource(script Script) error {
+	if len(script.Source) > MaxScriptBytes {
+		return &ScriptError{
+			File: script.Name, Message: fmt.Sprintf("the script has %d bytes, at most %d are allowed", len(script.Source), MaxScriptBytes),
+			Hint: "keep large tables out of the script",
+		}
+	}
+	if line := tooDeep(script.Source); line > 0 {
+		return &ScriptError{
+			File: script.Name, Line: line, Message: fmt.Sprintf("blocks or brackets nest deeper than %d levels", maxNesting),
+			Hint: "split the expression into local variables or functions",
+		}
+	}
+	return nil
+}
+
+func syntaxError(name string, err error) error {
+	fault := &ScriptError{File: name, Message: "syntax error"}
+	parseErr, ok := errors.AsType[*parse.Error](err)
+	if !ok {
+		return fault
+	}
+	if parseErr.Pos.Line == parse.EOF {
+		fault.Message = "syntax error: the script ends in the middle of a statement"
+		fault.Hint = "an `end`, a bracket or a quote is missing"
+		return fault
+	}
+	fault.Line, fault.Column = parseErr.Pos.Line, parseErr.Pos.Column
+	fault.Message = fmt.Sprintf("syntax error near %q", parseErr.Token)
+	fault.Hint = syntaxHint(parseErr.Token)
+	return fault
+}
+
+// syntaxHint names what people who come from other languages write here.
+func syntaxHint(token string) string {
+	switch token {
+	case "!", "!=":
+		return "Lua writes `not x` and `x ~= y`"
+	case "&", "&&", "|", "||":
+		return "Lua writes `and` and `or`"
+	case "+=", "++":
+		return "Lua writes `x = x + 1`"
+	case "=":
+		return "a comparison is written `==`"
+	}
+	return "look at this place and just before it: a comma, `then`, `end` or a bracket may be missing"
+}
+
+func compileError(name string, _ []ast.Stmt, err error) error {
+	fault := &ScriptError{File: name, Message: "the script cannot be compiled"}
+	if compileErr, ok := errors.AsType[*lua.CompileError](err); ok {
+		fault.Line, fault.Message = compileErr.Line, compileErr.Message
+	}
+	return fault
+}
+
+// tooDeep returns the line at which blocks and brackets nest too deep, or zero.
+// It knows strings and comments but not the grammar: an unbalanced script is
+// the parser's matter.
+func tooDeep(source []byte) int {
+	s := scanner{src: source, line: 1}
+	depth := 0
+	for {
+		token, ok := s.next()
+		if !ok {
+			return 0
+		}
+		switch token {
+		case "(", "{", "[", "function", "if", "do", "repeat":
+			depth++
+		case ")", "}", "]", "end", "until":
+			depth--
+		}
+		if depth > maxNesting {
+			return s.line
+		}
+	}
+}

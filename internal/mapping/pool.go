@@ -3,37 +3,147 @@ package mapping
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
+	"sync"
 
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
-// Pool makes mappings.
-type Pool struct{ opts Options }
+// Pool makes mappings and owns their worker processes. It serves concurrent
+// calls.
+type Pool struct {
+	opts     Options
+	launcher *launcher
+	// progress makes the shared memory of a worker.
+	progress func() (*os.File, []byte, error)
+
+	mu     sync.Mutex
+	loaded map[*Mapping]struct{}
+	closed bool
+}
 
 // NewPool returns a pool. It starts no process before [Pool.Load].
-func NewPool(opts Options) *Pool { return &Pool{opts: opts.withDefaults()} }
-
-// Load checks a script and makes it ready.
-func (p *Pool) Load(_ context.Context, _ Script, _ Context, _ roster.MapTarget) (*Mapping, error) {
-	return nil, errors.ErrUnsupported
+func NewPool(opts Options) *Pool {
+	return &Pool{
+		opts: opts.withDefaults(), launcher: newLauncher(), progress: newProgress,
+		loaded: map[*Mapping]struct{}{},
+	}
 }
 
-// Close ends every worker of the pool.
-func (p *Pool) Close() error { return nil }
-
-// Mapping is a loaded script.
-type Mapping struct{}
-
-// Map maps a page.
-func (m *Mapping) Map(_ context.Context, _ *sdk.Page) (*roster.Mapped, error) {
-	return nil, errors.ErrUnsupported
+// Load starts a worker with a script and returns the mapping of one job. Every
+// mapping has workers of its own, so no job meets the state of another; further
+// workers are started when pages come side by side. A fault of the script is a
+// [ScriptError].
+func (p *Pool) Load(ctx context.Context, script Script, c Context, target roster.MapTarget) (*Mapping, error) {
+	if err := checkSource(script); err != nil {
+		return nil, err
+	}
+	m := &Mapping{
+		pool: p, closed: make(chan struct{}), slots: make(chan *process, p.opts.Workers),
+		request: loadRequest{Name: script.Name, Source: script.Source, Context: c, Target: target, MemoryLimit: p.opts.MemoryLimit},
+	}
+	for range p.opts.Workers - 1 {
+		m.slots <- nil
+	}
+	if err := p.adopt(m); err != nil {
+		return nil, err
+	}
+	first, err := m.startWorker(ctx)
+	m.slots <- first
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
 }
 
-// Close ends the mapping's workers.
-func (m *Mapping) Close() error { return nil }
+func (p *Pool) adopt(m *Mapping) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return ErrClosed
+	}
+	p.loaded[m] = struct{}{}
+	return nil
+}
 
-// Worker is the main loop of a worker process.
-func Worker(_ io.Reader, _ io.Writer, _ *os.File) error { return errors.ErrUnsupported }
+// Close closes every mapping that is still open, kills their workers and waits
+// for them. A call in progress fails with [ErrClosed].
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	open := make([]*Mapping, 0, len(p.loaded))
+	for m := range p.loaded {
+		open = append(open, m)
+	}
+	p.mu.Unlock()
+	var err error
+	for _, m := range open {
+		err = errors.Join(err, m.Close())
+	}
+	p.launcher.close()
+	return err
+}
+
+// Mapping is a loaded script with the workers that run it. It serves
+// concurrent calls; each page goes to a free worker.
+type Mapping struct {
+	pool    *Pool
+	request loadRequest
+	// slots holds the idle workers; nil is one that is not started.
+	slots  chan *process
+	once   sync.Once
+	closed chan struct{}
+	err    error
+
+	mu    sync.Mutex
+	stops int
+}
+
+// Map maps every record of a page, in order. A record that the script fails on,
+// takes too long for or needs too much memory for is rejected alone; the page's
+// other records are mapped as if it were not there. The page must have passed
+// [sdk.Page.Validate].
+//
+// Map fails when ctx ends, with [ErrClosed] when the mapping is closed, with a
+// [ScriptError] when the script was stopped too often to go on, and when no
+// worker can be started.
+func (m *Mapping) Map(ctx context.Context, page *sdk.Page) (*roster.Mapped, error) {
+	select {
+	case <-m.closed:
+		return nil, ErrClosed
+	default:
+	}
+	select {
+	case worker := <-m.slots:
+		call := &pageCall{mapping: m, page: page, worker: worker, crashes: map[int]int{}}
+		mapped, err := call.run(ctx)
+		m.slots <- call.worker
+		return mapped, err
+	case <-m.closed:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Close kills the mapping's workers and waits for them and for calls in
+// progress, which fail with [ErrClosed].
+func (m *Mapping) Close() error {
+	m.once.Do(func() {
+		close(m.closed)
+		for range cap(m.slots) {
+			if worker := <-m.slots; worker != nil {
+				m.err = errors.Join(m.err, worker.end())
+			}
+		}
+		m.pool.mu.Lock()
+		delete(m.pool.loaded, m)
+		m.pool.mu.Unlock()
+	})
+	return m.err
+}

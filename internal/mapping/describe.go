@@ -1,0 +1,112 @@
+package mapping
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// describe returns an error of a script in words that hold no value of a
+// record, and the line where it is known.
+//
+// The engine's own messages name types and, in quotes, keys; a script's own
+// may hold anything. A text in quotes is kept where it stands literally in the
+// script, and so is a whole message; everything else is left out.
+func (e *engine) describe(err error) (string, int) {
+	fault, ok := errors.AsType[*lua.ApiError](err)
+	if !ok {
+		return "the script failed", 0
+	}
+	message, ok := fault.Object.(lua.LString)
+	if !ok {
+		return "the script raised an error that is no text", traceLine(fault.StackTrace, e.script)
+	}
+	text, line := cutPlace(string(message), e.script)
+	if line == 0 {
+		line = traceLine(fault.StackTrace, e.script)
+	}
+	if _, literal := e.literals[text]; literal {
+		return text, line
+	}
+	for _, known := range engineMessages() {
+		if match := regexp.MustCompile(known.pattern).FindStringSubmatch(text); match != nil {
+			return e.rewrite(known.text, match), line
+		}
+	}
+	return "the script raised an error whose text is not shown, because it may hold values of the record", line
+}
+
+// engineMessage is the form of a message of the engine. In text, $n is what
+// group n matched, and 'n is the same where it stands in the script.
+type engineMessage struct{ pattern, text string }
+
+func engineMessages() []engineMessage {
+	return []engineMessage{
+		{`^attempt to index a non-table object\((\w+)\) with key '((?s:.*))'$`, "attempt to index a $1 value (field '2)"},
+		{`^attempt to call a non-function object$`, "attempt to call something that is not a function"},
+		{`^attempt to compare (\w+) with (\w+)$`, "attempt to compare $1 with $2"},
+		{`^cannot perform (\w+) operation between (\w+) and (\w+)$`, "cannot perform $1 operation between $2 and $3"},
+		{`^(stack|registry) overflow`, "$1 overflow: the script recurses too deep or handles too many values at once"},
+		{`^too many recursions in (\w+)$`, "too many recursions in $1"},
+		{`^for statement (\w+) must be a number$`, "for statement $1 must be a number"},
+		{`^table index is (NaN|nil)$`, "table index is $1"},
+		{`^__(unm|len) undefined$`, "$1 of something that is neither text, number nor table"},
+		{`^invalid value \((\w+)\) at index (\d+) in table for concat$`, "invalid value ($1) at index $2 in table for concat"},
+		{`^bad argument #(\d+) to ([\w.() ]+) \(([\w ,.:;-]+)\)$`, "bad argument #$1 to $2 ($3)"},
+		{`^bad argument #(\d+) to ([\w.() ]+) \(([\w ,.:;-]+)'(.*)'\)$`, "bad argument #$1 to $2 ($3'4)"},
+		{`^(malformed pattern|unfinished capture|invalid capture index|pattern/input too complex|wrong number of arguments|` +
+			`cannot change a protected metatable|unexpected EOS|assertion failed!|the record is read-only|the context is read-only|` +
+			`the library is read-only|the text would be longer than 1 MiB)`, "$1"},
+		{`context (deadline exceeded|canceled)`, "the script took too long"},
+	}
+}
+
+// rewrite fills in a message.
+func (e *engine) rewrite(text string, match []string) string {
+	for i := len(match) - 1; i > 0; i-- {
+		n := strconv.Itoa(i)
+		quoted := "…"
+		if _, literal := e.literals[match[i]]; literal {
+			quoted = match[i]
+		}
+		text = strings.ReplaceAll(text, "'"+n, "'"+quoted+"'")
+		text = strings.ReplaceAll(text, "$"+n, match[i])
+	}
+	return text
+}
+
+// cutPlace splits "script:12: text".
+func cutPlace(message, script string) (string, int) {
+	rest, ok := strings.CutPrefix(message, script+":")
+	if !ok {
+		return strings.TrimSpace(message), 0
+	}
+	number, text, ok := strings.Cut(rest, ":")
+	line, err := strconv.Atoi(number)
+	if !ok || err != nil {
+		return message, 0
+	}
+	return strings.TrimSpace(text), line
+}
+
+// traceLine returns the line of the innermost place of the script in a stack
+// trace.
+func traceLine(trace, script string) int {
+	for entry := range strings.Lines(trace) {
+		if _, line := cutPlace(strings.TrimSpace(entry), script); line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
+// place leads a reason with the script's name and line.
+func place(script string, line int) string {
+	if line == 0 {
+		return script + ": "
+	}
+	return script + ":" + strconv.Itoa(line) + ": "
+}

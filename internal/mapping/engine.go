@@ -1,0 +1,221 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+const (
+	// loadDeadline bounds a script's own top level, which only declares.
+	loadDeadline = time.Second
+	// callStackSize and registry sizes bound recursion and the values at hand.
+	callStackSize    = 200
+	registrySize     = 1 << 12
+	registryMaxSize  = 1 << 16
+	registryGrowStep = 1 << 10
+)
+
+// engine is one Lua state with one loaded script. It serves one goroutine.
+type engine struct {
+	lua      *lua.LState
+	script   string
+	mapFn    lua.LValue
+	context  Context
+	target   roster.MapTarget
+	required map[string]struct{}
+	// literals are the texts that stand in the script itself: an error may show
+	// them, because they are not from a record.
+	literals map[string]struct{}
+
+	record     lua.LValue
+	contextArg lua.LValue
+	null       *lua.LUserData
+	// stopped is what skip and reject raise; ruling is what they decided.
+	stopped *lua.LUserData
+	ruling  ruling
+
+	// index holds the columns of the page at hand by name.
+	columns []string
+	index   map[string]int
+	row     sdk.Row
+	club    Club
+
+	phones  phoneBook
+	layouts map[string]string
+
+	result result
+}
+
+// ruling is what skip or reject decided about a record.
+type ruling struct {
+	verdict roster.Verdict
+	reason  string
+	line    int
+}
+
+// newEngine loads a script. A fault of the script is a [ScriptError].
+func newEngine(ctx context.Context, script Script, c Context, target roster.MapTarget) (*engine, error) {
+	proto, err := compile(script)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{
+		script: script.Name, context: c, target: target,
+		literals: map[string]struct{}{}, layouts: map[string]string{}, phones: newPhoneBook(),
+	}
+	e.result.init(target)
+	e.lua = lua.NewState(lua.Options{
+		SkipOpenLibs: true, CallStackSize: callStackSize,
+		RegistrySize: registrySize, RegistryMaxSize: registryMaxSize, RegistryGrowStep: registryGrowStep,
+	})
+	e.openLibraries()
+	collectLiterals(proto, e.literals)
+	if err := lint(script.Name, proto, e.globals()); err != nil {
+		e.close()
+		return nil, err
+	}
+	if err := e.runTopLevel(ctx, proto); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *engine) close() { e.lua.Close() }
+
+// runTopLevel runs the script's own statements, which declare its functions.
+func (e *engine) runTopLevel(ctx context.Context, proto *lua.FunctionProto) error {
+	ctx, cancel := context.WithTimeout(ctx, loadDeadline)
+	defer cancel()
+	e.lua.SetContext(ctx)
+	defer e.lua.RemoveContext()
+	e.lua.Push(e.lua.NewFunctionFromProto(proto))
+	if err := e.lua.PCall(0, 0, nil); err != nil {
+		if ctx.Err() != nil {
+			return &ScriptError{
+				File: e.script, Message: "the script did not finish loading within " + loadDeadline.String(),
+				Hint: "only declare functions and tables outside of `map`",
+			}
+		}
+		text, line := e.describe(err)
+		return &ScriptError{
+			File: e.script, Line: line, Message: text,
+			Hint: "this happened while the script was loaded, before any record was mapped",
+		}
+	}
+	e.mapFn = e.lua.GetGlobal("map")
+	if e.mapFn.Type() != lua.LTFunction {
+		return &ScriptError{
+			File: e.script, Message: "the script has no function `map`",
+			Hint: "add `function map(record, context) ... end`, which returns a table of target fields",
+		}
+	}
+	return nil
+}
+
+// mapPage maps the rows asked for, in order. It tells progress of each row
+// before it begins.
+func (e *engine) mapPage(page *sdk.Page, rows rowSet, progress func(row int)) *roster.Mapped {
+	e.setColumns(page.Columns)
+	e.result.reset()
+	m := &roster.Mapped{Records: make([]roster.MappedRecord, 0, max(rows.to-rows.from-len(rows.left), 0))}
+	for row := rows.from; row < rows.to; row++ {
+		if !rows.has(row) {
+			continue
+		}
+		progress(row)
+		m.Records = append(m.Records, roster.MappedRecord{Row: row})
+		e.mapRow(page.Row(row), &m.Records[len(m.Records)-1])
+	}
+	m.Fields = slices.Clone(e.result.fields)
+	return m
+}
+
+func (e *engine) setColumns(columns []string) {
+	if e.index != nil && slices.Equal(columns, e.columns) {
+		return
+	}
+	e.columns = slices.Clone(columns)
+	e.index = make(map[string]int, len(columns))
+	for i, name := range columns {
+		e.index[name] = i
+	}
+}
+
+func (e *engine) mapRow(row sdk.Row, r *roster.MappedRecord) {
+	r.ID, r.Position = row.ID(), row.Position()
+	club, known := e.context.Clubs[row.Club()]
+	e.row, e.club, r.Club = row, club, club.Key
+	switch {
+	case !known && e.context.ClubsRequired:
+		r.Verdict, r.Stage, r.Code = roster.VerdictRejected, roster.StageMap, roster.CodeMapClub
+		r.Reason = "the record's club is not one of the connection's clubs"
+	default:
+		e.callMap(r)
+	}
+	if r.Verdict == roster.VerdictRejected {
+		r.Payload = e.result.payload(e.columns, row)
+	}
+}
+
+// callMap runs the script for one record and takes its result.
+func (e *engine) callMap(r *roster.MappedRecord) {
+	l := e.lua
+	l.Push(e.mapFn)
+	l.Push(e.record)
+	l.Push(e.contextArg)
+	if err := l.PCall(2, 2, nil); err != nil {
+		e.takeError(err, r)
+		return
+	}
+	value, reason := l.Get(-2), l.Get(-1)
+	l.Pop(2)
+	if table, ok := value.(*lua.LTable); ok {
+		e.result.take(e, table, r)
+		return
+	}
+	if value == lua.LNil {
+		r.Verdict, r.Reason = roster.VerdictSkipped, "the script returned no record"
+		if text, ok := reason.(lua.LString); ok {
+			r.Reason = cutReason(string(text))
+		}
+		return
+	}
+	e.result.invalid(r, "map returned a "+value.Type().String()+", not a table of fields")
+}
+
+func (e *engine) takeError(err error, r *roster.MappedRecord) {
+	if fault, ok := errors.AsType[*lua.ApiError](err); ok && fault.Object == lua.LValue(e.stopped) {
+		r.Verdict, r.Reason, r.Line = e.ruling.verdict, e.ruling.reason, e.ruling.line
+		if r.Verdict == roster.VerdictRejected {
+			r.Stage, r.Code = roster.StageMap, roster.CodeMapRejected
+		}
+		return
+	}
+	text, line := e.describe(err)
+	r.Verdict, r.Stage, r.Code = roster.VerdictRejected, roster.StageMap, roster.CodeMapError
+	r.Line, r.Reason = line, place(e.script, line)+text
+}
+
+// progressWord is what the worker publishes: the call's sequence number, and
+// the row at hand counted from 1.
+func progressWord(sequence uint32, row int) uint64 {
+	return uint64(sequence)<<32 | uint64(uint32(row+1))
+}
+
+// rowsDone stands for the row when every row is mapped.
+const rowsDone = int(^uint32(0)>>1) - 1
+
+// progressRow returns the row of a word and whether it belongs to the call.
+func progressRow(word uint64, sequence uint32) (int, bool) {
+	row := int(uint32(word)) - 1
+	return row, uint32(word>>32) == sequence && row >= 0 && row != rowsDone
+}
+

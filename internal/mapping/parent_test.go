@@ -1,0 +1,5 @@
+package mapping_test
+
+const parentArg = "map-parent"
+
+func parent() {}

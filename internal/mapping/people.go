@@ -1,0 +1,180 @@
+package mapping
+
+import (
+	"net/mail"
+	"strings"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+	"golang.org/x/net/idna"
+)
+
+const (
+	maxEmail      = 254
+	maxEmailLocal = 64
+	maxLabel      = 63
+)
+
+// normalizeEmail returns an address with its domain in small ASCII letters, or
+// nothing for what is no address. The part before the @ stays as it is: only
+// its own system knows whether case counts there.
+func normalizeEmail(s string) string {
+	s = trim(s)
+	if len(s) > 2*maxEmail {
+		return ""
+	}
+	if isPlainEmail(s) {
+		at := strings.IndexByte(s, '@')
+		return s[:at+1] + strings.ToLower(s[at+1:])
+	}
+	return parseEmail(s)
+}
+
+// parseEmail is the whole rule; isPlainEmail decides the common form faster.
+func parseEmail(s string) string {
+	parsed, err := mail.ParseAddress(s)
+	if err != nil {
+		return ""
+	}
+	at := strings.LastIndexByte(parsed.Address, '@')
+	if at < 1 || at > maxEmailLocal {
+		return ""
+	}
+	local := parsed.Address[:at]
+	if strings.ContainsFunc(local, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`"(),:;<>@[\]`, r) }) {
+		return ""
+	}
+	domain, err := idna.Lookup.ToASCII(parsed.Address[at+1:])
+	if err != nil || !isDomain(domain) || at+1+len(domain) > maxEmail {
+		return ""
+	}
+	return local + "@" + strings.ToLower(domain)
+}
+
+// isPlainEmail reports whether s is an address of the common ASCII form, so
+// that parseEmail would only lower its domain.
+func isPlainEmail(s string) bool {
+	at := strings.IndexByte(s, '@')
+	if at < 1 || at > maxEmailLocal || len(s) > maxEmail {
+		return false
+	}
+	dot := true
+	for i := range at {
+		c := s[i]
+		switch {
+		case c == '.':
+			if dot {
+				return false
+			}
+			dot = true
+		case isAlnum(c) || strings.IndexByte("_-+", c) >= 0:
+			dot = false
+		default:
+			return false
+		}
+	}
+	return !dot && isDomain(s[at+1:]) && !strings.Contains(s[at:], "--")
+}
+
+func isAlnum(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// isDomain reports whether s is a host name of at least two labels whose last
+// begins with a letter.
+func isDomain(s string) bool {
+	labels, start := 0, 0
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && s[i] != '.' {
+			if !isAlnum(s[i]) && s[i] != '-' {
+				return false
+			}
+			continue
+		}
+		label := s[start:i]
+		if label == "" || len(label) > maxLabel || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		labels++
+		if i == len(s) {
+			return labels > 1 && len(label) > 1 && label[0] > '9'
+		}
+		start = i + 1
+	}
+	return false
+}
+
+func joinAddress(e *engine, l *lua.LState) int { return pushText(l, joinParts(e.parts(l, 1))) }
+
+// parseDate returns a date as YYYY-MM-DD when it has one of the given layouts,
+// tried in order; without a layout it must have that form already. A layout is
+// never guessed: 3/4/2026 is March in one country and April in another.
+func parseDate(e *engine, l *lua.LState) int {
+	s := trim(e.argument(l, 1))
+	if s == "" {
+		return pushText(l, "")
+	}
+	if l.GetTop() < 2 {
+		return pushText(l, dateIn(s, time.DateOnly))
+	}
+	for i := 2; i <= l.GetTop(); i++ {
+		if date := dateIn(s, e.layout(l, i)); date != "" {
+			return pushText(l, date)
+		}
+	}
+	return pushText(l, "")
+}
+
+func dateIn(s, layout string) string {
+	t, err := time.Parse(layout, s)
+	if err != nil || t.Year() < 1 {
+		return ""
+	}
+	return t.Format(time.DateOnly)
+}
+
+// layout translates an argument like "DD/MM/YYYY" once for a state.
+func (e *engine) layout(l *lua.LState, n int) string {
+	declared := l.CheckString(n)
+	if layout, ok := e.layouts[declared]; ok {
+		return layout
+	}
+	layout, ok := goLayout(declared)
+	if !ok {
+		l.ArgError(n, "a layout is made of YYYY YY MMMM MMM MM M DD D HH mm ss and signs")
+	}
+	if len(e.layouts) < maxLayouts {
+		e.layouts[declared] = layout
+	}
+	return layout
+}
+
+// maxLayouts bounds the layouts kept: a script that computes them cannot fill
+// the memory.
+const maxLayouts = 64
+
+// goLayout translates a layout. Every letter must belong to one of the words,
+// but for the T between date and time; digits have no place in a layout.
+func goLayout(declared string) (string, bool) {
+	words := []struct{ word, layout string }{
+		{"YYYY", "2006"}, {"YY", "06"}, {"MMMM", "January"}, {"MMM", "Jan"}, {"MM", "01"}, {"M", "1"},
+		{"DD", "02"}, {"D", "2"}, {"HH", "15"}, {"mm", "04"}, {"ss", "05"},
+	}
+	var b strings.Builder
+scan:
+	for rest := declared; rest != ""; {
+		for _, w := range words {
+			if after, ok := strings.CutPrefix(rest, w.word); ok {
+				b.WriteString(w.layout)
+				rest = after
+				continue scan
+			}
+		}
+		if isAlnum(rest[0]) && rest[0] != 'T' || rest[0] == '_' {
+			return "", false
+		}
+		b.WriteByte(rest[0])
+		rest = rest[1:]
+	}
+	return b.String(), strings.Contains(declared, "YY") && strings.Contains(declared, "M") && strings.Contains(declared, "D")
+}

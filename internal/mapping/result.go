@@ -1,0 +1,275 @@
+package mapping
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+const (
+	// maxReasonRunes bounds the reasons that a script gives.
+	maxReasonRunes = 200
+	// maxRecordBytes bounds one encoded target record.
+	maxRecordBytes = 256 << 10
+	// maxReplyBytes bounds all records and payloads of a page together.
+	maxReplyBytes = 32 << 20
+	// maxFieldName bounds the name of a target field.
+	maxFieldName = 128
+)
+
+// field is one field of the record at hand.
+type field struct {
+	name  string
+	value lua.LValue
+}
+
+// result validates and encodes what a script returned, record by record. Its
+// buffers are reused for all records of a page.
+type result struct {
+	required []string
+	keyField string
+	// fields are the target fields of the page at hand; positions their places.
+	fields    []string
+	positions map[string]int
+	record    []field
+	out       []byte
+	// written are the bytes of the whole page.
+	written int
+}
+
+func (r *result) init(target roster.MapTarget) {
+	r.required, r.keyField = target.Required, target.KeyField
+	r.positions = map[string]int{}
+}
+
+// reset begins a page. The bytes of the page before belong to its reply.
+func (r *result) reset() {
+	r.fields = r.fields[:0]
+	clear(r.positions)
+	r.out, r.written = nil, 0
+}
+
+// take makes the mapped record from the table that a script returned.
+func (r *result) take(e *engine, table *lua.LTable, m *roster.MappedRecord) {
+	if !r.collect(e, table, m) {
+		return
+	}
+	m.Key = m.ID
+	key := r.find(r.keyField)
+	if key != nil {
+		if text, ok := keyText(key.value); ok && text != "" {
+			m.Key = text
+		} else if !ok {
+			r.invalid(m, "field "+r.keyField+" is a "+typeName(e, key.value)+"; an id is text or a whole number")
+			return
+		}
+	}
+	for _, name := range r.required {
+		if f := r.find(name); f == nil || isBlank(e, f.value) {
+			m.Verdict, m.Stage, m.Code = roster.VerdictRejected, roster.StageFreeze, roster.CodeFreezeMissing
+			m.Reason = name + " is missing"
+			return
+		}
+	}
+	r.encode(e, m)
+}
+
+// collect gathers the table's fields sorted by name, so that the same record
+// has the same bytes always.
+func (r *result) collect(e *engine, table *lua.LTable, m *roster.MappedRecord) bool {
+	r.record = r.record[:0]
+	fault := ""
+	table.ForEach(func(k, v lua.LValue) {
+		name, ok := k.(lua.LString)
+		switch {
+		case !ok:
+			fault = "the table that map returned has a key that is no text"
+		case len(name) == 0 || len(name) > maxFieldName || !utf8.ValidString(string(name)):
+			fault = "the table that map returned has a field with an empty, overlong or malformed name"
+		default:
+			r.record = append(r.record, field{string(name), v})
+		}
+	})
+	if fault != "" {
+		r.invalid(m, fault)
+		return false
+	}
+	if len(r.record) > roster.MaxFields {
+		r.invalid(m, "the record has more than 256 fields")
+		return false
+	}
+	slices.SortFunc(r.record, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	return true
+}
+
+func (r *result) find(name string) *field {
+	for i := range r.record {
+		if r.record[i].name == name {
+			return &r.record[i]
+		}
+	}
+	return nil
+}
+
+// encode appends the record as a JSON object, the key field last.
+func (r *result) encode(e *engine, m *roster.MappedRecord) {
+	start := len(r.out)
+	b := append(r.out, '{')
+	var set roster.FieldSet
+	var key lua.LValue = lua.LNil
+	for _, f := range r.record {
+		if f.name == r.keyField {
+			key = f.value
+			continue
+		}
+		position, ok := r.position(f.name)
+		if !ok {
+			r.invalid(m, "the page's records have more than 256 different fields")
+			return
+		}
+		set.Add(position)
+		b = append(appendString(b, f.name), ':')
+		if b, ok = appendValue(e, b, f.value); !ok {
+			r.invalid(m, "field "+e.showName(f.name)+" is "+e.fault(f.value))
+			return
+		}
+		b = append(b, ',')
+	}
+	b = append(appendString(b, r.keyField), ':')
+	if n, ok := key.(lua.LNumber); ok {
+		b, _ = appendNumber(b, float64(n))
+	} else {
+		b = appendString(b, m.Key)
+	}
+	b = append(b, '}')
+	if !r.fits(m, len(b)-start) {
+		return
+	}
+	r.out = b
+	m.Verdict, m.Data, m.Fields = roster.VerdictMapped, b[start:len(b):len(b)], set
+}
+
+// fits counts the bytes of a record against the page's bound.
+func (r *result) fits(m *roster.MappedRecord, size int) bool {
+	switch {
+	case size > maxRecordBytes:
+		r.invalid(m, "the mapped record is larger than 256 KiB")
+	case r.written+size > maxReplyBytes:
+		r.invalid(m, "the mapped records of the page are larger than 32 MiB together")
+	default:
+		r.written += size
+		return true
+	}
+	return false
+}
+
+func (r *result) position(name string) (int, bool) {
+	if i, ok := r.positions[name]; ok {
+		return i, true
+	}
+	if len(r.fields) == roster.MaxFields {
+		return 0, false
+	}
+	r.positions[name] = len(r.fields)
+	r.fields = append(r.fields, name)
+	return len(r.fields) - 1, true
+}
+
+// payload returns the source record as JSON, or nothing where the page's
+// payloads have grown beyond what a reply holds.
+func (r *result) payload(columns []string, row sdk.Row) []byte {
+	start := len(r.out)
+	b := appendRecord(r.out, columns, row)
+	if r.written+len(b)-start > maxReplyBytes {
+		return nil
+	}
+	r.written += len(b) - start
+	r.out = b
+	return b[start:len(b):len(b)]
+}
+
+func (r *result) invalid(m *roster.MappedRecord, reason string) {
+	m.Verdict, m.Stage, m.Code, m.Reason = roster.VerdictRejected, roster.StageMap, roster.CodeMapInvalid, reason
+}
+
+func appendValue(e *engine, b []byte, v lua.LValue) ([]byte, bool) {
+	switch v := v.(type) {
+	case lua.LString:
+		return appendString(b, string(v)), true
+	case lua.LNumber:
+		return appendNumber(b, float64(v))
+	case lua.LBool:
+		if v {
+			return append(b, "true"...), true
+		}
+		return append(b, "false"...), true
+	case *lua.LUserData:
+		return append(b, "null"...), v == e.null
+	}
+	return b, false
+}
+
+// fault says why a value cannot stand in a field.
+func (e *engine) fault(v lua.LValue) string {
+	if v.Type() == lua.LTNumber {
+		return "a number that is not finite or beyond 2^53; use text for long ids"
+	}
+	return "a " + typeName(e, v) + "; a field is text, a number, true, false or null"
+}
+
+func typeName(e *engine, v lua.LValue) string {
+	switch v {
+	case lua.LValue(e.null):
+		return "null"
+	case e.record:
+		return "record"
+	}
+	return v.Type().String()
+}
+
+// showName returns a field's name where it stands in the script. A name that
+// was computed could hold a value of the record.
+func (e *engine) showName(name string) string {
+	if _, ok := e.literals[name]; ok {
+		return name
+	}
+	return "with a computed name"
+}
+
+// keyText returns a key as text; null and nothing are empty.
+func keyText(v lua.LValue) (string, bool) {
+	switch v := v.(type) {
+	case lua.LString:
+		return strings.TrimSpace(string(v)), true
+	case lua.LNumber:
+		b, ok := appendNumber(nil, float64(v))
+		return string(b), ok && !slices.Contains(b, '.') && !slices.Contains(b, 'e')
+	case *lua.LUserData, *lua.LNilType:
+		return "", true
+	}
+	return "", false
+}
+
+func isBlank(e *engine, v lua.LValue) bool {
+	if text, ok := v.(lua.LString); ok {
+		return strings.TrimSpace(string(text)) == ""
+	}
+	return v == lua.LNil || v == lua.LValue(e.null)
+}
+
+func cutReason(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	n := 0
+	for i := range s {
+		if n == maxReasonRunes {
+			return s[:i]
+		}
+		n++
+	}
+	return s
+}
