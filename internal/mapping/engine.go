@@ -218,4 +218,3 @@ func progressRow(word uint64, sequence uint32) (int, bool) {
 	row := int(uint32(word)) - 1
 	return row, uint32(word>>32) == sequence && row >= 0 && row != rowsDone
 }
-

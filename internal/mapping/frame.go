@@ -15,12 +15,12 @@ import (
 // Frames are led by their length (32 bits, little-endian, without the five
 // bytes of the head) and one byte that says what they hold.
 const (
-	frameLoad   = 'L' // to the worker: a loadRequest as JSON
-	framePage   = 'P' // to the worker: a pageHead, then ends and cells of the page
-	frameLoaded = 'l' // from the worker: the script is ready
-	frameFault  = 'f' // from the worker: a ScriptError as JSON
+	frameLoad    = 'L' // to the worker: a loadRequest as JSON
+	framePage    = 'P' // to the worker: a pageHead, then ends and cells of the page
+	frameLoaded  = 'l' // from the worker: the script is ready
+	frameFault   = 'f' // from the worker: a ScriptError as JSON
 	frameRefused = 'r' // from the worker: why the page is malformed
-	frameMapped = 'm' // from the worker: a packed roster.Mapped
+	frameMapped  = 'm' // from the worker: a packed roster.Mapped
 )
 
 const (
@@ -91,7 +91,9 @@ func (s rowSet) has(row int) bool {
 }
 
 // part is the set's part between from and to.
-func (s rowSet) part(from, to int) rowSet { return rowSet{from: from, to: to, left: slices.Clone(s.left)} }
+func (s rowSet) part(from, to int) rowSet {
+	return rowSet{from: from, to: to, left: slices.Clone(s.left)}
+}
 
 // only returns the set's row where it has just one, else -1.
 func (s rowSet) only() int {
