@@ -66,8 +66,9 @@ func (h *Host) ask(name string) (*start, *instance, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle(h.opt)
 	switch wait := s.notBefore.Sub(h.opt.Now()); {
-	case s.inst != nil && s.inst.proc.alive():
+	case s.inst != nil:
 		return nil, s.inst, nil
 	case s.starting != nil:
 	case wait > 0:
@@ -107,19 +108,32 @@ func (h *Host) seatNew(s *seat, st *start) {
 // watch waits for the end of a process and clears up behind it.
 func (h *Host) watch(s *seat, inst *instance) {
 	<-inst.proc.exited
+	s.mu.Lock()
+	s.settle(h.opt)
+	s.mu.Unlock()
 	inst.hangUp()
 	if inst.stopping.Load() {
 		h.opt.Logger.Info("adapter stopped", "adapter", s.name)
 		return
 	}
-	err := fmt.Errorf("%w: %s (%s)", ErrCrashed, s.name, inst.proc.status())
-	h.opt.Logger.Error("adapter ended by itself", "adapter", s.name, "status", inst.proc.status())
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if h.opt.Now().Sub(inst.started) >= steady {
+	h.opt.Logger.Error("adapter ended by itself or was killed", "adapter", s.name, "status", inst.proc.status())
+}
+
+// settle empties the seat when its process is gone and counts the end, unless
+// it was wanted; s.mu is held.
+func (s *seat) settle(opt Options) {
+	inst := s.inst
+	if inst == nil || inst.proc.alive() {
+		return
+	}
+	s.inst = nil
+	if inst.stopping.Load() {
+		return
+	}
+	if opt.Now().Sub(inst.started) >= steady {
 		s.ends = 0
 	}
-	s.ended(h.opt, err)
+	s.ended(opt, fmt.Errorf("%w: %s (%s)", ErrCrashed, s.name, inst.proc.status()))
 }
 
 // ended counts an unwanted end; s.mu is held.

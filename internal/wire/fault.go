@@ -59,6 +59,10 @@ func fromStatus(ctx context.Context, call string, err error) error {
 		return nil
 	}
 	st := status.Convert(err)
+	if ctx.Err() != nil {
+		// What the adapter made of the same end is of no use to the caller.
+		return crossing(ctx, call, st)
+	}
 	for _, d := range st.Details() {
 		if f, ok := d.(*adapterv1.Fault); ok {
 			return &sdk.Error{

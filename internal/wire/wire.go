@@ -32,6 +32,14 @@ const PluginName = "adapter"
 // other direction (4 MiB).
 const MaxMessageBytes = 8 << 20
 
+// windowBytes lets a whole page be under way at once: with gRPC's first window
+// of 64 KiB both processes wait for each other several times a page.
+// bufferBytes makes few large writes of it.
+const (
+	windowBytes = MaxMessageBytes
+	bufferBytes = 256 << 10
+)
+
 // keepaliveEvery is how long a connection may be silent before the daemon
 // probes it, and keepaliveWait how long the answer may take. gRPC raises any
 // shorter interval to ten seconds.
@@ -87,6 +95,10 @@ func NewGRPCServer(opts []grpc.ServerOption) *grpc.Server {
 	return grpc.NewServer(append(opts,
 		grpc.MaxRecvMsgSize(MaxMessageBytes),
 		grpc.MaxSendMsgSize(MaxMessageBytes),
+		grpc.InitialWindowSize(windowBytes),
+		grpc.InitialConnWindowSize(windowBytes),
+		grpc.WriteBufferSize(bufferBytes),
+		grpc.ReadBufferSize(bufferBytes),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
 			MinTime: keepaliveEvery / 2, PermitWithoutStream: true,
 		}),
@@ -100,6 +112,10 @@ func DialOptions() []grpc.DialOption {
 			grpc.MaxCallRecvMsgSize(MaxMessageBytes),
 			grpc.MaxCallSendMsgSize(MaxMessageBytes),
 		),
+		grpc.WithInitialWindowSize(windowBytes),
+		grpc.WithInitialConnWindowSize(windowBytes),
+		grpc.WithWriteBufferSize(bufferBytes),
+		grpc.WithReadBufferSize(bufferBytes),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: keepaliveEvery, Timeout: keepaliveWait, PermitWithoutStream: true,
 		}),

@@ -1,0 +1,85 @@
+package adapters_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+const (
+	benchRows    = 500
+	benchColumns = 17
+)
+
+func benchPage(rows int) (*sdk.Page, error) {
+	columns := make([]string, benchColumns)
+	for i := range columns {
+		columns[i] = "column_" + strconv.Itoa(i)
+	}
+	b := sdk.NewPageBuilder(sdk.KindMember, columns)
+	for i := range rows {
+		b.Add("m-"+strconv.Itoa(i+1), "1", "line 2")
+		for range benchColumns {
+			b.String("a value of a field")
+		}
+	}
+	return b.Page(sdk.Cursor("500"), false)
+}
+
+// BenchmarkRead reads pages of 500 records of 17 columns from an adapter's
+// process and touches every value: the cost of the way between the processes,
+// since the adapter packs its page once. cpu-µs/record is what both use.
+func BenchmarkRead(b *testing.B) {
+	h := newHost(b, nil, "fake")
+	pid := columnOf(open(b, h, connection("fake", "")), "pid")[0]
+	c := open(b, h, connection("fake", "bench"))
+	req := sdk.ReadRequest{Kind: sdk.KindMember, Limit: benchRows}
+	before := cpu(b, pid)
+	bytes := 0
+	for b.Loop() {
+		page, err := c.Read(b.Context(), req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := range page.Rows {
+			row := page.Row(i)
+			for col := range benchColumns {
+				bytes += len(row.Cell(col))
+			}
+		}
+	}
+	spent := cpu(b, pid) - before
+	records := float64(b.N * benchRows)
+	b.ReportMetric(float64(spent.Microseconds())/records, "cpu-µs/record")
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/records, "µs/record")
+	if bytes == 0 {
+		b.Fatal("no values")
+	}
+}
+
+// cpu is the processor time of this process and the one with the id.
+func cpu(b *testing.B, pid string) time.Duration {
+	b.Helper()
+	var own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		b.Fatal(err)
+	}
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	var user, system int64
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
+		b.Fatal(err)
+	}
+	const tick = 10 * time.Millisecond
+	return time.Duration(own.Utime.Nano()+own.Stime.Nano()) + time.Duration(user+system)*tick
+}

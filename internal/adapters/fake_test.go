@@ -1,0 +1,220 @@
+package adapters_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-plugin"
+	"go.uber.org/goleak"
+
+	"github.com/rosterd/rosterd/internal/adapters"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/wire"
+	"github.com/rosterd/rosterd/plugins/sdk"
+	"github.com/rosterd/rosterd/plugins/sdk/serve"
+)
+
+// hostEnv makes the test binary a host that opens one connection, prints the
+// process ids of its adapter and waits to be killed.
+const hostEnv = "ROSTERD_TEST_HOST"
+
+// TestMain lets the test binary be the adapters that the tests start: under
+// which name it was started says which.
+func TestMain(m *testing.M) {
+	key, value := wire.Cookie()
+	switch {
+	case os.Getenv(key) == value:
+		beAdapter(filepath.Base(os.Args[0]))
+	case os.Getenv(hostEnv) != "":
+		beHost(os.Getenv(hostEnv))
+	default:
+		goleak.VerifyTestMain(m)
+	}
+}
+
+func beAdapter(name string) {
+	if name == "other-protocol" || name == "outside" || name == "deaf" {
+		// These stand for programs that were not built with serve.Main.
+		os.Stdout = os.NewFile(1, "stdout")
+	}
+	service := wire.NewServer(fake(name), slog.New(slog.DiscardHandler))
+	switch name {
+	case "other-protocol":
+		plugin.Serve(&plugin.ServeConfig{
+			HandshakeConfig:  wire.Handshake(),
+			VersionedPlugins: map[int]plugin.PluginSet{7: wire.Versions(service)[wire.ProtocolVersion]},
+			GRPCServer:       wire.NewGRPCServer,
+		})
+	case "outside":
+		fmt.Printf("1|1|unix|/tmp/elsewhere|grpc|%s\n", strings.Repeat("A", 100))
+		time.Sleep(time.Minute)
+	case "silent":
+		time.Sleep(time.Minute)
+	case "early":
+		fmt.Fprintln(os.Stderr, "panic: no such luck")
+		os.Exit(3)
+	case "noise":
+		fmt.Println("starting up")
+		fmt.Fprintln(os.NewFile(1, "raw"), "not through os.Stdout")
+		serve.Main(fake(name))
+	case "deaf":
+		plugin.Serve(&plugin.ServeConfig{
+			HandshakeConfig:  wire.Handshake(),
+			VersionedPlugins: wire.Versions(service),
+			GRPCServer:       wire.NewGRPCServer,
+		})
+		select {}
+	case "misnamed":
+		serve.Main(fake("another"))
+	default:
+		serve.Main(fake(name))
+	}
+}
+
+func beHost(dir string) {
+	h, err := adapters.NewHost(adapters.Options{Dir: dir, RuntimeDir: filepath.Join(dir, "run")})
+	if err != nil {
+		panic(err)
+	}
+	c, err := h.Open(context.Background(), connection("fake", "pids"))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(strings.Join(columnOf(c, "pid"), " "))
+	select {}
+}
+
+type settings struct {
+	Mode string `json:"mode"`
+	File string `json:"file"`
+}
+
+func fake(name string) sdk.Adapter {
+	return sdk.Adapter{
+		Name: name, Version: "1.2.3", Description: "A fake.", Settings: json.RawMessage(`{"type":"object"}`),
+		Kinds: []sdk.KindInfo{{Kind: sdk.KindMember, Cursor: sdk.CursorWalk}},
+		Opener: sdk.Open(func(_ context.Context, c sdk.Connection) (*fakeConn, error) {
+			f := &fakeConn{log: c.Logger}
+			f.bench = sync.OnceValues(func() (*sdk.Page, error) { return benchPage(benchRows) })
+			if err := json.Unmarshal(c.Settings, &f.set); err != nil {
+				return nil, sdk.Fail(sdk.CodeConfig, err)
+			}
+			if f.set.Mode == "bad settings" {
+				return nil, sdk.Fail(sdk.CodeConfig, errors.New("settings.path is missing"))
+			}
+			return f, nil
+		}),
+	}
+}
+
+type fakeConn struct {
+	set   settings
+	log   *slog.Logger
+	bench func() (*sdk.Page, error)
+}
+
+func (f *fakeConn) Abilities() []sdk.Ability {
+	if f.set.Mode == "checker only" {
+		return []sdk.Ability{sdk.AbilityChecker}
+	}
+	return []sdk.Ability{sdk.AbilitySource, sdk.AbilityImportStarter, sdk.AbilityChecker}
+}
+
+func (f *fakeConn) Close() error {
+	if f.set.File == "" {
+		return nil
+	}
+	return os.WriteFile(f.set.File, []byte("closed"), 0o600)
+}
+
+func (f *fakeConn) Check(context.Context) error { return nil }
+
+func (f *fakeConn) ImportIdentity(context.Context) (sdk.ImportIdentity, error) {
+	return sdk.ImportIdentity{BusinessUID: "b1"}, nil
+}
+
+func (f *fakeConn) StartImport(context.Context, sdk.StartImportRequest) (sdk.StartImportResponse, error) {
+	if f.set.Mode == "crash" {
+		os.Exit(9)
+	}
+	return sdk.StartImportResponse{Outcome: sdk.OutcomeOK, SessionID: "s1"}, nil
+}
+
+func (f *fakeConn) Read(ctx context.Context, _ sdk.ReadRequest) (*sdk.Page, error) {
+	pid := strconv.Itoa(os.Getpid())
+	switch f.set.Mode {
+	case "crash":
+		os.Exit(9)
+	case "crash once":
+		if err := os.Mkdir(f.set.File, 0o700); err == nil {
+			os.Exit(9)
+		}
+	case "panic":
+		panic("with personal data")
+	case "hang":
+		<-ctx.Done()
+		return nil, ctx.Err()
+	case "stopped":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		<-ctx.Done()
+	case "retry":
+		return nil, &sdk.Error{Class: sdk.ClassRetry, Code: sdk.CodeChanged, After: time.Minute, Err: errors.New("later")}
+	case "log":
+		fmt.Println("printed by the author")
+		f.log.Warn("a warning", "count", 3, "who", "nobody")
+	case "environment":
+		return onePage("pid", os.Environ()...)
+	case "pids":
+		child := exec.Command("/bin/sleep", "60")
+		if err := child.Start(); err != nil {
+			return nil, err
+		}
+		return onePage("pid", pid, strconv.Itoa(child.Process.Pid))
+	case "bench":
+		return f.bench()
+	}
+	return onePage("pid", pid)
+}
+
+func onePage(column string, values ...string) (*sdk.Page, error) {
+	b := sdk.NewPageBuilder(sdk.KindMember, []string{column})
+	for i, v := range values {
+		b.Add(strconv.Itoa(i+1), "", "")
+		b.String(v)
+	}
+	return b.Page(nil, true)
+}
+
+func connection(adapter, mode string) roster.Connection {
+	return roster.Connection{
+		Ref: "acme/" + adapter, Adapter: adapter,
+		Settings: roster.NewSecret(fmt.Sprintf(`{"mode":%q}`, mode)),
+	}
+}
+
+func columnOf(src sdk.Source, column string) []string {
+	page, err := src.Read(context.Background(), sdk.ReadRequest{Kind: sdk.KindMember, Limit: 1000})
+	if err != nil {
+		panic(err)
+	}
+	if page.Columns[0] != column {
+		panic("another column")
+	}
+	out := make([]string, page.Rows)
+	for i := range out {
+		out[i] = string(page.Row(i).Cell(0).Bytes())
+	}
+	return out
+}
