@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/rosterd/rosterd/internal/roster"
 )
 
 // MaxEntryBytes bounds the id and the data of one entry of a change set
@@ -66,16 +68,17 @@ func (s *ChangeSets) Create(run string) (*ChangeSetWriter, error) {
 	return w, nil
 }
 
-// Append adds an entry and copies its data. After an error the change set
-// cannot be finished. Data is not looked at; for an import it is one client as
-// a JSON object.
+// Append adds an entry and copies its data, which is not looked at: for an
+// import it is one client as a JSON object. An entry larger than
+// [MaxEntryBytes] is [roster.ErrInvalid] and is left out; after any other
+// error the change set cannot be finished.
 func (w *ChangeSetWriter) Append(id string, data []byte) error {
 	if w.fault != nil {
 		return w.wrap(w.fault)
 	}
 	if len(id)+len(data) > MaxEntryBytes {
-		return fmt.Errorf("append to the change set of run %s: entry %d has %d bytes where %d are allowed",
-			w.seal.run, w.entries, len(id)+len(data), MaxEntryBytes)
+		return fmt.Errorf("append to the change set of run %s: %w: entry %d has %d bytes where %d are allowed",
+			w.seal.run, roster.ErrInvalid, w.entries, len(id)+len(data), MaxEntryBytes)
 	}
 	if len(w.dataEnds) > 0 {
 		w.data = append(w.data, ',')

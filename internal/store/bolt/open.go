@@ -26,6 +26,10 @@ const fileName = "rosterd.db"
 // opened the file without the directory's lock can hold.
 const lockWait = time.Second
 
+// leastBytes is the size of the two pages that begin every database, at the
+// smallest size of a page.
+const leastBytes = 2 * 4096
+
 // Open opens the database in a state directory and makes both where they are
 // absent. It fails at once with a [*store.LockedError] while another process
 // uses the directory, with [store.ErrSchema] for a database of a later
@@ -158,13 +162,25 @@ func checkSchema(path, found string) error {
 // a memory fault, which would end the process: it becomes an error here.
 func openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	var file *os.File
 	defer func() {
 		if fault := recover(); fault != nil {
+			// bbolt's lock goes with its file.
+			_ = file.Close()
 			db, err = nil, fmt.Errorf("open %s: %w: restore a backup", path, store.ErrDamaged)
 		}
 	}()
+	// bbolt would make a database of an empty file.
+	if info, err := os.Stat(path); err == nil && info.Size() < leastBytes {
+		return nil, fmt.Errorf("open %s: %w: it has only %d bytes: restore a backup", path, store.ErrDamaged, info.Size())
+	}
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoStatistics: true, ReadOnly: readOnly,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			var err error
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
 	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -25,7 +26,15 @@ type model struct {
 	cursors map[string]sdk.Cursor
 }
 
+// modelChecks is how many histories are tried unless -rapid.checks asks for
+// another number than its default: a change that is on disk costs milliseconds.
+const modelChecks = "6"
+
 func testModel(t *testing.T, open Open) {
+	if checks := flag.Lookup("rapid.checks"); checks != nil && checks.Value.String() == checks.DefValue {
+		must(t, checks.Value.Set(modelChecks))
+		defer func() { must(t, checks.Value.Set(checks.DefValue)) }()
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "")
 		must(t, err)
