@@ -73,7 +73,7 @@ type Limits struct {
 	// network of 64 bits; 50 by default. An address that is over it is refused
 	// unheard. Requests that are answered do not count: a target may pull fast.
 	Address int
-	// Business bounds the pages of one session; 200 by default. Pages that come
+	// Business bounds the pages of one session; 500 by default. Pages that come
 	// faster are held back for up to a second, and only then refused: a target
 	// that waits for each answer is never refused for its speed.
 	Business int
@@ -136,7 +136,7 @@ func (o Options) withDefaults() Options {
 	orDuration(&o.SessionGap, 10*time.Second)
 	orInt(&o.Repeats, 20)
 	orInt(&o.Limits.Address, 50)
-	orInt(&o.Limits.Business, 200)
+	orInt(&o.Limits.Business, 500)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
