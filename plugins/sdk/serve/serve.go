@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -61,14 +62,14 @@ func Main(a sdk.Adapter) {
 	}
 	logger := newLogger(os.Stderr)
 	server := wire.NewServer(a, logger)
-	end := func() {
+	end := sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
 		if err := server.CloseAll(ctx); err != nil {
 			logger.Warn("connections were not closed in time", "error", err.Error())
 		}
 		os.Exit(0)
-	}
+	})
 	if isPipe(os.Stdin) {
 		go watchParent(os.Stdin, end)
 	}
