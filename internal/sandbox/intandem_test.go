@@ -170,9 +170,9 @@ func TestAnAppThatIsDownIsAskedAgain(t *testing.T) {
 
 func TestAnAppThatStaysDownOrMisbehavesEndsTheImport(t *testing.T) {
 	for name, answer := range map[string]func(w http.ResponseWriter){
-		"the app is down: it answered 503":                func(w http.ResponseWriter) { w.WriteHeader(503) },
-		"the app answered 404, expected 200":              func(w http.ResponseWriter) { w.WriteHeader(404) },
-		"the app answered 302, expected 200":              func(w http.ResponseWriter) { w.Header().Set("Location", "/"); w.WriteHeader(302) },
+		"the app is down: it answered 503":                func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) },
+		"the app answered 404, expected 200":              func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) },
+		"the app answered 302, expected 200":              func(w http.ResponseWriter) { w.Header().Set("Location", "/"); w.WriteHeader(http.StatusFound) },
 		"the answer is not JSON":                          func(w http.ResponseWriter) { _, _ = io.WriteString(w, "<html>") },
 		"the answer has no data.clients":                  func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"data":{}}`) },
 		"3 clients where 2 were asked for":                func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"data":{"clients":[{},{},{}]}}`) },
@@ -218,10 +218,10 @@ func TestCloseEndsAnImportInTheMiddle(t *testing.T) {
 			release := make(chan struct{})
 			defer close(release)
 			a := newApp(t, people(9)...)
-			a.before = func(w http.ResponseWriter, n int, _ string) bool {
+			a.before = func(w http.ResponseWriter, _ int, _ string) bool {
 				reached <- struct{}{}
 				if name == "in a back-off" {
-					w.WriteHeader(503)
+					w.WriteHeader(http.StatusServiceUnavailable)
 					return true
 				}
 				if name == "in a request" {

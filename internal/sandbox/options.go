@@ -184,7 +184,7 @@ func (o Options) withDefaults() Options {
 		o.Fields = FieldsNew
 	}
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = time.Now //nolint:forbidigo // the default of a clock that can be passed in
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 )
 
@@ -191,9 +192,7 @@ func (s *InTandem) store(im *Import, page *Page, r received) {
 		if have.Fields == nil {
 			have.Fields = make(map[string]string)
 		}
-		for key, value := range r.values {
-			have.Fields[key] = value
-		}
+		maps.Copy(have.Fields, r.values)
 		if r.externalID != "" {
 			have.ExternalID = r.externalID
 		}

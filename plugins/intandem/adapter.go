@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"time"
 
@@ -49,6 +50,14 @@ type connection struct {
 	business, staff, app string
 	http                 *httpx.Client
 }
+
+// The abilities of a connection.
+var (
+	_ sdk.ImportStarter = (*connection)(nil)
+	_ sdk.FieldLister   = (*connection)(nil)
+	_ sdk.Checker       = (*connection)(nil)
+	_ io.Closer         = (*connection)(nil)
+)
 
 func open(_ context.Context, c sdk.Connection) (*connection, error) {
 	s, err := parseSettings(c.Settings)

@@ -137,7 +137,7 @@ func decodeFields(data json.RawMessage) ([]clientField, error) {
 		data = field(data, "fields")
 	}
 	var fields []clientField
-	if len(data) == 0 {
+	if len(data) == 0 || string(data) == "null" {
 		return nil, errors.New("no list")
 	}
 	if err := json.Unmarshal(data, &fields); err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -14,33 +13,39 @@ import (
 // StartImport implements [sdk.ImportStarter]: it declares the import with one
 // POST (seed document, "Initiating an import").
 func (c *connection) StartImport(ctx context.Context, req sdk.StartImportRequest) (sdk.StartImportResponse, error) {
-	body, err := importBody(req)
-	if err != nil {
-		return refused(sdk.CodeConfig, "the import was not announced: "+err.Error()), nil
+	if fault := importFault(req); fault != "" {
+		return refused(sdk.CodeConfig, "the import was not announced: "+fault), nil
 	}
-	sent := c.http.SendOnce(ctx, http.MethodPost, "/business/clients/v1/apps/"+c.app+"/import", body)
+	sent := c.http.SendOnce(ctx, http.MethodPost, "/business/clients/v1/apps/"+c.app+"/import", importBody(req))
 	return c.importAnswer(sent), nil
 }
 
+// importFault says why a request cannot be sent, or nothing.
+func importFault(req sdk.StartImportRequest) string {
+	switch {
+	case req.Upload != "" && req.Upload != "single" && req.Upload != "multi":
+		return fmt.Sprintf("upload type %q is neither single nor multi; correct the job's upload", req.Upload)
+	case len(req.Fields) == 0:
+		return "no field is declared; the mapping has to fill some"
+	}
+	seen := make(map[string]bool, len(req.Fields))
+	for _, f := range req.Fields {
+		if f.Key == "" || seen[f.Key] {
+			return fmt.Sprintf("field %q is empty or declared twice", f.Key)
+		}
+		seen[f.Key] = true
+	}
+	return ""
+}
+
 // importBody writes the body by hand because the fields keep their order.
-func importBody(req sdk.StartImportRequest) ([]byte, error) {
+func importBody(req sdk.StartImportRequest) []byte {
 	if req.Upload == "" {
 		req.Upload = "single"
 	}
-	switch {
-	case req.Upload != "single" && req.Upload != "multi":
-		return nil, fmt.Errorf("upload type %q is neither single nor multi", req.Upload)
-	case len(req.Fields) == 0:
-		return nil, errors.New("no field is declared: the mapping fills none")
-	}
 	var b bytes.Buffer
-	seen := make(map[string]bool, len(req.Fields))
 	b.WriteString(`{"fields_mapping":{`)
 	for i, f := range req.Fields {
-		if f.Key == "" || seen[f.Key] {
-			return nil, fmt.Errorf("field %q is empty or declared twice", f.Key)
-		}
-		seen[f.Key] = true
 		if i > 0 {
 			b.WriteByte(',')
 		}
@@ -50,7 +55,7 @@ func importBody(req sdk.StartImportRequest) ([]byte, error) {
 	}
 	fmt.Fprintf(&b, `},"import_params":{"should_override":%t,"upload_type":%q,"send_notifications_when_done":%t}}`,
 		req.Override, req.Upload, req.Notify)
-	return b.Bytes(), nil
+	return b.Bytes()
 }
 
 // labelOf returns the business's label, or a readable one where that is not

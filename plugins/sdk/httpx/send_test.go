@@ -137,12 +137,12 @@ func TestABrokenConnectionHasAnOutcomeAndIsSentOnce(t *testing.T) {
 		answer func(conn net.Conn, status int)
 		want   func(status int) sdk.Outcome
 	}{
-		{"before the status", func(net.Conn, int) {}, always(sdk.OutcomeUnknown)},
-		{"inside the status line", func(c net.Conn, _ int) { write(c, "HTTP/1.") }, always(sdk.OutcomeUnknown)},
-		{"inside the head", func(c net.Conn, s int) { write(c, head(s)[:30]) }, always(sdk.OutcomeUnknown)},
+		{"before the status", func(net.Conn, int) {}, unknown},
+		{"inside the status line", func(c net.Conn, _ int) { write(c, "HTTP/1.") }, unknown},
+		{"inside the head", func(c net.Conn, s int) { write(c, head(s)[:30]) }, unknown},
 		{"before the body", func(c net.Conn, s int) { write(c, head(s)) }, refusedOrUnknown},
 		{"inside the body", func(c net.Conn, s int) { write(c, head(s)+`{"suc`) }, refusedOrUnknown},
-		{"not HTTP", func(c net.Conn, _ int) { write(c, "SSH-2.0-OpenSSH "+token+"\r\n\r\n") }, always(sdk.OutcomeUnknown)},
+		{"not HTTP", func(c net.Conn, _ int) { write(c, "SSH-2.0-OpenSSH "+token+"\r\n\r\n") }, unknown},
 		{"chunks cut", func(c net.Conn, s int) {
 			write(c, fmt.Sprintf("HTTP/1.1 %d X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"suc\r\n", s))
 		}, refusedOrUnknown},
@@ -174,7 +174,7 @@ func TestABrokenConnectionHasAnOutcomeAndIsSentOnce(t *testing.T) {
 	}
 }
 
-func always(o sdk.Outcome) func(int) sdk.Outcome { return func(int) sdk.Outcome { return o } }
+func unknown(int) sdk.Outcome { return sdk.OutcomeUnknown }
 
 func refusedOrUnknown(status int) sdk.Outcome {
 	if expected(status) == sdk.OutcomeRefused {
