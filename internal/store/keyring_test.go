@@ -13,20 +13,20 @@ import (
 	"github.com/rosterd/rosterd/internal/store"
 )
 
-func keyring(t testing.TB, fill byte) *store.Keyring {
-	t.Helper()
+func keyring(tb testing.TB, fill byte) *store.Keyring {
+	tb.Helper()
 	k, err := store.NewKeyring(bytes.Repeat([]byte{fill}, store.MasterKeyBytes))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return k
 }
 
-func sealer(t testing.TB, k *store.Keyring, purpose string) *store.Sealer {
-	t.Helper()
+func sealer(tb testing.TB, k *store.Keyring, purpose string) *store.Sealer {
+	tb.Helper()
 	s, err := k.Sealer(purpose)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

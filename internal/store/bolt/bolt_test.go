@@ -16,22 +16,22 @@ import (
 	"github.com/rosterd/rosterd/internal/store/storetest"
 )
 
-func open(t testing.TB, dir string) storetest.Store {
-	t.Helper()
-	s, err := try(t, dir)
+func open(tb testing.TB, dir string) storetest.Store {
+	tb.Helper()
+	s, err := try(tb, dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
 
-func try(t testing.TB, dir string) (*bolt.Store, error) {
-	t.Helper()
+func try(tb testing.TB, dir string) (*bolt.Store, error) {
+	tb.Helper()
 	keys, err := store.LoadKeyring(dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return bolt.Open(t.Context(), dir, keys)
+	return bolt.Open(tb.Context(), dir, keys)
 }
 
 func TestBoltKeepsWhatEveryStorePromises(t *testing.T) { storetest.Run(t, open) }

@@ -15,6 +15,7 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
 
 	"github.com/rosterd/rosterd/internal/store"
 )
@@ -165,7 +166,9 @@ func openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 	var file *os.File
 	defer func() {
 		if fault := recover(); fault != nil {
-			// bbolt's lock goes with its file.
+			// The file stays mapped, so that closing it does not release bbolt's
+			// lock.
+			_ = unix.Flock(int(file.Fd()), unix.LOCK_UN)
 			_ = file.Close()
 			db, err = nil, fmt.Errorf("open %s: %w: restore a backup", path, store.ErrDamaged)
 		}

@@ -169,12 +169,12 @@ func checkAcked(t *testing.T, s Store, dir string, acked []string) (next int) {
 	return next
 }
 
-func changeSets(t testing.TB, dir string) *store.ChangeSets {
-	t.Helper()
+func changeSets(tb testing.TB, dir string) *store.ChangeSets {
+	tb.Helper()
 	keys, err := store.LoadKeyring(dir)
-	must(t, err)
+	must(tb, err)
 	sets, err := store.NewChangeSets(dir, keys)
-	must(t, err)
+	must(tb, err)
 	return sets
 }
 
@@ -183,32 +183,32 @@ func client(i int) (id string, data []byte) {
 	return fmt.Sprintf("m-%d", i), fmt.Appendf(nil, `{"external_id":"m-%d","note":"%s"}`, i, strings.Repeat("x", 400+i%100))
 }
 
-func writeChangeSet(t testing.TB, sets *store.ChangeSets, id string, n int) {
-	t.Helper()
+func writeChangeSet(tb testing.TB, sets *store.ChangeSets, id string, n int) {
+	tb.Helper()
 	w, err := sets.Create(id)
-	must(t, err)
+	must(tb, err)
 	defer w.Abort()
 	for i := range n {
-		must(t, w.Append(client(i)))
+		must(tb, w.Append(client(i)))
 	}
 	_, _, err = w.Finish()
-	must(t, err)
+	must(tb, err)
 }
 
-func readChangeSet(t testing.TB, sets *store.ChangeSets, id string, n int) {
-	t.Helper()
+func readChangeSet(tb testing.TB, sets *store.ChangeSets, id string, n int) {
+	tb.Helper()
 	cs, err := sets.Open(id)
-	must(t, err)
-	defer func() { must(t, cs.Close()) }()
-	same(t, cs.Len(), n)
+	must(tb, err)
+	defer func() { must(tb, cs.Close()) }()
+	same(tb, cs.Len(), n)
 	var want []byte
 	for i := range n {
 		_, data := client(i)
 		want = append(append(want, ','), data...)
 	}
 	got, err := cs.AppendClients(nil, 0, n)
-	must(t, err)
+	must(tb, err)
 	if !bytes.Equal(got, want[1:]) {
-		t.Fatalf("the change set of run %s holds other data than was written", id)
+		tb.Fatalf("the change set of run %s holds other data than was written", id)
 	}
 }

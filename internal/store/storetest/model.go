@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -36,8 +35,7 @@ func testModel(t *testing.T, open Open) {
 		defer func() { must(t, checks.Value.Set(checks.DefValue)) }()
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		must(t, err)
+		dir := t.TempDir()
 		m := &model{
 			t: rt, s: open(t, dir), runs: make(map[string]roster.Run),
 			rows: make(map[[2]string]roster.Quarantined), cursors: make(map[string]sdk.Cursor),

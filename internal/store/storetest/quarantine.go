@@ -19,9 +19,9 @@ func refused(job, run, record string, at int) roster.Quarantined {
 	}
 }
 
-func add(t testing.TB, s Store, records ...roster.Quarantined) []roster.Quarantined {
-	t.Helper()
-	must(t, s.AddQuarantine(t.Context(), records))
+func add(tb testing.TB, s Store, records ...roster.Quarantined) []roster.Quarantined {
+	tb.Helper()
+	must(tb, s.AddQuarantine(tb.Context(), records))
 	return records
 }
 

@@ -15,10 +15,10 @@ func session(id, run, business string, after time.Duration) roster.Session {
 	}
 }
 
-func end(t testing.TB, s Store, id string, state roster.SessionState) roster.Session {
-	t.Helper()
-	got, err := s.UpdateSession(t.Context(), id, func(one *roster.Session) error { one.State = state; return nil })
-	must(t, err)
+func end(tb testing.TB, s Store, id string, state roster.SessionState) roster.Session {
+	tb.Helper()
+	got, err := s.UpdateSession(tb.Context(), id, func(one *roster.Session) error { one.State = state; return nil })
+	must(tb, err)
 	return got
 }
 
@@ -125,7 +125,7 @@ func testInstallation(t *testing.T, open Open) {
 	if s.InstallID() != install || !s.CleanShutdown() {
 		t.Fatalf("got the id %q and clean shutdown %t, want %q and true", s.InstallID(), s.CleanShutdown(), install)
 	}
-	other := opened(t, func(t testing.TB, _ string) Store { t.Helper(); return open(t, t.TempDir()) })
+	other := opened(t, open)
 	if other.InstallID() == install {
 		t.Fatal("two installations have one id")
 	}

@@ -143,10 +143,10 @@ func must(t tester, err error) {
 	}
 }
 
-func wantErr(t testing.TB, got, want error) {
-	t.Helper()
+func wantErr(tb testing.TB, got, want error) {
+	tb.Helper()
 	if !errors.Is(got, want) {
-		t.Fatalf("got error %v, want %v", got, want)
+		tb.Fatalf("got error %v, want %v", got, want)
 	}
 }
 
