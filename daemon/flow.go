@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/rosterd/rosterd/internal/adapters"
+	"github.com/rosterd/rosterd/internal/export"
+	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/pipeline"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/store"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// openFlow makes a job ready for a run: it opens the connections and loads the
+// script. A run that is being delivered needs neither source nor script, so
+// that a fault in those does not keep it from ending.
+func (p *parts) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_ *pipeline.Flow, err error) {
+	if job.Type != roster.JobImport {
+		return nil, &roster.Fault{
+			Code: "job.type", Message: fmt.Sprintf("job %s is of type %s, which this version does not run", job.Ref, job.Type),
+			Hint: "only jobs of type import run",
+		}
+	}
+	var closers []func() error
+	closeAll := func() {
+		for _, c := range slices.Backward(closers) {
+			if err := c(); err != nil {
+				p.log.Warn("not closed", "run", run.ID, "job", run.Job, "err", err)
+			}
+		}
+	}
+	defer func() {
+		if err != nil {
+			closeAll()
+		}
+	}()
+	target, err := p.connect(ctx, job.To, sdk.AbilityImportStarter)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, target.Close)
+	flow := &pipeline.Flow{
+		Kinds: job.Kinds, Parallel: runtime.GOMAXPROCS(0), Close: closeAll,
+		Create: func() (pipeline.ChangeSet, error) {
+			w, err := p.changes.Create(run.ID)
+			return changeSet{w}, err
+		},
+		Discard: func() error { return p.changes.Remove(run.ID) },
+		Deliver: func(ctx context.Context, run roster.Run, progress func(int)) (pipeline.Delivery, error) {
+			return p.deliver(ctx, run, job, target, progress)
+		},
+	}
+	if run.State == roster.RunDelivering {
+		return flow, nil
+	}
+	source, err := p.connect(ctx, job.From, sdk.AbilitySource)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, source.Close)
+	script, err := p.loadScript(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, script.mapping.Close)
+	flow.Source, flow.Mapper, flow.Script = source, script.mapping, script.digest
+	return flow, nil
+}
+
+// changeSet fits a writer of the store to what the pipeline asks for.
+type changeSet struct{ *store.ChangeSetWriter }
+
+// Finish makes the change set durable.
+func (c changeSet) Finish() error {
+	_, _, err := c.ChangeSetWriter.Finish()
+	return err
+}
+
+// connection finds a connection by its ref.
+func (p *parts) connection(ref string) (roster.Connection, bool) {
+	for _, account := range p.cfg.Accounts {
+		for _, c := range account.Connections {
+			if c.Ref == ref {
+				return c, true
+			}
+		}
+	}
+	return roster.Connection{}, false
+}
+
+// connect opens a connection and checks that it can do what the job needs.
+func (p *parts) connect(ctx context.Context, ref string, need sdk.Ability) (*adapters.Conn, error) {
+	c, ok := p.connection(ref)
+	if !ok {
+		return nil, &roster.Fault{Code: "config.reference", Message: "there is no connection " + ref, Hint: "run `rosterd validate`"}
+	}
+	conn, err := p.host.Open(ctx, c)
+	if err != nil {
+		return nil, connectionFault(ref, err)
+	}
+	if !conn.Has(need) {
+		return nil, errors.Join(&roster.Fault{
+			Code:    "adapter.ability",
+			Message: fmt.Sprintf("connection %s uses adapter %s, which lacks the ability %s that the job needs", ref, c.Adapter, need),
+			Hint:    "`rosterd adapter list` shows what each adapter can do",
+		}, conn.Close())
+	}
+	return conn, nil
+}
+
+// connectionFault says what a person can do about a connection that does not
+// open.
+func connectionFault(ref string, err error) error {
+	switch {
+	case errors.Is(err, adapters.ErrNotInstalled):
+		return &roster.Fault{
+			Code: "adapter.not_installed", Message: fmt.Sprintf("connection %s: %v", ref, err),
+			Hint: "put the program into plugins.dir, or correct the connection's adapter; `rosterd adapter list` shows what is there",
+		}
+	case errors.Is(err, adapters.ErrProtocol):
+		return &roster.Fault{
+			Code: "adapter.protocol", Message: fmt.Sprintf("connection %s: %v", ref, err),
+			Hint: "install a version of the adapter that was built for this rosterd",
+		}
+	}
+	return fmt.Errorf("connection %s: %w", ref, err)
+}
+
+// script is a loaded mapping and the digest of its source.
+type script struct {
+	mapping *mapping.Mapping
+	digest  string
+}
+
+func (p *parts) loadScript(ctx context.Context, job roster.Job) (script, error) {
+	source, err := os.ReadFile(job.Mapping)
+	if err != nil {
+		return script{}, &roster.Fault{
+			Code: "mapping.script", Message: fmt.Sprintf("read the mapping of job %s: %v", job.Ref, err),
+			Hint: "restore the file or correct the job's mapping",
+		}
+	}
+	m, err := p.pool.Load(ctx, mapping.Script{Name: job.Mapping, Source: source}, p.mapContext(job), roster.ImportTarget(job.Kinds[0]))
+	if _, ok := errors.AsType[*mapping.ScriptError](err); ok {
+		return script{}, &roster.Fault{
+			Code: "mapping.script", Message: err.Error(), Hint: "mend the script, try it with `rosterd map test`, and start the job again",
+		}
+	}
+	if err != nil {
+		return script{}, fmt.Errorf("load the mapping of job %s: %w", job.Ref, err)
+	}
+	digest := sha256.Sum256(source)
+	return script{mapping: m, digest: hex.EncodeToString(digest[:])}, nil
+}
+
+// mapContext is what a job's script is told beside the record.
+func (p *parts) mapContext(job roster.Job) mapping.Context {
+	account := p.cfg.Accounts[job.Account]
+	from, _ := p.connection(job.From)
+	c := mapping.Context{
+		Account: account.ID, Job: job.Ref, Country: account.Country, Timezone: account.Timezone,
+		Clubs: map[string]mapping.Club{}, ClubsRequired: len(from.Clubs) > 0,
+	}
+	for key, foreign := range from.Clubs {
+		club := account.Clubs[key]
+		c.Clubs[foreign] = mapping.Club{Key: key, Name: club.Name, Country: club.Country, Timezone: club.Timezone}
+	}
+	return c
+}
+
+// deliver serves a run's change set as an import.
+func (p *parts) deliver(
+	ctx context.Context, run roster.Run, job roster.Job, target *adapters.Conn, progress func(int),
+) (pipeline.Delivery, error) {
+	identity, err := target.ImportIdentity(ctx)
+	if err != nil {
+		return pipeline.Delivery{}, fmt.Errorf("connection %s: %w", job.To, err)
+	}
+	clients, err := p.changes.Open(run.ID)
+	if err != nil {
+		return pipeline.Delivery{}, err
+	}
+	defer clients.Close() //nolint:errcheck // it was only read
+	announcer := &announcer{target: target, fields: run.Fields, log: p.log.With("run", run.ID, "job", job.Ref)}
+	result, err := p.sessions.Deliver(ctx, export.Import{
+		Run: run.ID, Job: job.Ref, Identity: identity, Clients: clients,
+		Override: job.Override, Upload: job.Upload, Notify: job.Notify, Starter: announcer, Progress: progress,
+	})
+	return pipeline.Delivery{Served: result.Served, Unserved: result.Unserved, Warnings: announcer.warned()}, err
+}
+
+// announcer announces an import with the labels that the business gave its
+// fields. They are asked for just before, since a business may rename them.
+type announcer struct {
+	target *adapters.Conn
+	fields []string
+	log    interface{ Warn(msg string, args ...any) }
+
+	mu       sync.Mutex
+	warnings []string
+}
+
+// StartImport labels the fields and announces. When the fields cannot be
+// listed nothing is sent, so that the import is refused and not in doubt.
+func (a *announcer) StartImport(ctx context.Context, req sdk.StartImportRequest) (sdk.StartImportResponse, error) {
+	labels := map[string]string{}
+	listed := a.target.Has(sdk.AbilityFieldLister)
+	if listed {
+		fields, err := a.target.ListFields(ctx)
+		if err != nil {
+			e := sdk.AsError(err)
+			return sdk.StartImportResponse{
+				Outcome: sdk.OutcomeRefused, Code: e.Code,
+				Detail: "the business's fields could not be listed, so the import was not announced: " + err.Error(),
+			}, nil
+		}
+		for _, f := range fields {
+			labels[f.Key] = f.Label
+		}
+	}
+	req.Fields = nil
+	for _, key := range a.fields {
+		if key == externalID {
+			continue
+		}
+		label, ok := labels[key]
+		if !ok && listed {
+			a.warn(key)
+		}
+		if label == "" {
+			label = key
+		}
+		req.Fields = append(req.Fields, sdk.ImportField{Key: key, Label: label})
+	}
+	return a.target.StartImport(ctx, req)
+}
+
+// externalID identifies a client and is no field of the business.
+const externalID = "external_id"
+
+func (a *announcer) warn(key string) {
+	a.log.Warn("the business has no such field; the target ignores it", "field", key)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.warnings = append(a.warnings, fmt.Sprintf("the business has no field %q, so the target ignores it; the script fills it", key))
+}
+
+func (a *announcer) warned() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Compact(slices.Sorted(slices.Values(a.warnings)))
+}

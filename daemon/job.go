@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/rosterd/rosterd/internal/admin"
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+func (c *cli) jobCommand() *cobra.Command {
+	var watch bool
+	start := &cobra.Command{
+		Use:   "run ACCOUNT/JOB",
+		Short: "Start a run of a job",
+		Long: `Start a run of a job. Without --watch the command returns when the run is
+accepted, and the run goes on in the daemon. With --watch it follows the run to
+its end and exits 0 when every record arrived, 3 when some were left behind, 4
+when a guard stopped it.`,
+		Example: "  rosterd job run acme/launch --watch",
+		Args:    exactly("ACCOUNT/JOB"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := c.daemon()
+			if err != nil {
+				return err
+			}
+			run, err := client.StartRun(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if watch {
+				return c.watch(cmd.Context(), client, run)
+			}
+			if c.json {
+				c.print(run)
+				return nil
+			}
+			fmt.Fprintf(c.stdout, "run %s of %s is accepted; follow it with `rosterd runs`\n", run.ID, run.Job)
+			return nil
+		},
+	}
+	start.Flags().BoolVar(&watch, "watch", false, "follow the run to its end")
+	return group("job", "Start jobs", start)
+}
+
+// watch follows a run and prints its end: an object a line with --json, a
+// progress bar on a terminal, else a line for each state.
+func (c *cli) watch(ctx context.Context, client *admin.Client, run roster.Run) error {
+	if c.json {
+		err := client.Watch(ctx, run.ID, func(e admin.Event) error {
+			c.print(e)
+			run = eventRun(run, e)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	} else {
+		var err error
+		if run, err = follow(ctx, client, run, newBar(c.stderr)); err != nil {
+			return err
+		}
+		c.printRun(run)
+	}
+	if code := stateCode(run); code != exitOK {
+		return &endError{code: code}
+	}
+	return nil
+}
+
+// follow shows a run's progress and returns it when it is over.
+func follow(ctx context.Context, client *admin.Client, run roster.Run, bar *bar) (roster.Run, error) {
+	defer bar.end()
+	err := client.Watch(ctx, run.ID, func(e admin.Event) error {
+		run = eventRun(run, e)
+		bar.show(run)
+		return nil
+	})
+	return run, err
+}
+
+// eventRun is the run as an event tells it.
+func eventRun(run roster.Run, e admin.Event) roster.Run {
+	run.State, run.Fault, run.Warnings = e.State, e.Fault, e.Warnings
+	if e.Counts != nil {
+		run.Counts = *e.Counts
+	}
+	return run
+}
+
+// bar shows the progress of a run on a terminal, and its states elsewhere.
+type bar struct {
+	out   io.Writer
+	tty   bool
+	state roster.RunState
+	bar   *progressbar.ProgressBar
+}
+
+func newBar(out io.Writer) *bar {
+	f, ok := out.(interface{ Fd() uintptr })
+	return &bar{out: out, tty: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+func (b *bar) show(run roster.Run) {
+	if run.State != b.state {
+		b.end()
+		b.state = run.State
+		if !b.tty {
+			fmt.Fprintf(b.out, "%s\n", run.State)
+			return
+		}
+	}
+	if !b.tty {
+		return
+	}
+	switch run.State {
+	case roster.RunPreparing:
+		b.at(-1, "preparing  records read", run.Counts.Read)
+	case roster.RunDelivering:
+		b.at(run.Counts.Frozen, "delivering clients served", run.Counts.Served)
+	default:
+	}
+}
+
+func (b *bar) at(total int, what string, n int) {
+	if b.bar == nil {
+		b.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(b.out), progressbar.OptionSetDescription(what),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("rec"),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30))
+	}
+	b.bar.Set(n) //nolint:errcheck // a bar that cannot be drawn is not worth failing for
+}
+
+func (b *bar) end() {
+	if b.bar != nil {
+		fmt.Fprintln(b.out)
+		b.bar = nil
+	}
+}

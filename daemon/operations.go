@@ -1,0 +1,234 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/rosterd/rosterd/internal/admin"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/schedule"
+)
+
+// operations are what the operator's API asks of the parts.
+type operations struct{ p *parts }
+
+// errNoDaemon refuses a change where no daemon runs to carry it out.
+func errNoDaemon(what string) error {
+	return &roster.Fault{
+		Code: "daemon.not_running", Message: what + " needs the running daemon, and none runs on this state directory",
+		Hint: "start it with `systemctl start rosterd` or `rosterd run`",
+	}
+}
+
+// StartRun starts a run of a job.
+func (o operations) StartRun(ctx context.Context, job, trigger string) (roster.Run, error) {
+	return o.p.runner.Start(ctx, job, trigger)
+}
+
+// Run returns a run with its live counts.
+func (o operations) Run(ctx context.Context, id string) (roster.Run, error) {
+	return o.p.runner.Live(ctx, id)
+}
+
+// Runs lists runs.
+func (o operations) Runs(ctx context.Context, f roster.RunFilter) ([]roster.Run, error) {
+	return o.p.store.Runs(ctx, f)
+}
+
+// CancelRun asks a run to end.
+func (o operations) CancelRun(ctx context.Context, id string) error {
+	return o.p.runner.Cancel(ctx, id)
+}
+
+// Sessions lists sessions.
+func (o operations) Sessions(ctx context.Context, f roster.SessionFilter) ([]roster.Session, error) {
+	return o.p.store.Sessions(ctx, f)
+}
+
+// Session returns one session.
+func (o operations) Session(ctx context.Context, id string) (roster.Session, error) {
+	return o.p.store.Session(ctx, id)
+}
+
+// RetrySession announces a parked session once more.
+func (o operations) RetrySession(ctx context.Context, id string) error {
+	return o.p.sessions.Retry(ctx, id)
+}
+
+// CloseSession ends a session.
+func (o operations) CloseSession(ctx context.Context, id string) error {
+	return o.p.sessions.Close(ctx, id, "closed by the operator")
+}
+
+// Quarantined lists refused records.
+func (o operations) Quarantined(ctx context.Context, f roster.QuarantineFilter) ([]roster.Quarantined, error) {
+	return o.p.store.Quarantine(ctx, f)
+}
+
+// QuarantineGroups counts refused records by cause.
+func (o operations) QuarantineGroups(ctx context.Context, f roster.QuarantineFilter) ([]roster.QuarantineGroup, error) {
+	return o.p.store.QuarantineGroups(ctx, f)
+}
+
+// QuarantinedRecord returns one refused record with its values.
+func (o operations) QuarantinedRecord(ctx context.Context, id string) (roster.Quarantined, error) {
+	return o.p.store.QuarantinedByID(ctx, id)
+}
+
+// Version says what is running.
+func (o operations) Version(context.Context) (admin.Version, error) { return programVersion(), nil }
+
+func programVersion() admin.Version {
+	v := admin.Version{Version: version, Go: runtime.Version(), API: admin.APIVersion}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v.Commit = s.Value
+			}
+		}
+	}
+	return v
+}
+
+// Status tells how every job stands and what needs a person.
+func (o operations) Status(ctx context.Context) (admin.Status, error) {
+	s := admin.Status{Version: version, PID: os.Getpid(), Started: o.p.started, PublicURL: o.p.cfg.PublicURL}
+	for _, job := range o.p.cfg.Jobs {
+		js, problems, err := o.jobStatus(ctx, job)
+		if err != nil {
+			return s, err
+		}
+		s.Jobs = append(s.Jobs, js)
+		s.Problems = append(s.Problems, problems...)
+	}
+	parked, err := o.p.store.Sessions(ctx, roster.SessionFilter{Open: true})
+	if err != nil {
+		return s, err
+	}
+	for _, session := range parked {
+		if session.State == roster.SessionParked {
+			s.Problems = append(s.Problems, admin.Finding{
+				Code: "session.parked", Message: fmt.Sprintf("session %s of %s waits: %s", session.ID, session.Job, session.Reason),
+				Hint: "announce it once more, or end it with `rosterd session close`", Command: "rosterd session retry " + session.ID,
+			})
+		}
+	}
+	return s, nil
+}
+
+func (o operations) jobStatus(ctx context.Context, job roster.Job) (admin.JobStatus, []admin.Finding, error) {
+	js := admin.JobStatus{Ref: job.Ref, Type: job.Type, Schedule: job.Schedule}
+	if s, err := schedule.Parse(job.Schedule, job.Location); err == nil {
+		if next, ok := s.Next(time.Now()); ok {
+			js.Next = &next
+		}
+	}
+	runs, err := o.p.store.Runs(ctx, roster.RunFilter{Job: job.Ref, Limit: 2})
+	if err != nil {
+		return js, nil, err
+	}
+	for i := range runs {
+		run := runs[i]
+		switch {
+		case !run.State.Ended() && js.Running == nil:
+			live, err := o.p.runner.Live(ctx, run.ID)
+			if err != nil {
+				return js, nil, err
+			}
+			js.Running = &live
+		case run.State.Ended() && js.Last == nil:
+			js.Last = &run
+		}
+	}
+	return js, problemsOf(job, js.Last), nil
+}
+
+// problemsOf says what a person has to do about a job's last run.
+func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
+	if last == nil {
+		return nil
+	}
+	switch last.State {
+	case roster.RunFailed, roster.RunBlocked:
+		f := admin.Finding{Code: "run." + string(last.State), Message: fmt.Sprintf("the last run of %s is %s", job.Ref, last.State), Command: "rosterd runs " + last.ID}
+		if last.Fault != nil {
+			f.Code, f.Message, f.Hint = last.Fault.Code, f.Message+": "+last.Fault.Message, last.Fault.Hint
+		}
+		return []admin.Finding{f}
+	case roster.RunPartial:
+		return []admin.Finding{{
+			Code:    "run.partial",
+			Message: fmt.Sprintf("the last run of %s left %d records behind", job.Ref, last.Counts.Quarantined+last.Counts.Unserved),
+			Command: "rosterd quarantine list --run " + last.ID,
+		}}
+	default:
+		return nil
+	}
+}
+
+// Connections lists the configured systems.
+func (o operations) Connections(ctx context.Context) ([]admin.ConnectionInfo, error) {
+	var out []admin.ConnectionInfo
+	for _, id := range slices.Sorted(maps.Keys(o.p.cfg.Accounts)) {
+		connections := o.p.cfg.Accounts[id].Connections
+		for _, key := range slices.Sorted(maps.Keys(connections)) {
+			out = append(out, o.connection(ctx, connections[key]))
+		}
+	}
+	return out, nil
+}
+
+func (o operations) connection(ctx context.Context, c roster.Connection) admin.ConnectionInfo {
+	info := admin.ConnectionInfo{Ref: c.Ref, Adapter: c.Adapter, Clubs: c.Clubs}
+	described, err := o.p.host.Describe(ctx, c.Adapter)
+	if err != nil {
+		info.Check = &admin.CheckResult{At: time.Now(), Fault: asFault(connectionFault(c.Ref, err))}
+	} else {
+		info.AdapterVersion, info.Abilities = described.Version, described.Abilities
+	}
+	for _, job := range o.p.cfg.Jobs {
+		if job.From == c.Ref || job.To == c.Ref {
+			info.Jobs = append(info.Jobs, job.Ref)
+		}
+		if job.To == c.Ref && job.Type == roster.JobImport {
+			info.APIURI = o.p.sessions.APIURI()
+		}
+	}
+	return info
+}
+
+// Adapters lists the adapter programs.
+func (o operations) Adapters(ctx context.Context) ([]admin.AdapterInfo, error) {
+	found, err := o.p.host.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []admin.AdapterInfo
+	for _, f := range found {
+		info := admin.AdapterInfo{Name: f.Name, Path: f.Path}
+		if f.Err != nil {
+			info.Error = asFault(f.Err)
+		} else {
+			info.Version, info.Description = f.Info.Version, f.Info.Description
+			info.Abilities, info.Kinds = f.Info.Abilities, f.Info.Kinds
+		}
+		out = append(out, info)
+	}
+	slices.SortFunc(out, func(a, b admin.AdapterInfo) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+func asFault(err error) *roster.Fault {
+	if f, ok := errors.AsType[*roster.Fault](err); ok {
+		return f
+	}
+	return &roster.Fault{Code: "adapter", Message: err.Error(), Hint: "the daemon's log tells more"}
+}

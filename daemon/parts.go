@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rosterd/rosterd/internal/adapters"
+	"github.com/rosterd/rosterd/internal/config"
+	"github.com/rosterd/rosterd/internal/export"
+	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/pipeline"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/store"
+	"github.com/rosterd/rosterd/internal/store/bolt"
+)
+
+// parts are what a daemon is made of.
+type parts struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	jobs     map[string]roster.Job
+	store    *bolt.Store
+	changes  *store.ChangeSets
+	host     *adapters.Host
+	pool     *mapping.Pool
+	sessions *export.Sessions
+	runner   *pipeline.Runner
+	started  time.Time
+}
+
+// openParts makes the parts ready in the order in which they need one another.
+// Nothing runs yet but the lock on the state directory.
+func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv func(string) string) (_ *parts, err error) {
+	p := &parts{cfg: cfg, log: log, jobs: map[string]roster.Job{}, started: time.Now()}
+	for _, job := range cfg.Jobs {
+		p.jobs[job.Ref] = job
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	keys, err := keyring(cfg)
+	if err != nil {
+		return p, err
+	}
+	if p.store, err = bolt.Open(ctx, cfg.StateDir, keys); err != nil {
+		return p, err
+	}
+	if p.changes, err = store.NewChangeSets(cfg.StateDir, keys); err != nil {
+		return p, err
+	}
+	if p.host, err = adapters.NewHost(adapters.Options{
+		Dir: cfg.Plugins.Dir, RuntimeDir: runtimeDir(cfg, getenv), Logger: log, Now: time.Now,
+	}); err != nil {
+		return p, err
+	}
+	p.pool = mapping.NewPool(mapping.Options{Command: []string{"/proc/self/exe", mapWorkerName}, Logger: log})
+	secrets, err := exportSecrets(cfg)
+	if err != nil {
+		return p, err
+	}
+	p.sessions = export.New(export.Options{
+		PublicURL: cfg.PublicURL, Secrets: secrets, AnnounceWait: cfg.Export.AnnounceWait,
+		SessionTimeout: cfg.Export.SessionTimeout, SessionGap: cfg.Export.SessionGap, Repeats: cfg.Export.Repeats,
+		TrustedProxies: cfg.TrustedProxies, Store: p.store, Logger: log, Now: time.Now,
+		NewID: func() string { return newID(time.Now()) },
+	})
+	p.runner = &pipeline.Runner{
+		Runs: p.store, Quarantine: p.store, Jobs: p.jobs, Open: p.openFlow,
+		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log,
+	}
+	return p, nil
+}
+
+// close releases the parts in the reverse order.
+func (p *parts) close() error {
+	var errs []error
+	if p.pool != nil {
+		errs = append(errs, p.pool.Close())
+	}
+	if p.host != nil {
+		errs = append(errs, p.host.Close())
+	}
+	if p.store != nil {
+		errs = append(errs, p.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// dropOrphans removes the change sets of runs that are over: a crash between
+// the end of a run and the removal leaves one.
+func (p *parts) dropOrphans(ctx context.Context) error {
+	runs, err := p.changes.List()
+	if err != nil {
+		return err
+	}
+	for _, id := range runs {
+		run, err := p.store.Run(ctx, id)
+		if err == nil && !run.State.Ended() {
+			continue
+		}
+		if err != nil && !errors.Is(err, roster.ErrNotFound) {
+			return err
+		}
+		if err := p.changes.Remove(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keyring takes the configured master key, or the one in the state directory.
+func keyring(cfg *config.Config) (*store.Keyring, error) {
+	if key := cfg.MasterKey.Reveal(); key != "" {
+		return store.NewKeyring([]byte(key))
+	}
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state directory: %w", err)
+	}
+	return store.LoadKeyring(cfg.StateDir)
+}
+
+// runtimeDir is where adapters keep their sockets: short enough for a socket's
+// path when systemd names it.
+func runtimeDir(cfg *config.Config, getenv func(string) string) string {
+	if dir := getenv("RUNTIME_DIRECTORY"); dir != "" {
+		first, _, _ := strings.Cut(dir, ":")
+		return filepath.Join(first, "adapters")
+	}
+	return filepath.Join(cfg.StateDir, "run")
+}
+
+// exportSecrets takes the configured secrets, or one that is made and kept in
+// the state directory.
+func exportSecrets(cfg *config.Config) ([]roster.Secret, error) {
+	if len(cfg.Export.Secrets) > 0 {
+		return cfg.Export.Secrets, nil
+	}
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state directory: %w", err)
+	}
+	path := filepath.Join(cfg.StateDir, "export.secret")
+	stored, err := os.ReadFile(path)
+	if secret := strings.TrimSpace(string(stored)); err == nil && secret != "" {
+		return []roster.Secret{roster.NewSecret(secret)}, nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read the export secret: %w", err)
+	}
+	secret := rand.Text() + rand.Text()
+	temp := path + ".tmp"
+	if err := os.WriteFile(temp, []byte(secret+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("keep the export secret: %w", err)
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return nil, fmt.Errorf("keep the export secret: %w", err)
+	}
+	return []roster.Secret{roster.NewSecret(secret)}, nil
+}
+
+// newID makes an id that sorts by time and can be read aloud.
+func newID(now time.Time) string {
+	return now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:6])
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+func (c *cli) quarantineCommand() *cobra.Command {
+	var filter roster.QuarantineFilter
+	list := &cobra.Command{
+		Use: "list", Short: "List refused records, grouped by cause", Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, done, err := c.reader(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer done()
+			groups, err := client.QuarantineGroups(cmd.Context(), roster.QuarantineFilter{Job: filter.Job, Run: filter.Run})
+			if err != nil {
+				return err
+			}
+			page, err := client.Quarantine(cmd.Context(), filter)
+			if err != nil {
+				return err
+			}
+			if c.json {
+				c.print(map[string]any{"groups": groups, "quarantined": page.Records, "next": page.Next})
+				return nil
+			}
+			c.showQuarantine(groups, page.Records, page.Next)
+			return nil
+		},
+	}
+	list.Flags().StringVar(&filter.Job, "job", "", "only records of this job (ACCOUNT/JOB)")
+	list.Flags().StringVar(&filter.Run, "run", "", "only records that this run refused")
+	list.Flags().StringVar(&filter.Code, "code", "", "only records of this cause")
+	list.Flags().StringVar(&filter.After, "after", "", "begin behind this record")
+	list.Flags().IntVar(&filter.Limit, "limit", 20, "how many records")
+	show := &cobra.Command{
+		Use: "show RECORD", Short: "Show one refused record with its values", Args: exactly("RECORD"),
+		Long: "Show one refused record with its values. They are personal data: mind where you print them.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, done, err := c.reader(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer done()
+			q, err := client.Quarantined(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if c.json {
+				c.print(q)
+				return nil
+			}
+			c.showQuarantined(q)
+			return nil
+		},
+	}
+	return group("quarantine", "Look after refused records", list, show)
+}
+
+func (c *cli) showQuarantine(groups []roster.QuarantineGroup, records []roster.Quarantined, next string) {
+	if len(groups) == 0 {
+		fmt.Fprintln(c.stdout, "no records in quarantine")
+		return
+	}
+	c.table("COUNT\tSTAGE\tCODE\tREASON", func(line func(...any)) {
+		for _, g := range groups {
+			line(g.Count, g.Stage, g.Code, g.Reason)
+		}
+	})
+	fmt.Fprintln(c.stdout)
+	c.table("ID\tJOB\tRECORD\tPOSITION\tCODE\tREFUSED", func(line func(...any)) {
+		for _, q := range records {
+			line(q.ID, q.Job, q.Record, q.Position, q.Code, ago(q.At))
+		}
+	})
+	if next != "" {
+		fmt.Fprintf(c.stdout, "more: rosterd quarantine list --after %s\n", next)
+	}
+}
+
+func (c *cli) showQuarantined(q roster.Quarantined) {
+	fmt.Fprintf(c.stdout, "%s  %s %s %s\n", q.ID, q.Job, q.Kind, q.Record)
+	fmt.Fprintf(c.stdout, "  where    %s, stage %s, run %s\n", q.Position, q.Stage, q.Run)
+	fmt.Fprintf(c.stdout, "  why      %s: %s\n", q.Code, q.Reason)
+	fmt.Fprintf(c.stdout, "  refused  %s\n", q.At.Format("2006-01-02 15:04:05 MST"))
+	fmt.Fprintf(c.stdout, "  record   %s\n", q.Payload)
+}

@@ -1,0 +1,338 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosterd/rosterd/internal/config"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/sandbox"
+	"github.com/rosterd/rosterd/internal/sandbox/sample"
+	"github.com/rosterd/rosterd/scripts"
+)
+
+// The names that the quickstart's configuration uses.
+const (
+	quickstartJob    = "riverside/launch"
+	quickstartScript = "gym_to_intandem.lua"
+	quickstartToken  = "quickstart-token"
+	quickstartApp    = "riversideimport"
+)
+
+func (c *cli) quickstartCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use: "quickstart", Short: "See the main job work on sample data; nothing to set up", Args: exactly(),
+		Long: `Import a sample of 1,000 gym members into a simulated inTandem, with a real
+daemon, real adapter processes and real HTTP. Everything is written to one
+folder, which is named and kept: edit the script there and run it again with
+--dir.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.quickstart(cmd.Context(), dir) },
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "use the folder of an earlier quickstart")
+	return cmd
+}
+
+func (c *cli) quickstart(ctx context.Context, dir string) error {
+	q, err := c.newQuickstart(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "folder   %s\nscript   %s\n\n", q.dir, q.script())
+	run, groups, err := q.play(ctx)
+	if err != nil {
+		return err
+	}
+	return q.tell(run, groups)
+}
+
+// quickstart is one folder with everything that the command needs.
+type quickstart struct {
+	*cli
+	dir string
+}
+
+func (q *quickstart) path(name string) string { return filepath.Join(q.dir, name) }
+func (q *quickstart) script() string          { return filepath.Join(q.dir, "scripts", quickstartScript) }
+
+// newQuickstart opens the folder of an earlier one or lays out another.
+func (c *cli) newQuickstart(dir string) (*quickstart, error) {
+	q := &quickstart{cli: c, dir: dir}
+	if dir != "" {
+		if _, err := os.Stat(q.path("rosterd.yaml")); err != nil {
+			return nil, usagef("--dir %s is no folder of an earlier quickstart: %w", dir, err)
+		}
+		return q, nil
+	}
+	var err error
+	if q.dir, err = os.MkdirTemp("", "rosterd-quickstart-"); err != nil {
+		return nil, err
+	}
+	if err := q.layOut(); err != nil {
+		return nil, fmt.Errorf("lay out %s: %w", q.dir, err)
+	}
+	return q, nil
+}
+
+// quickstartConfig is a whole configuration; config.example.yaml explains the
+// keys.
+const quickstartConfig = `version: 1
+state_dir: state
+listen:
+  public: "{{.Public}}"
+  admin: "unix:{{.Dir}}/admin.sock"
+public_url: "http://{{.Public}}"
+plugins: {dir: "{{.Plugins}}"}
+export: {session_gap: 100ms, session_timeout: 1m}
+scripts_dir: scripts
+accounts:
+  riverside:
+    name: Riverside Gyms
+    country: CA
+    timezone: America/Toronto
+    clubs:
+      downtown: {name: Downtown}
+      airport: {name: Airport}
+    connections:
+      gym:
+        adapter: csv
+        clubs: {downtown: "1", airport: "2"}
+        settings: {path: "{{.Dir}}/members.csv", id: member_no, club: club_no}
+      intandem:
+        adapter: intandem
+        settings:
+          business_uid: riverside
+          app_code_name: {{.App}}
+          token: {file: token}
+          api_url: "http://{{.InTandem}}"
+    jobs:
+      launch:
+        type: import
+        from: gym
+        to: intandem
+        mapping: {{.Script}}
+        schedule: manual
+`
+
+// layOut writes the sample, the script with its cases, and a configuration
+// with addresses that are free at this moment.
+func (q *quickstart) layOut() error {
+	public, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	inTandem, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	plugins, err := pluginsDir()
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	err = template.Must(template.New("config").Parse(quickstartConfig)).Execute(&text, map[string]string{
+		"Public": public, "InTandem": inTandem, "Dir": q.dir, "Plugins": plugins, "App": quickstartApp, "Script": quickstartScript,
+	})
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{"rosterd.yaml": text.Bytes(), "members.csv": sample.Members, "token": []byte(quickstartToken + "\n")}
+	for _, name := range []string{quickstartScript, "gym_to_intandem.txtar"} {
+		if files["scripts/"+name], err = fs.ReadFile(scripts.Files, name); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(q.path("scripts"), 0o700); err != nil {
+		return err
+	}
+	for name, content := range files {
+		if err := os.WriteFile(q.path(name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// pluginsDir is where the adapters stand beside the program.
+func pluginsDir() (string, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	if exe, err = filepath.EvalSymlinks(exe); err != nil {
+		return "", err
+	}
+	for _, dir := range []string{filepath.Join(filepath.Dir(exe), "plugins"), "/usr/lib/rosterd/plugins"} {
+		if _, err := os.Stat(filepath.Join(dir, "csv")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", &roster.Fault{
+		Code: "adapter.not_installed", Message: "the adapters csv and intandem stand neither beside " + exe + " in plugins/ nor in /usr/lib/rosterd/plugins",
+		Hint: "build them with `make build`, which puts them where they are found",
+	}
+}
+
+// play starts the simulated inTandem and the daemon, runs the import to its
+// end, and stops both.
+func (q *quickstart) play(ctx context.Context) (run roster.Run, groups []roster.QuarantineGroup, err error) {
+	log, err := os.OpenFile(q.path("rosterd.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return run, nil, err
+	}
+	defer log.Close() //nolint:errcheck // a log that is not flushed costs nobody anything here
+	logger := slog.New(slog.NewJSONHandler(log, nil))
+	cfg, err := config.Load(q.path("rosterd.yaml"), config.Options{Getenv: q.getenv})
+	if err != nil {
+		return run, nil, err
+	}
+	stop, err := q.startInTandem(ctx, cfg, logger)
+	if err != nil {
+		return run, nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+
+	ctx, cancel := context.WithCancel(ctx)
+	ready, ended := make(chan *parts, 1), make(chan error, 1)
+	go func() { ended <- serve(ctx, cfg, logger, q.getenv, func(p *parts) { ready <- p }) }()
+	select {
+	case <-ready:
+	case err := <-ended:
+		cancel()
+		return run, nil, err
+	}
+	run, groups, err = q.importMembers(ctx, cfg)
+	cancel()
+	return run, groups, errors.Join(err, <-ended)
+}
+
+// startInTandem simulates the platform at the address that the configuration
+// names.
+func (q *quickstart) startInTandem(ctx context.Context, cfg *config.Config, log *slog.Logger) (stop func() error, err error) {
+	var settings struct {
+		APIURL string `json:"api_url"`
+	}
+	connection := cfg.Accounts["riverside"].Connections["intandem"]
+	if err := json.Unmarshal([]byte(connection.Settings.Reveal()), &settings); err != nil {
+		return nil, fmt.Errorf("read the settings of %s: %w", connection.Ref, err)
+	}
+	address := strings.TrimPrefix(settings.APIURL, "http://")
+	secrets, err := exportSecrets(cfg)
+	if err != nil {
+		return nil, err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the simulated inTandem: %w", err)
+	}
+	platform := sandbox.NewInTandem(sandbox.Options{
+		Token: quickstartToken, AppCodeName: quickstartApp, BusinessUID: "riverside", StaffUID: "s1",
+		APIURI: cfg.PublicURL + "/c/" + secrets[0].Reveal(), Now: time.Now, Logger: log,
+	})
+	platform.Start(l)
+	return platform.Close, nil
+}
+
+// importMembers runs the job and follows it.
+func (q *quickstart) importMembers(ctx context.Context, cfg *config.Config) (roster.Run, []roster.QuarantineGroup, error) {
+	client, err := dial(cfg)
+	if err != nil {
+		return roster.Run{}, nil, err
+	}
+	run, err := client.StartRun(ctx, quickstartJob)
+	if err != nil {
+		return run, nil, err
+	}
+	run, err = follow(ctx, client, run, newBar(q.stderr))
+	if err != nil {
+		return run, nil, err
+	}
+	groups, err := client.QuarantineGroups(ctx, roster.QuarantineFilter{Run: run.ID})
+	return run, groups, err
+}
+
+// tell prints what happened, and fails when the shipped script did not give
+// the counts that the sample must give.
+func (q *quickstart) tell(run roster.Run, groups []roster.QuarantineGroup) error {
+	if q.json {
+		q.print(map[string]any{"type": "summary", "run": run.ID, "state": run.State, "counts": run.Counts, "dir": q.dir})
+	} else {
+		q.printRun(run)
+		if len(groups) > 0 {
+			fmt.Fprintln(q.stdout)
+			q.table("  QUARANTINED\tSTAGE\tREASON", func(line func(...any)) {
+				for _, g := range groups {
+					line(fmt.Sprintf("  %d", g.Count), g.Stage, g.Reason)
+				}
+			})
+		}
+		fmt.Fprintf(q.stdout, `
+the script is   %s
+try its cases   rosterd map test %s
+run it again    rosterd quickstart --dir %s
+`, q.script(), q.script(), q.dir)
+	}
+	return q.verdict(run, groups)
+}
+
+func (q *quickstart) verdict(run roster.Run, groups []roster.QuarantineGroup) error {
+	if run.State != roster.RunOK && run.State != roster.RunPartial {
+		return &endError{code: stateCode(run)}
+	}
+	shipped, err := fs.ReadFile(scripts.Files, quickstartScript)
+	if err != nil {
+		return err
+	}
+	used, err := os.ReadFile(q.script())
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(shipped, used) {
+		return nil
+	}
+	return unexpected(run, groups)
+}
+
+// unexpected compares a run of the shipped script with what the sample must
+// give.
+func unexpected(run roster.Run, groups []roster.QuarantineGroup) error {
+	want, n := sample.Expected(), run.Counts
+	codes := map[string]int{}
+	for _, g := range groups {
+		codes[g.Code] += g.Count
+	}
+	same := n.Read == want.Read && n.Frozen == want.Frozen && n.Skipped == want.Skipped &&
+		n.Quarantined == want.Quarantined && n.Served == want.Frozen
+	for code, count := range want.Codes {
+		same = same && codes[code] == count
+	}
+	if same {
+		return nil
+	}
+	return &roster.Fault{
+		Code:    "quickstart.counts",
+		Message: fmt.Sprintf("the sample must give %+v, and gave %+v with %v", want, n, codes),
+		Hint:    "if members.csv was edited, this is expected; else please report it",
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rosterd/rosterd/internal/admin"
+	"github.com/rosterd/rosterd/internal/config"
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+// daemon returns a client of the running daemon.
+func (c *cli) daemon() (*admin.Client, error) {
+	cfg, err := c.load(true)
+	if err != nil {
+		return nil, err
+	}
+	return dial(cfg)
+}
+
+func dial(cfg *config.Config) (*admin.Client, error) {
+	address := cfg.Listen.Admin
+	if cfg.Listen.AdminSocket != "" {
+		address = "unix:" + cfg.Listen.AdminSocket
+	}
+	return admin.Dial(address, cfg.Listen.AdminToken)
+}
+
+// reader returns a client for reading: of the running daemon, or, where none
+// runs, of an API on the stored state that lives until done is called. Both go
+// the same way, so that a command prints the same.
+func (c *cli) reader(ctx context.Context) (client *admin.Client, done func(), err error) {
+	cfg, err := c.load(true)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err = dial(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = client.Live(ctx)
+	if !errors.Is(err, admin.ErrUnreachable) {
+		return client, func() {}, err
+	}
+	return c.offline(ctx, cfg, err)
+}
+
+// offline serves the stored state on a socket of its own.
+func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error) (*admin.Client, func(), error) {
+	if _, err := os.Stat(cfg.StateDir); err != nil {
+		return nil, nil, fmt.Errorf("%w, and there is no state to read: %w", unreachable, err)
+	}
+	p, err := openParts(ctx, cfg, slog.New(slog.DiscardHandler), c.getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := os.MkdirTemp("", "rosterd-")
+	if err != nil {
+		return nil, nil, errors.Join(err, p.close())
+	}
+	path := filepath.Join(dir, "s")
+	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, nil, errors.Join(err, p.close(), os.RemoveAll(dir))
+	}
+	o := atRest{operations{p}}
+	server := admin.New(admin.Options{
+		Runs: o, Sessions: o, Quarantine: o, Installation: o, Logger: p.log, Now: time.Now,
+	}).Server()
+	served := make(chan error, 1)
+	go func() { served <- serveHTTP(server, l) }()
+	done := func() {
+		err := errors.Join(server.Close(), <-served, p.close(), os.RemoveAll(dir))
+		if err != nil {
+			fmt.Fprintf(c.stderr, "rosterd: close the state: %v\n", err)
+		}
+	}
+	client, err := admin.Dial("unix:"+path, roster.Secret{})
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return client, done, nil
+}
+
+// atRest refuses what only a running daemon can do.
+type atRest struct{ operations }
+
+// Run returns a run as it is stored.
+func (o atRest) Run(ctx context.Context, id string) (roster.Run, error) {
+	return o.p.store.Run(ctx, id)
+}
+
+// StartRun is refused.
+func (atRest) StartRun(context.Context, string, string) (roster.Run, error) {
+	return roster.Run{}, errNoDaemon("starting a run")
+}
+
+// CancelRun is refused.
+func (atRest) CancelRun(context.Context, string) error { return errNoDaemon("cancelling a run") }
+
+// RetrySession is refused.
+func (atRest) RetrySession(context.Context, string) error { return errNoDaemon("retrying a session") }
+
+// CloseSession is refused.
+func (atRest) CloseSession(context.Context, string) error { return errNoDaemon("closing a session") }

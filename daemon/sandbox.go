@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosterd/rosterd/internal/sandbox"
+)
+
+func (c *cli) sandboxCommand() *cobra.Command {
+	return group("sandbox", "Run simulated platforms, to try things out", c.sandboxInTandemCommand())
+}
+
+func (c *cli) sandboxInTandemCommand() *cobra.Command {
+	var listen string
+	o := sandbox.Options{Now: time.Now}
+	answer := string(sandbox.AnswerSessionID)
+	cmd := &cobra.Command{
+		Use: "intandem", Short: "Run a simulated inTandem", Args: exactly(),
+		Long: `Run a simulated inTandem for one business. It answers the announcement of an
+import, pulls the clients from --api-uri as inTandem does, and keeps what it
+received: GET /sandbox/clients and /sandbox/imports show it.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Answer = sandbox.ImportAnswer(answer)
+			o.Logger = slog.New(slog.NewTextHandler(c.stderr, nil))
+			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", listen)
+			if err != nil {
+				return fmt.Errorf("--listen: %w", err)
+			}
+			s := sandbox.NewInTandem(o)
+			s.Start(l)
+			if c.json {
+				c.print(map[string]string{"type": "listening", "address": l.Addr().String()})
+			} else {
+				fmt.Fprintf(c.stdout, "simulated inTandem on http://%s\n", l.Addr())
+			}
+			<-cmd.Context().Done()
+			return s.Close()
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&listen, "listen", "127.0.0.1:8090", "address to listen on")
+	f.StringVar(&o.Token, "token", "", "bearer token that callers must send; any when empty")
+	f.StringVar(&o.AppCodeName, "app", "", "app_code_name of the installed app; any when empty")
+	f.StringVar(&o.BusinessUID, "business", "b1", "business_uid of the business")
+	f.StringVar(&o.StaffUID, "staff", "s1", "staff_uid of the staff member who imports")
+	f.StringVar(&o.APIURI, "api-uri", "", "address of the app, as `rosterd connections` prints it")
+	f.IntVar(&o.PerPage, "per-page", 100, "clients asked for at a time")
+	f.DurationVar(&o.Pull.Pause, "pause", 0, "wait between two pages")
+	f.IntVar(&o.Pull.RepeatEvery, "repeat-every", 0, "ask for each n-th page twice")
+	f.IntVar(&o.Pull.BreakEvery, "break-every", 0, "drop the connection in each n-th page and ask again")
+	f.DurationVar(&o.Pull.RetryFor, "retry-for", 30*time.Second, "how long to ask again while the app is down")
+	f.StringVar(&answer, "answer", answer, fmt.Sprintf("how announcements are answered: %v", sandbox.ImportAnswers()))
+	return cmd
+}

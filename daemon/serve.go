@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/rosterd/rosterd/internal/admin"
+	"github.com/rosterd/rosterd/internal/config"
+	"github.com/rosterd/rosterd/internal/export"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/schedule"
+	"github.com/rosterd/rosterd/internal/store/bolt"
+)
+
+// drainTime is how long requests under way may take when the daemon stops.
+const drainTime = 10 * time.Second
+
+func (c *cli) runCommand() *cobra.Command {
+	var level string
+	cmd := &cobra.Command{
+		Use: "run", Short: "Run the daemon", Args: exactly(),
+		Long: `Run the daemon in the foreground, as systemd does. SIGTERM and SIGINT end it
+cleanly: runs stop where they are and go on at the next start.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := c.logger(level)
+			if err != nil {
+				return err
+			}
+			cfg, err := c.load(false)
+			if err != nil {
+				return err
+			}
+			for _, w := range cfg.Warnings {
+				log.Warn("configuration", "file", w.File, "line", w.Line, "code", w.Code, "finding", w.Message)
+			}
+			return serve(cmd.Context(), cfg, log, c.getenv, nil)
+		},
+	}
+	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+// logger writes JSON, or text to a terminal, to standard error.
+func (c *cli) logger(level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usagef("--log-level is debug, info, warn or error, and not %q", level)
+	}
+	options := &slog.HandlerOptions{Level: l}
+	if f, ok := c.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return slog.New(slog.NewTextHandler(c.stderr, options)), nil
+	}
+	return slog.New(slog.NewJSONHandler(c.stderr, options)), nil
+}
+
+// serve runs the daemon until ctx ends or a part fails. ready, where it is not
+// nil, is called when everything answers.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv func(string) string, ready func(*parts)) (err error) {
+	p, err := openParts(ctx, cfg, log, getenv)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.dropOrphans(ctx); err != nil {
+		return err
+	}
+	l, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	loop, err := p.loop()
+	if err != nil {
+		return err
+	}
+	if err := p.runner.Begin(ctx); err != nil {
+		return err
+	}
+	api := admin.New(admin.Options{
+		Runs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Installation: operations{p},
+		Token: cfg.Listen.AdminToken, Logger: log, Now: time.Now,
+	})
+	public, operator := export.NewServer(p.sessions.Handler(), log), api.Server()
+
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	var wg sync.WaitGroup
+	wg.Go(func() { fail(serveHTTP(public, l.public)) })
+	wg.Go(func() { fail(serveHTTP(operator, l.admin)) })
+	wg.Go(func() { fail(loop.Run(ctx)) })
+	log.Info("rosterd is ready", "version", version, "pid", os.Getpid(), "jobs", len(cfg.Jobs),
+		"public", l.public.Addr().String(), "admin", l.admin.Addr().String())
+	if ready != nil {
+		ready(p)
+	}
+	<-ctx.Done()
+	log.Info("rosterd is stopping")
+	// The listener closes before the sessions do: a target that is refused a
+	// connection asks again, one that is answered 404 may give up.
+	err = drain(public)
+	p.runner.Stop()
+	err = errors.Join(err, drain(operator))
+	wg.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	log.Info("rosterd has stopped")
+	return err
+}
+
+// serveHTTP serves until the server is shut down.
+func serveHTTP(s *http.Server, l net.Listener) error {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// drain lets the requests under way finish, for a bounded time.
+func drain(s *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("stop serving: %w", err), s.Close())
+	}
+	return nil
+}
+
+// listeners are where the daemon answers.
+type listeners struct{ public, admin net.Listener }
+
+func (l listeners) close() {
+	for _, each := range []net.Listener{l.public, l.admin} {
+		if each != nil {
+			each.Close() //nolint:errcheck // the servers have closed it already, but for a start that failed
+		}
+	}
+}
+
+func listen(cfg *config.Config) (l listeners, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	var lc net.ListenConfig
+	if l.public, err = lc.Listen(context.Background(), "tcp", cfg.Listen.Public); err != nil {
+		return l, fmt.Errorf("listen.public: %w", err)
+	}
+	if t := cfg.Listen.TLS; t.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return l, fmt.Errorf("listen.public.tls: %w", err)
+		}
+		l.public = tls.NewListener(l.public, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	}
+	if cfg.Listen.AdminSocket == "" {
+		if l.admin, err = lc.Listen(context.Background(), "tcp", cfg.Listen.Admin); err != nil {
+			return l, fmt.Errorf("listen.admin: %w", err)
+		}
+		return l, nil
+	}
+	l.admin, err = listenSocket(cfg.Listen.AdminSocket)
+	return l, err
+}
+
+// socketMode lets the daemon's group operate it.
+const socketMode = 0o660
+
+// listenSocket listens on a Unix socket. The lock on the state directory is
+// held, so a socket that is there was left by a daemon that was killed.
+func listenSocket(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, fmt.Errorf("listen.admin: %w", err)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("listen.admin: %w", err)
+		}
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen.admin: %w", err)
+	}
+	if err := os.Chmod(path, socketMode); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen.admin: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// loop is the schedule of all jobs.
+func (p *parts) loop() (*schedule.Loop, error) {
+	loop := &schedule.Loop{Store: dueTimes{p.store}, Now: time.Now, Log: p.log, Fire: p.fire}
+	for _, job := range p.cfg.Jobs {
+		s, err := schedule.Parse(job.Schedule, job.Location)
+		if err != nil {
+			return nil, fmt.Errorf("job %s: %w", job.Ref, err)
+		}
+		loop.Jobs = append(loop.Jobs, schedule.Job{Ref: job.Ref, Schedule: s})
+	}
+	return loop, nil
+}
+
+// fire starts a run that is due.
+func (p *parts) fire(ctx context.Context, job string, due time.Time) {
+	_, err := p.runner.Start(ctx, job, "schedule")
+	switch {
+	case errors.Is(err, roster.ErrRunning):
+		p.log.Warn("due run left out: the job is running", "job", job, "due", due)
+	case err != nil:
+		p.log.Error("due run not started", "job", job, "due", due, "err", err)
+	}
+}
+
+// dueTimes fits the store to what the schedule asks for.
+type dueTimes struct{ store *bolt.Store }
+
+func (d dueTimes) LastDue(job string) (time.Time, error) {
+	return d.store.LastDue(context.Background(), job)
+}
+
+func (d dueTimes) SetLastDue(job string, due time.Time) error {
+	return d.store.SetLastDue(context.Background(), job, due)
+}

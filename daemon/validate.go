@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosterd/rosterd/internal/adapters"
+	"github.com/rosterd/rosterd/internal/config"
+	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/schedule"
+)
+
+func (c *cli) validateCommand() *cobra.Command {
+	var strict bool
+	cmd := &cobra.Command{
+		Use: "validate", Short: "Check the configuration, the scripts and the adapters' settings", Args: exactly(),
+		Long: `Check the configuration with everything it names: scripts, schedules, and each
+connection's settings against its adapter's schema. Every fault is shown at once
+with its place. What cannot be known here, as a secret that only the service is
+given, is a warning.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings, cfg, err := c.findings(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.showFindings(findings, cfg, strict)
+		},
+	}
+	cmd.Flags().BoolVar(&strict, "strict", false, "take warnings for faults")
+	return cmd
+}
+
+// findings checks everything. cfg is nil when the file itself has faults.
+func (c *cli) findings(ctx context.Context) ([]config.Fault, *config.Config, error) {
+	cfg, err := c.load(true)
+	if faults, ok := errors.AsType[*config.Faults](err); ok {
+		return faults.List, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	findings := slices.Clone(cfg.Warnings)
+	findings = append(findings, scriptFindings(cfg)...)
+	fromAdapters, err := c.adapterFindings(ctx, cfg)
+	return append(findings, fromAdapters...), cfg, err
+}
+
+// scriptFindings checks each script once.
+func scriptFindings(cfg *config.Config) []config.Fault {
+	var findings []config.Fault
+	seen := map[string]bool{}
+	for _, job := range cfg.Jobs {
+		if seen[job.Mapping] || job.Mapping == "" {
+			continue
+		}
+		seen[job.Mapping] = true
+		source, err := os.ReadFile(job.Mapping)
+		if err == nil {
+			err = mapping.Check(job.Mapping, source)
+		}
+		if err != nil {
+			findings = append(findings, scriptFinding(job.Mapping, err))
+		}
+	}
+	return findings
+}
+
+func scriptFinding(path string, err error) config.Fault {
+	f := config.Fault{Severity: config.SeverityError, Code: config.CodeScript, File: path, Message: err.Error()}
+	if e, ok := errors.AsType[*mapping.ScriptError](err); ok {
+		f.Line, f.Column, f.Message, f.Hint = e.Line, e.Column, e.Message, e.Hint
+	}
+	return f
+}
+
+// adapterFindings starts the adapters and checks each connection's settings.
+func (c *cli) adapterFindings(ctx context.Context, cfg *config.Config) (_ []config.Fault, err error) {
+	dir, err := os.MkdirTemp("", "rosterd-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	host, err := adapters.NewHost(adapters.Options{
+		Dir: cfg.Plugins.Dir, RuntimeDir: dir, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+	var findings []config.Fault
+	for _, id := range slices.Sorted(maps.Keys(cfg.Accounts)) {
+		connections := cfg.Accounts[id].Connections
+		for _, key := range slices.Sorted(maps.Keys(connections)) {
+			found, err := checkConnection(ctx, cfg, host, connections[key])
+			if err != nil {
+				return nil, err
+			}
+			findings = append(findings, found...)
+		}
+	}
+	return findings, nil
+}
+
+func checkConnection(ctx context.Context, cfg *config.Config, host *adapters.Host, conn roster.Connection) ([]config.Fault, error) {
+	info, err := host.Describe(ctx, conn.Adapter)
+	switch {
+	case errors.Is(err, adapters.ErrNotInstalled):
+		return []config.Fault{{
+			Severity: config.SeverityWarning, Code: "adapter.not_installed", File: cfg.Path,
+			Message: fmt.Sprintf("connection %s: %v; its settings were not checked", conn.Ref, err),
+			Hint:    "put the program into plugins.dir, or correct the connection's adapter",
+		}}, nil
+	case err != nil:
+		f := asFault(connectionFault(conn.Ref, err))
+		return []config.Fault{{
+			Severity: config.SeverityError, Code: config.Code(f.Code), File: cfg.Path, Message: f.Message, Hint: f.Hint,
+		}}, nil
+	}
+	return config.CheckSettings(cfg, conn.Ref, info.Settings), nil
+}
+
+func (c *cli) showFindings(findings []config.Fault, cfg *config.Config, strict bool) error {
+	faults := 0
+	for _, f := range findings {
+		if f.Severity == config.SeverityError || strict {
+			faults++
+		}
+	}
+	if c.json {
+		c.print(map[string]any{
+			"command": "validate", "ok": faults == 0,
+			"result": map[string]any{"findings": append([]config.Fault{}, findings...)}, "error": nil,
+		})
+	} else {
+		for _, f := range findings {
+			fmt.Fprintf(c.stdout, "%s\n", f)
+		}
+		c.showVerdict(faults, cfg)
+	}
+	if faults > 0 {
+		return &endError{code: exitConfig}
+	}
+	return nil
+}
+
+func (c *cli) showVerdict(faults int, cfg *config.Config) {
+	if faults > 0 {
+		fmt.Fprintf(c.stdout, "%s: %d faults\n", c.configFile(), faults)
+		return
+	}
+	fmt.Fprintf(c.stdout, "%s is valid: %d accounts, %d jobs\n", cfg.Path, len(cfg.Accounts), len(cfg.Jobs))
+	for _, job := range cfg.Jobs {
+		s, err := schedule.Parse(job.Schedule, job.Location)
+		if err != nil || s.Manual() {
+			continue
+		}
+		var times []string
+		for _, t := range s.Next5(time.Now()) {
+			times = append(times, t.Format("Mon 2006-01-02 15:04 MST"))
+		}
+		fmt.Fprintf(c.stdout, "  %s  %q next: %s\n", job.Ref, job.Schedule, strings.Join(times, ", "))
+	}
+}
