@@ -68,7 +68,7 @@ func newEngine(ctx context.Context, script Script, c Context, target roster.MapT
 	}
 	e := &engine{
 		script: script.Name, context: c, target: target,
-		literals: map[string]struct{}{}, layouts: map[string]string{}, phones: newPhoneBook(),
+		literals: map[string]struct{}{}, layouts: map[string]string{},
 	}
 	e.result.init(target)
 	e.lua = lua.NewState(lua.Options{
