@@ -208,5 +208,5 @@ func (c *cli) table(head string, rows func(line func(cells ...any))) {
 		}
 		fmt.Fprintln(w)
 	})
-	w.Flush() //nolint:errcheck // the writer behind it is the terminal, as for every Fprint above
+	w.Flush()
 }

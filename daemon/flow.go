@@ -189,7 +189,7 @@ func (p *parts) deliver(
 	if err != nil {
 		return pipeline.Delivery{}, err
 	}
-	defer clients.Close() //nolint:errcheck // it was only read
+	defer clients.Close()
 	announcer := &announcer{target: target, fields: run.Fields, log: p.log.With("run", run.ID, "job", job.Ref)}
 	result, err := p.sessions.Deliver(ctx, export.Import{
 		Run: run.ID, Job: job.Ref, Identity: identity, Clients: clients,

@@ -74,7 +74,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		NewID: func() string { return newID(time.Now()) },
 	})
 	p.runner = &pipeline.Runner{
-		Runs: p.store, Quarantine: p.store, Jobs: p.jobs, Open: p.openFlow,
+		Runs: p.store, Quarantine: p.store, Jobs: p.jobs, Open: p.openFlow, Abandon: p.abandon,
 		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log,
 	}
 	return p, nil
@@ -93,6 +93,24 @@ func (p *parts) close() error {
 		errs = append(errs, p.store.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// abandon ends the sessions of a run that will not be delivered to its end: an
+// open one would keep its business from the next import.
+func (p *parts) abandon(ctx context.Context, run roster.Run) error {
+	sessions, err := p.store.Sessions(ctx, roster.SessionFilter{Run: run.ID})
+	if err != nil {
+		return err
+	}
+	for _, session := range sessions {
+		if session.State.Ended() {
+			continue
+		}
+		if err := p.sessions.Close(ctx, session.ID, "its run ended before it"); err != nil && !errors.Is(err, roster.ErrConflict) {
+			return err
+		}
+	}
+	return p.changes.Remove(run.ID)
 }
 
 // dropOrphans removes the change sets of runs that are over: a crash between

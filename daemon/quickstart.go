@@ -201,7 +201,7 @@ func (q *quickstart) play(ctx context.Context) (run roster.Run, groups []roster.
 	if err != nil {
 		return run, nil, err
 	}
-	defer log.Close() //nolint:errcheck // a log that is not flushed costs nobody anything here
+	defer log.Close()
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	cfg, err := config.Load(q.path("rosterd.yaml"), config.Options{Getenv: q.getenv})
 	if err != nil {

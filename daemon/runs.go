@@ -15,7 +15,7 @@ func (c *cli) runsCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use:   "runs [RUN]",
 		Short: "List runs, or show one",
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("`rosterd runs` takes at most one run")
 			}

@@ -144,7 +144,7 @@ type listeners struct{ public, admin net.Listener }
 func (l listeners) close() {
 	for _, each := range []net.Listener{l.public, l.admin} {
 		if each != nil {
-			each.Close() //nolint:errcheck // the servers have closed it already, but for a start that failed
+			each.Close()
 		}
 	}
 }

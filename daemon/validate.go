@@ -101,17 +101,13 @@ func (c *cli) adapterFindings(ctx context.Context, cfg *config.Config) (_ []conf
 	for _, id := range slices.Sorted(maps.Keys(cfg.Accounts)) {
 		connections := cfg.Accounts[id].Connections
 		for _, key := range slices.Sorted(maps.Keys(connections)) {
-			found, err := checkConnection(ctx, cfg, host, connections[key])
-			if err != nil {
-				return nil, err
-			}
-			findings = append(findings, found...)
+			findings = append(findings, checkConnection(ctx, cfg, host, connections[key])...)
 		}
 	}
 	return findings, nil
 }
 
-func checkConnection(ctx context.Context, cfg *config.Config, host *adapters.Host, conn roster.Connection) ([]config.Fault, error) {
+func checkConnection(ctx context.Context, cfg *config.Config, host *adapters.Host, conn roster.Connection) []config.Fault {
 	info, err := host.Describe(ctx, conn.Adapter)
 	switch {
 	case errors.Is(err, adapters.ErrNotInstalled):
@@ -119,14 +115,14 @@ func checkConnection(ctx context.Context, cfg *config.Config, host *adapters.Hos
 			Severity: config.SeverityWarning, Code: "adapter.not_installed", File: cfg.Path,
 			Message: fmt.Sprintf("connection %s: %v; its settings were not checked", conn.Ref, err),
 			Hint:    "put the program into plugins.dir, or correct the connection's adapter",
-		}}, nil
+		}}
 	case err != nil:
 		f := asFault(connectionFault(conn.Ref, err))
 		return []config.Fault{{
 			Severity: config.SeverityError, Code: config.Code(f.Code), File: cfg.Path, Message: f.Message, Hint: f.Hint,
-		}}, nil
+		}}
 	}
-	return config.CheckSettings(cfg, conn.Ref, info.Settings), nil
+	return config.CheckSettings(cfg, conn.Ref, info.Settings)
 }
 
 func (c *cli) showFindings(findings []config.Fault, cfg *config.Config, strict bool) error {

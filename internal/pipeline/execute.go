@@ -22,9 +22,9 @@ func (r *Runner) execute(ctx context.Context, run roster.Run, live *progress) {
 		}
 	case errors.Is(cause, roster.ErrStopping):
 	case errors.Is(cause, errCancelled):
-		r.end(&run, roster.RunCancelled, live, nil)
+		r.abandon(&run, roster.RunCancelled, live, nil)
 	case err != nil:
-		r.end(&run, roster.RunFailed, live, asFault(err))
+		r.abandon(&run, roster.RunFailed, live, asFault(err))
 	}
 }
 
@@ -123,9 +123,6 @@ func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live 
 	live.served(0)
 	d, err := flow.Deliver(ctx, *run, live.served)
 	if err != nil {
-		if !errors.Is(context.Cause(ctx), roster.ErrStopping) {
-			err = errors.Join(err, flow.Discard())
-		}
 		return err
 	}
 	counts := live.get()
@@ -134,6 +131,14 @@ func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live 
 	run.Warnings = append(run.Warnings, d.Warnings...)
 	r.end(run, endState(counts), live, endFault(counts))
 	return flow.Discard()
+}
+
+// abandon ends a run that was not delivered to its end.
+func (r *Runner) abandon(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault) {
+	if err := r.Abandon(context.WithoutCancel(r.ctx), *run); err != nil {
+		r.Logger.Error("run not cleaned up; that is tried again at the next start", "run", run.ID, "job", run.Job, "err", err)
+	}
+	r.end(run, state, live, fault)
 }
 
 // end stores how a run ended. It works on a context of its own: the run's may

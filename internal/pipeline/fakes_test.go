@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -178,14 +177,15 @@ func (c *changeSet) Abort()                           {}
 // world is a runner with fakes around it.
 type world struct {
 	*pipeline.Runner
-	store   *memory
-	source  *source
-	mapper  pipeline.Mapper
-	changes *changeSet
-	deliver func(ctx context.Context, run roster.Run, progress func(int)) (pipeline.Delivery, error)
-	waits   []time.Duration
-	created int
-	dropped int
+	store     *memory
+	source    *source
+	mapper    pipeline.Mapper
+	changes   *changeSet
+	deliver   func(ctx context.Context, run roster.Run, progress func(int)) (pipeline.Delivery, error)
+	waits     []time.Duration
+	created   int
+	dropped   int
+	abandoned int
 }
 
 const job = "acme/launch"
@@ -200,12 +200,13 @@ func newWorld(t *testing.T, store *memory, ids ...string) *world {
 	ids2 := 0
 	w.Runner = &pipeline.Runner{
 		Runs: store, Quarantine: store,
-		Jobs:   map[string]roster.Job{job: {Ref: job, Type: roster.JobImport}},
-		Now:    func() time.Time { return time.Unix(1_800_000_000, 0).UTC() },
-		NewID:  func() string { ids2++; return "run-" + strconv.Itoa(ids2) },
-		Sleep:  func(_ context.Context, d time.Duration) error { w.waits = append(w.waits, d); return nil },
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Open:   w.open,
+		Jobs:    map[string]roster.Job{job: {Ref: job, Type: roster.JobImport}},
+		Now:     func() time.Time { return time.Unix(1_800_000_000, 0).UTC() },
+		NewID:   func() string { ids2++; return "run-" + strconv.Itoa(ids2) },
+		Sleep:   func(_ context.Context, d time.Duration) error { w.waits = append(w.waits, d); return nil },
+		Logger:  slog.New(slog.DiscardHandler),
+		Open:    w.open,
+		Abandon: func(context.Context, roster.Run) error { w.abandoned++; return nil },
 	}
 	t.Cleanup(w.Stop)
 	return w

@@ -20,11 +20,14 @@ type Runner struct {
 	Jobs map[string]roster.Job
 	// Open makes a job ready for a run. An error that a person can act on is a
 	// *roster.Fault.
-	Open   func(ctx context.Context, run roster.Run, job roster.Job) (*Flow, error)
-	Now    func() time.Time
-	NewID  func() string
-	Sleep  func(ctx context.Context, d time.Duration) error
-	Logger *slog.Logger
+	Open func(ctx context.Context, run roster.Run, job roster.Job) (*Flow, error)
+	// Abandon ends what a run that failed or was cancelled has begun: its
+	// sessions and its change set. It is called before the run ends.
+	Abandon func(ctx context.Context, run roster.Run) error
+	Now     func() time.Time
+	NewID   func() string
+	Sleep   func(ctx context.Context, d time.Duration) error
+	Logger  *slog.Logger
 
 	mu     sync.Mutex
 	active map[string]*activeRun // by job
@@ -123,8 +126,9 @@ func (r *Runner) Live(ctx context.Context, id string) (roster.Run, error) {
 	return run, nil
 }
 
-// Cancel ends a run under way. What was delivered stays delivered. It returns
-// when the run is over.
+// Cancel asks a run under way to end and does not wait for it. What was
+// delivered stays delivered. It fails with roster.ErrConflict when the run is
+// over.
 func (r *Runner) Cancel(ctx context.Context, id string) error {
 	run, err := r.Runs.Run(ctx, id)
 	if err != nil {
@@ -137,12 +141,7 @@ func (r *Runner) Cancel(ctx context.Context, id string) error {
 		return fmt.Errorf("run %s is over (%s): %w", id, run.State, roster.ErrConflict)
 	}
 	a.cancel(errCancelled)
-	select {
-	case <-a.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return nil
 }
 
 // Await returns when the run is not under way any more.

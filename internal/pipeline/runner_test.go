@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -218,8 +219,8 @@ func TestADeliveryThatWasCutOffGoesOnWithItsChangeSet(t *testing.T) {
 	}
 	<-delivering
 	w.Stop()
-	if run, _ := store.Run(t.Context(), started.ID); run.State != roster.RunDelivering || w.dropped != 0 {
-		t.Fatalf("after a stop: got %s, change set dropped %d times", run.State, w.dropped)
+	if run, _ := store.Run(t.Context(), started.ID); run.State != roster.RunDelivering || w.dropped+w.abandoned != 0 {
+		t.Fatalf("after a stop: got %s, change set dropped %d times", run.State, w.dropped+w.abandoned)
 	}
 
 	again := newWorld(t, store)
@@ -251,8 +252,8 @@ func TestACancelledRunSaysSo(t *testing.T) {
 	if err := w.Cancel(t.Context(), started.ID); err != nil {
 		t.Fatal(err)
 	}
-	if run, _ := w.store.Run(t.Context(), started.ID); run.State != roster.RunCancelled || w.dropped != 1 {
-		t.Errorf("got %s, change set dropped %d times", run.State, w.dropped)
+	if run := w.ended(t, started.ID); run.State != roster.RunCancelled || w.abandoned != 1 {
+		t.Errorf("got %s, abandoned %d times", run.State, w.abandoned)
 	}
 	if err := w.Cancel(t.Context(), started.ID); !errors.Is(err, roster.ErrConflict) {
 		t.Errorf("cancel of a run that is over: got %v", err)
