@@ -37,7 +37,7 @@ func benchPage(rows int) (*sdk.Page, error) {
 // since the adapter packs its page once. cpu-µs/record is what both use.
 func BenchmarkRead(b *testing.B) {
 	h := newHost(b, nil, "fake")
-	pid := columnOf(open(b, h, connection("fake", "")), "pid")[0]
+	pid := valuesOf(open(b, h, connection("fake", "")))[0]
 	c := open(b, h, connection("fake", "bench"))
 	req := sdk.ReadRequest{Kind: sdk.KindMember, Limit: benchRows}
 	before := cpu(b, pid)

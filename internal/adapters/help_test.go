@@ -19,56 +19,56 @@ import (
 
 // programs makes a directory of adapters in which the test binary stands under
 // the given names.
-func programs(t testing.TB, names ...string) string {
-	t.Helper()
+func programs(tb testing.TB, names ...string) string {
+	tb.Helper()
 	self, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	dir := shortDir(t)
+	dir := shortDir(tb)
 	for _, n := range names {
 		if err := os.Symlink(self, filepath.Join(dir, n)); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return dir
 }
 
 // shortDir is a directory whose path is short enough for sockets below it.
-func shortDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "ra")
+func shortDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("/tmp", "ra") //nolint:usetesting // A test's own directory has too long a path.
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
 
-func newHost(t testing.TB, change func(*adapters.Options), names ...string) *adapters.Host {
-	t.Helper()
-	dir := programs(t, names...)
+func newHost(tb testing.TB, change func(*adapters.Options), names ...string) *adapters.Host {
+	tb.Helper()
+	dir := programs(tb, names...)
 	opt := adapters.Options{Dir: dir, RuntimeDir: filepath.Join(dir, "run")}
 	if change != nil {
 		change(&opt)
 	}
 	h, err := adapters.NewHost(opt)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := h.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return h
 }
 
-func open(t testing.TB, h *adapters.Host, conn roster.Connection) *adapters.Conn {
-	t.Helper()
-	c, err := h.Open(t.Context(), conn)
+func open(tb testing.TB, h *adapters.Host, conn roster.Connection) *adapters.Conn {
+	tb.Helper()
+	c, err := h.Open(tb.Context(), conn)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }

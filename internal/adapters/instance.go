@@ -118,7 +118,7 @@ func (h *Host) clientConfig(name, path string, proc **process) *plugin.ClientCon
 		SyncStderr:       lines,
 		Logger:           hclog.NewNullLogger(),
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
-			cmd := exec.Command(path)
+			cmd := exec.Command(path) //nolint:noctx // The process outlives every call; stop ends it.
 			cmd.Env = append(environment(), spec.Env...)
 			*proc = &process{
 				name: name, cmd: cmd, dir: dir, starter: h.starter, logger: logger, lines: lines,

@@ -87,7 +87,7 @@ func (l *lineLog) write(level slog.Level, message string, attrs ...slog.Attr) {
 	if dropped > 0 {
 		l.logger.Warn("an adapter logged too much: lines were dropped", "lines", dropped)
 	}
-	l.logger.LogAttrs(ctx, level, message, attrs...)
+	l.logger.LogAttrs(ctx, level, message, attrs...) //nolint:sloglint // The message is the adapter's own.
 }
 
 func (l *lineLog) admit() (dropped int, ok bool) {

@@ -44,7 +44,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = time.Now //nolint:forbidigo // The one place where the clock of a host comes from.
 	}
 	for _, d := range []struct {
 		value *time.Duration

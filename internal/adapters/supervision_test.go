@@ -44,7 +44,7 @@ func TestAnAdapterDiesWithItsHost(t *testing.T) {
 
 func TestGrandchildrenAreKilledWithTheirAdapter(t *testing.T) {
 	h := newHost(t, nil, "fake")
-	pids := columnOf(open(t, h, connection("fake", "pids")), "pid")
+	pids := valuesOf(open(t, h, connection("fake", "pids")))
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestCloseIsBoundedWhateverTheAdapterDoes(t *testing.T) {
 	for _, name := range []string{"deaf", "stopped"} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, func(o *adapters.Options) { o.StopTimeout = 300 * time.Millisecond }, name)
-			pid := columnOf(open(t, h, connection(name, "")), "pid")[0]
+			pid := valuesOf(open(t, h, connection(name, "")))[0]
 			if name == "stopped" {
 				if err := exec.Command("kill", "-STOP", pid).Run(); err != nil {
 					t.Fatal(err)
@@ -129,13 +129,13 @@ func TestAnAdapterThatEndsAgainAndAgainIsGivenPauses(t *testing.T) {
 func TestAPanicStopsOnlyItsCall(t *testing.T) {
 	h := newHost(t, nil, "fake")
 	good, bad := open(t, h, connection("fake", "")), open(t, h, connection("fake", "panic"))
-	before := columnOf(good, "pid")
+	before := valuesOf(good)
 	_, err := bad.Read(t.Context(), members)
 	wantClass(t, err, sdk.ClassFail)
 	if strings.Contains(err.Error(), "personal") {
 		t.Error("the panic's value is shown:", err)
 	}
-	if after := columnOf(good, "pid"); after[0] != before[0] {
+	if after := valuesOf(good); after[0] != before[0] {
 		t.Error("the process was replaced")
 	}
 }
@@ -155,13 +155,13 @@ func TestAnAdapterThatDoesNotAnswerIsReplaced(t *testing.T) {
 		o.CallTimeout, o.PingTimeout = 100*time.Millisecond, 100*time.Millisecond
 	}, "fake")
 	good, bad := open(t, h, connection("fake", "")), open(t, h, connection("fake", "stopped"))
-	pid := columnOf(good, "pid")[0]
+	pid := valuesOf(good)[0]
 	_, err := bad.Read(t.Context(), members)
 	wantClass(t, err, sdk.ClassRetry)
 	if !errors.Is(err, adapters.ErrCrashed) || !gone(pid) {
 		t.Fatal(err)
 	}
-	if now := columnOf(good, "pid")[0]; now == pid {
+	if now := valuesOf(good)[0]; now == pid {
 		t.Error("no other process was started")
 	}
 }
@@ -169,13 +169,13 @@ func TestAnAdapterThatDoesNotAnswerIsReplaced(t *testing.T) {
 func TestACallerThatGivesUpDoesNotHarmTheProcess(t *testing.T) {
 	h := newHost(t, nil, "fake")
 	good, slow := open(t, h, connection("fake", "")), open(t, h, connection("fake", "hang"))
-	pid := columnOf(good, "pid")[0]
+	pid := valuesOf(good)[0]
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := slow.Read(ctx, members); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
-	if columnOf(good, "pid")[0] != pid {
+	if valuesOf(good)[0] != pid {
 		t.Error("the process was replaced")
 	}
 }

@@ -19,15 +19,15 @@ import (
 // was executed is not known.
 var ErrTransport = errors.New("the adapter did not answer")
 
-// fromAdapter marks an error that the adapter's own code returned.
-type fromAdapter struct{ text string }
+// answeredError is the text of an error that the adapter's own code returned.
+type answeredError struct{ text string }
 
-func (e fromAdapter) Error() string { return e.text }
+func (e answeredError) Error() string { return e.text }
 
 // FromAdapter reports whether an error of a [Client] is one that the adapter's
 // own code returned: its process was well enough to answer.
 func FromAdapter(err error) bool {
-	_, ok := errors.AsType[fromAdapter](err)
+	_, ok := errors.AsType[answeredError](err)
 	return ok
 }
 
@@ -69,7 +69,7 @@ func fromStatus(ctx context.Context, call string, err error) error {
 				Class: classFromProto(f.GetClass()),
 				Code:  codeFromProto(f.GetCode()),
 				After: max(0, time.Duration(f.GetAfterNanos())),
-				Err:   fromAdapter{text: clean(st.Message(), maxText)},
+				Err:   answeredError{text: clean(st.Message(), maxText)},
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -124,7 +125,7 @@ func use[T any](ctx context.Context, s *Server, handle uint64, a sdk.Ability) (T
 		return none, nil, nil, toStatus(sdk.Fail(sdk.CodeInternal, errors.New("the connection is not open")))
 	}
 	v, ok := o.value.(T)
-	if !ok || !has(o.abilities, a) {
+	if !ok || !slices.Contains(o.abilities, a) {
 		return none, nil, nil, toStatus(sdk.Fail(sdk.CodeConfig,
 			fmt.Errorf("adapter %s: with these settings the connection has no ability %q", s.adapter.Name, a)))
 	}
@@ -139,15 +140,6 @@ func use[T any](ctx context.Context, s *Server, handle uint64, a sdk.Ability) (T
 		}
 	}()
 	return v, ctx, func() { close(finished); cancel(); o.calls.Done() }, nil
-}
-
-func has(all []sdk.Ability, a sdk.Ability) bool {
-	for _, b := range all {
-		if a == b {
-			return true
-		}
-	}
-	return false
 }
 
 // recovered turns a panic into an error: one process serves every connection

@@ -36,6 +36,7 @@ type fake struct {
 func (f *fake) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
 	return f.read(ctx, req)
 }
+
 func (f *fake) ImportIdentity(context.Context) (sdk.ImportIdentity, error) {
 	return sdk.ImportIdentity{BusinessUID: "b1", StaffUID: "s1"}, nil
 }
@@ -63,8 +64,8 @@ func adapterOf(f *fake) sdk.Adapter {
 }
 
 // pair connects both ends over a real gRPC connection.
-func pair(t testing.TB, service adapterv1.AdapterServer) *wire.Client {
-	t.Helper()
+func pair(tb testing.TB, service adapterv1.AdapterServer) *wire.Client {
+	tb.Helper()
 	lis := bufconn.Listen(1 << 20)
 	srv := wire.NewGRPCServer(nil)
 	adapterv1.RegisterAdapterServer(srv, service)
@@ -74,23 +75,25 @@ func pair(t testing.TB, service adapterv1.AdapterServer) *wire.Client {
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = conn.Close()
 		srv.Stop()
-		<-ended
+		if err := <-ended; err != nil {
+			tb.Error(err)
+		}
 	})
 	return wire.NewClient(conn)
 }
 
-func opened(t testing.TB, f *fake) *wire.Remote {
-	t.Helper()
+func opened(tb testing.TB, f *fake) *wire.Remote {
+	tb.Helper()
 	f.closed = make(chan struct{})
-	r, err := pair(t, wire.NewServer(adapterOf(f), slog.New(slog.DiscardHandler))).
-		Open(t.Context(), sdk.Connection{Name: "acme/gym"})
+	r, err := pair(tb, wire.NewServer(adapterOf(f), slog.New(slog.DiscardHandler))).
+		Open(tb.Context(), sdk.Connection{Name: "acme/gym"})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }

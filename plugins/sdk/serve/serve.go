@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -32,7 +31,7 @@ const closeWait = time.Second
 // first line on it is the handshake with rosterd, so that nothing else may be
 // printed there: package variables are set before any main function runs, and
 // an author's fmt.Println goes to the log.
-var handshake = claimStdout()
+var handshake = claimStdout() //nolint:gochecknoglobals // Nothing else runs before an author's main function.
 
 func claimStdout() *os.File {
 	out := os.Stdout
@@ -44,7 +43,7 @@ func claimStdout() *os.File {
 
 func startedByRosterd() bool {
 	key, value := wire.Cookie()
-	return os.Getenv(key) == value
+	return os.Getenv(key) == value //nolint:forbidigo // The way in which go-plugin marks a start.
 }
 
 // Main runs an adapter and does not return.
@@ -53,43 +52,48 @@ func startedByRosterd() bool {
 // stops it or is gone. Started by hand it says what the program is and exits
 // with 64; with --describe it prints the adapter's [sdk.Info] as JSON.
 func Main(a sdk.Adapter) {
+	os.Exit(run(a, os.Args[1:])) //nolint:forbidigo // Main is the whole main function of an adapter.
+}
+
+// run returns the exit code.
+func run(a sdk.Adapter, args []string) int {
 	if err := validate(a); err != nil {
-		fmt.Fprintf(os.Stderr, "%v\n", err)
-		os.Exit(exitUsage)
+		fmt.Fprintln(os.Stderr, err)
+		return exitUsage
 	}
 	if !startedByRosterd() {
-		os.Exit(byHand(a, os.Args[1:], os.Stdout, os.Stderr))
+		return byHand(a, args, os.Stdout, os.Stderr)
 	}
 	logger := newLogger(os.Stderr)
 	server := wire.NewServer(a, logger)
-	end := sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
-		defer cancel()
-		if err := server.CloseAll(ctx); err != nil {
-			logger.Warn("connections were not closed in time", "error", err.Error())
-		}
-		os.Exit(0)
-	})
+	over := make(chan struct{}, 2)
 	if isPipe(os.Stdin) {
-		go watchParent(os.Stdin, end)
+		go func() { watchParent(os.Stdin); over <- struct{}{} }()
 	}
-	hlog := hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true})
 	os.Stdout = handshake
+	go func() { answer(server, os.Stderr); over <- struct{}{} }()
+	<-over
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	if err := server.CloseAll(ctx); err != nil {
+		logger.Warn("connections were not closed in time", "error", err.Error())
+	}
+	return 0
+}
+
+// answer serves calls until rosterd says that it was the last one.
+func answer(server *wire.Server, log io.Writer) {
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.Versions(server),
 		GRPCServer:       wire.NewGRPCServer,
-		Logger:           hlog,
+		Logger:           hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: log, JSONFormat: true}),
 	})
-	end()
 }
 
-// watchParent calls end when in ends. The daemon holds the other end of the
-// pipe and writes nothing to it, so that it ends only with the daemon.
-func watchParent(in io.Reader, end func()) {
-	_, _ = io.Copy(io.Discard, in)
-	end()
-}
+// watchParent returns when in ends. The daemon holds the other end of the pipe
+// and writes nothing to it, so that it ends only with the daemon.
+func watchParent(in io.Reader) { _, _ = io.Copy(io.Discard, in) }
 
 func isPipe(f *os.File) bool {
 	st, err := f.Stat()
