@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"time"
 
@@ -16,7 +17,7 @@ func (l *loader) readAccounts(roots []value) {
 	l.cfg.Accounts = map[string]roster.Account{}
 	first := map[string]value{}
 	for _, root := range roots {
-		for id, v := range root.get("accounts").entries() {
+		for id, v := range l.named(root.get("accounts")) {
 			if other, ok := first[id]; ok {
 				l.fault(value{src: v.src, node: v.key}, CodeDuplicate, "account "+quote(id)+" stands here a second time, first in "+other.src.name, "remove one of the two, or rename it")
 				continue
@@ -34,20 +35,36 @@ func (l *loader) readAccount(id string, v value) {
 		Country: l.country(v.get("country"), ""), Timezone: l.timezone(v.get("timezone"), "UTC"),
 		Clubs: map[string]roster.Club{}, Connections: map[string]roster.Connection{},
 	}
-	for key, club := range v.get("clubs").entries() {
+	for key, club := range l.named(v.get("clubs")) {
 		account.Clubs[key] = roster.Club{
 			Name:     club.get("name").textOr(key),
 			Country:  l.country(club.get("country"), account.Country),
 			Timezone: l.timezone(club.get("timezone"), account.Timezone),
 		}
 	}
-	for key, connection := range v.get("connections").entries() {
+	for key, connection := range l.named(v.get("connections")) {
 		account.Connections[key] = l.readConnection(account, key, connection)
 	}
 	l.cfg.Accounts[id] = account
-	for key, job := range v.get("jobs").entries() {
+	for key, job := range l.named(v.get("jobs")) {
 		l.cfg.Jobs = append(l.cfg.Jobs, l.readJob(account, key, job))
 	}
+}
+
+// keyForm is the form of the keys that name accounts, clubs, connections and
+// jobs: they stand in addresses and commands. The schema tells it to editors.
+var keyForm = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
+
+const maxKey = 64
+
+// named walks over a mapping whose keys are names, and checks those.
+func (l *loader) named(v value) func(yield func(string, value) bool) {
+	for name, entry := range v.entries() {
+		if !keyForm.MatchString(name) || len(name) > maxKey {
+			l.fault(value{src: entry.src, node: entry.key}, CodeName, quote(name)+" is no name", hintName)
+		}
+	}
+	return v.entries()
 }
 
 func (l *loader) country(v value, otherwise string) string {

@@ -68,7 +68,7 @@ func (s *source) maskLine(line []rune, number int) {
 }
 
 // userinfo is a user and a password in an address.
-var userinfo = regexp.MustCompile(`(://)[^/@\s]*@`) //nolint:gochecknoglobals // compiled once, never changed
+var userinfo = regexp.MustCompile(`(://)[^/@\s]*@`)
 
 func maskUserinfo(line string) string {
 	return userinfo.ReplaceAllStringFunc(line, func(found string) string {
@@ -92,13 +92,18 @@ func tokenWidth(line []rune, column int) int {
 		return 1
 	}
 	end := at
-	for end < len(line) && !strings.ContainsRune(",:{}[]#", line[end]) {
+	for end < len(line) && !strings.ContainsRune(",{}[]#", line[end]) && !endsKey(line, end) {
 		end++
 	}
 	for end > at && unicode.IsSpace(line[end-1]) {
 		end--
 	}
 	return max(end-at, 1)
+}
+
+// endsKey reports whether the character ends a key: a colon before a blank.
+func endsKey(line []rune, at int) bool {
+	return line[at] == ':' && (at+1 == len(line) || unicode.IsSpace(line[at+1]))
 }
 
 // excerpt returns the line with its number and a caret below column.
@@ -124,7 +129,7 @@ func excerpt(line string, number, column, width int) string {
 
 // sensitive matches keys whose value is likely a secret. It decides only what
 // an excerpt hides, so that too much costs little.
-var sensitive = regexp.MustCompile(`(?i)(token|passw|passphrase|pwd|secret|key|credential|auth|bearer|cookie|signature)`) //nolint:gochecknoglobals // compiled once, never changed
+var sensitive = regexp.MustCompile(`(?i)(token|passw|passphrase|pwd|secret|key|credential|auth|bearer|cookie|signature)`)
 
 // safeLine prepares a line of a file that could not be parsed, so that nothing
 // is known about its values: it is shown when it has a key, and what stands

@@ -87,7 +87,7 @@ func (f Fault) String() string {
 
 // Faults is the error of [Load]: everything that is wrong, in the order of the
 // files.
-type Faults struct{ List []Fault }
+type Faults struct{ List []Fault } //nolint:errname // it is a list of findings, and some are warnings
 
 // Error returns every fault as people read it.
 func (f *Faults) Error() string {

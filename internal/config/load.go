@@ -23,18 +23,14 @@ func Load(path string, opts Options) (*Config, error) {
 	l := &loader{opts: opts, cfg: &Config{
 		Path: path, connections: map[string]value{}, unresolved: map[*yaml.Node]bool{},
 	}}
-	main, err := compile(schemaText, "")
+	shapes, err := compile(ownURL, schemaText, "", "#/$defs/accounts_file")
 	if err != nil {
 		return nil, fmt.Errorf("load configuration: %w", err)
 	}
-	accounts, err := compile(schemaText, "#/$defs/accounts_file")
-	if err != nil {
-		return nil, fmt.Errorf("load configuration: %w", err)
-	}
-	roots := []value{l.open(path, main)}
+	roots := []value{l.open(path, shapes[0])}
 	l.readRoot(roots[0])
 	for _, name := range l.included(roots[0].get("include")) {
-		roots = append(roots, l.open(name, accounts))
+		roots = append(roots, l.open(name, shapes[1]))
 	}
 	l.readAccounts(roots)
 	l.checkUse(roots[0])
@@ -63,10 +59,8 @@ func (l *loader) open(name string, s *shape) value {
 		return value{src: src}
 	}
 	root := value{src: src, node: src.root}
-	if !l.checkTree(root, 0) {
-		return root
-	}
 	l.shaping = true
+	l.checkTree(root, 0)
 	l.checkShape(root, s, plain(root), nil)
 	l.shaping = false
 	return root

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/rosterd/rosterd/internal/roster"
 )
 
@@ -34,7 +36,7 @@ func (l *loader) readRoot(v value) {
 
 // checkUse finds what matters only when everything is read.
 func (l *loader) checkUse(v value) {
-	if v.node == nil {
+	if !v.is(yaml.MappingNode) {
 		return
 	}
 	if l.cfg.Plugins.Lock == "" {
@@ -77,7 +79,7 @@ func (l *loader) path(v value, key, otherwise string) string {
 func (l *loader) readListen(root value) {
 	v, listen := root.get("listen"), &l.cfg.Listen
 	listen.Public = v.get("public").textOr(":8080")
-	if _, _, ok := l.address(v.get("public"), listen.Public); !ok {
+	if _, ok := l.address(v.get("public"), listen.Public); !ok {
 		listen.Public = ""
 	}
 	listen.TLS = TLS{Cert: l.path(v.get("tls"), "cert", ""), Key: l.path(v.get("tls"), "key", "")}
@@ -108,7 +110,7 @@ func (l *loader) readSocket(listen value, socket string) {
 
 func (l *loader) readAdminAddress(listen value, admin string) {
 	at := listen.get("admin")
-	host, _, ok := l.address(at, admin)
+	host, ok := l.address(at, admin)
 	if !ok {
 		return
 	}
@@ -123,15 +125,15 @@ func (l *loader) readAdminAddress(listen value, admin string) {
 }
 
 // address checks host:port; port 0 lets the system choose.
-func (l *loader) address(v value, text string) (host, port string, ok bool) {
+func (l *loader) address(v value, text string) (host string, ok bool) {
 	host, port, err := net.SplitHostPort(text)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return "", "", l.fault(v, CodeListen, quote(text)+" is no address", `write host:port, such as ":8080" or "127.0.0.1:8081"`)
+		return "", l.fault(v, CodeListen, quote(text)+" is no address", `write host:port, such as ":8080" or "127.0.0.1:8081"`)
 	}
-	return host, port, true
+	return host, true
 }
 
 func loopback(host string) bool {

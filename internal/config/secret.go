@@ -15,8 +15,8 @@ import (
 const maxSecret = 64 << 10
 
 var (
-	envName        = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)             //nolint:gochecknoglobals // compiled once, never changed
-	credentialName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.@-]{0,254}$`) //nolint:gochecknoglobals // compiled once, never changed
+	envName        = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	credentialName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.@-]{0,254}$`)
 )
 
 // isReference reports whether a value is a reference to a secret: a mapping

@@ -114,12 +114,12 @@ func settingsShape(cfg *Config, connRef string, schema json.RawMessage) (*shape,
 	if len(bytes.TrimSpace(schema)) == 0 {
 		schema = json.RawMessage("true")
 	}
-	s, err := compile(schema, "")
+	shapes, err := compile(adapterURL, schema, "")
 	if err != nil {
 		return nil, nil, err
 	}
 	account, key, _ := cutRef(connRef)
 	text := cfg.Accounts[account].Connections[key].Settings.Reveal()
 	plain, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(text)))
-	return s, plain, err
+	return shapes[0], plain, err
 }

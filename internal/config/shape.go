@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed" // for the schema
 	"encoding/json"
 	"errors"
@@ -27,7 +28,12 @@ type shape struct {
 	doc    any
 }
 
-const schemaURL = "mem:///schema.json"
+// The addresses under which schemas are compiled. They tell the rules of the
+// configuration from those of an adapter.
+const (
+	ownURL     = "mem:///rosterd.json"
+	adapterURL = "mem:///adapter.json"
+)
 
 // noFetch keeps a schema, which may come from an adapter, from naming files
 // and addresses to load.
@@ -35,13 +41,15 @@ type noFetch struct{}
 
 var errFetch = errors.New("a schema may refer only to itself")
 
+// Load refuses.
 func (noFetch) Load(string) (any, error) { return nil, errFetch }
 
 // formatPath is the format of a setting that is a path: a relative one counts
 // from the file in which it stands.
 const formatPath = "path"
 
-func compile(text []byte, fragment string) (*shape, error) {
+// compile makes shapes of the parts of a schema that the fragments name.
+func compile(url string, text []byte, fragments ...string) ([]*shape, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("parse schema: %w", err)
@@ -50,14 +58,18 @@ func compile(text []byte, fragment string) (*shape, error) {
 	compiler.UseLoader(noFetch{})
 	compiler.RegisterFormat(&jsonschema.Format{Name: formatPath, Validate: func(any) error { return nil }})
 	compiler.AssertFormat()
-	if err := compiler.AddResource(schemaURL, doc); err != nil {
+	if err := compiler.AddResource(url, doc); err != nil {
 		return nil, fmt.Errorf("parse schema: %w", err)
 	}
-	schema, err := compiler.Compile(schemaURL + fragment)
-	if err != nil {
-		return nil, fmt.Errorf("compile schema: %w", err)
+	shapes := make([]*shape, len(fragments))
+	for i, fragment := range fragments {
+		schema, err := compiler.Compile(url + fragment)
+		if err != nil {
+			return nil, fmt.Errorf("compile schema: %w", err)
+		}
+		shapes[i] = &shape{schema: schema, doc: doc}
 	}
-	return &shape{schema: schema, doc: doc}, nil
+	return shapes, nil
 }
 
 // mismatch is one violation of a schema.
@@ -75,16 +87,27 @@ func (s *shape) check(plain any) []mismatch {
 	if !ok {
 		return nil
 	}
-	return leaves(failed, nil)
+	found := leaves(failed, nil)
+	// The library walks over maps, so it finds in no fixed order.
+	slices.SortStableFunc(found, func(a, b mismatch) int {
+		return cmp.Or(slices.Compare(a.path, b.path), cmp.Compare(a.rule, b.rule))
+	})
+	return found
 }
 
 // leaves collects the violations that have no further cause. The alternatives
 // of a choice are no help when none of them fits, so a choice is a leaf.
 func leaves(e *jsonschema.ValidationError, found []mismatch) []mismatch {
-	_, any := e.ErrorKind.(*kind.AnyOf)
-	_, one := e.ErrorKind.(*kind.OneOf)
-	_, name := e.ErrorKind.(*kind.PropertyNames)
-	if len(e.Causes) == 0 || any || one || name {
+	choice := false
+	switch e.ErrorKind.(type) {
+	case *kind.PropertyNames:
+		// The library gives it a path that others overwrite. The names of a
+		// configuration are checked where they are read.
+		return found
+	case *kind.AnyOf, *kind.OneOf:
+		choice = true
+	}
+	if len(e.Causes) == 0 || choice {
 		return append(found, mismatch{path: e.InstanceLocation, rule: e.SchemaURL, cause: e.ErrorKind})
 	}
 	for _, cause := range e.Causes {
@@ -97,7 +120,7 @@ func leaves(e *jsonschema.ValidationError, found []mismatch) []mismatch {
 func (s *shape) keys(rule string) []string {
 	_, pointer, _ := strings.Cut(rule, "#")
 	at := s.doc
-	for _, step := range strings.Split(strings.Trim(pointer, "/"), "/") {
+	for step := range strings.SplitSeq(strings.Trim(pointer, "/"), "/") {
 		if step == "" {
 			continue
 		}

@@ -156,7 +156,7 @@ func firstLoadError(err error) (*yaml.LoadError, bool) {
 }
 
 // quoted is text that the parser took from the file.
-var quoted = regexp.MustCompile(`'[^']*'|"[^"]*"`) //nolint:gochecknoglobals // compiled once, never changed
+var quoted = regexp.MustCompile(`'[^']*'|"[^"]*"`)
 
 func syntaxWords(e *yaml.LoadError) (message, hint string) {
 	at := ""

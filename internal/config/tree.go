@@ -13,55 +13,63 @@ import (
 const maxDepth = 32
 
 // checkTree finds what a configuration must not hold whatever its shape, and
-// marks the values that excerpts must not show.
-func (l *loader) checkTree(v value, depth int) bool {
+// hides the values that may be secrets.
+func (l *loader) checkTree(v value, depth int) {
 	n := v.node
 	switch {
 	case depth > maxDepth:
-		return l.fault(v, CodeSyntax, "the values nest too deep", "a configuration needs no more than a few levels")
-	case n.Kind == yaml.AliasNode || n.ShortTag() == "!!merge":
-		return l.fault(v, CodeSyntax, "an alias (*name, <<) stands here, and aliases are not read", "write the value itself; quote a text that starts with *")
+		l.fault(v, CodeSyntax, "the values nest too deep", "a configuration needs no more than a few levels")
+		return
+	case n.Kind == yaml.AliasNode:
+		l.fault(v, CodeSyntax, "an alias (*name) stands here, and aliases are not read", "write the value itself; quote a text that starts with *")
+		return
 	case n.Kind == yaml.ScalarNode && !knownTag(n):
-		return l.fault(v, CodeSyntax, "a tag (!name) stands here, and tags are not read", "remove the tag; quote a text that starts with !")
+		l.fault(v, CodeSyntax, "a tag (!name) stands here, and tags are not read", "remove the tag; quote a text that starts with !")
+		return
 	}
-	ok := true
 	for _, item := range v.items() {
-		ok = l.checkTree(item, depth+1) && ok
+		l.checkTree(item, depth+1)
 	}
 	first := map[string]*yaml.Node{}
 	for name, entry := range v.entries() {
-		ok = l.checkKey(entry, name, first[name]) && ok
+		l.checkKey(entry, name, first[name])
 		if first[name] == nil {
 			first[name] = entry.key
 		}
-		if sensitive.MatchString(name) {
+		if sensitive.MatchString(name) && !isReference(v) {
 			hideLiterals(entry)
 		}
-		ok = l.checkTree(entry, depth+1) && ok
+		l.checkTree(entry, depth+1)
 	}
-	return ok
 }
 
-func (l *loader) checkKey(entry value, name string, first *yaml.Node) bool {
+func (l *loader) checkKey(entry value, name string, first *yaml.Node) {
 	at := value{src: entry.src, node: entry.key}
 	switch {
 	case entry.key.Kind != yaml.ScalarNode:
-		return l.fault(at, CodeSyntax, "a list or mapping stands where a key must be", `if a value in braces was meant, put it in quotes`)
+		l.fault(at, CodeSyntax, "a list or mapping stands where a key must be", "if a value in braces was meant, put it in quotes")
 	case entry.key.ShortTag() == "!!merge":
-		return l.fault(at, CodeSyntax, "a merge (<<) stands here, and merges are not read", "write the keys themselves")
+		l.fault(at, CodeSyntax, "a merge (<<) stands here, and merges are not read", "write the keys themselves")
 	case first != nil:
 		entry.src.hide(entry.node)
-		return l.fault(at, CodeDuplicate, fmt.Sprintf("%s stands here a second time, first in line %d", quote(name), first.Line), "remove one of the two")
+		l.fault(at, CodeDuplicate, fmt.Sprintf("%s stands here a second time, first in line %d", quote(name), first.Line), "remove one of the two")
 	}
-	return true
 }
 
-// hideLiterals hides a value, unless it is a reference or holds other keys.
+// hideLiterals hides a value except for the references in it.
 func hideLiterals(v value) {
-	if v.is(yaml.MappingNode) {
+	if isReference(v) {
 		return
 	}
-	v.src.hide(v.node)
+	if v.is(yaml.ScalarNode) || v.is(yaml.AliasNode) {
+		v.src.hide(v.node)
+	}
+	for _, entry := range v.entries() {
+		hideLiterals(entry)
+	}
+	for _, item := range v.items() {
+		hideLiterals(item)
+	}
 }
 
 func knownTag(n *yaml.Node) bool {
@@ -73,11 +81,11 @@ func knownTag(n *yaml.Node) bool {
 }
 
 // jsonNumber is how JSON writes numbers.
-var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`) //nolint:gochecknoglobals // compiled once, never changed
+var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
-// maxNumber bounds the exponent of a number that is compared with a schema: a
-// short text can stand for a number that fills the memory.
-var hugeExponent = regexp.MustCompile(`[eE][+-]?0*[0-9]{4,}$`) //nolint:gochecknoglobals // compiled once, never changed
+// hugeExponent matches what must not be compared with a schema: a short text
+// that stands for a number which fills the memory.
+var hugeExponent = regexp.MustCompile(`[eE][+-]?0*[0-9]{4,}$`)
 
 // plainNumber reports whether the text reads the same as YAML and as JSON.
 func plainNumber(text string) bool {

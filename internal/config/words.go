@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -30,13 +31,13 @@ func (l *loader) mismatched(v value, m mismatch) {
 	switch cause := m.cause.(type) {
 	case *kind.Type:
 		l.fault(v, CodeType, fmt.Sprintf("%s must be %s, not %s", what, typeNames(cause.Want), typeName(cause.Got)), hintType(v, cause))
-	case *kind.PropertyNames:
-		entry := v.get(cause.Property)
-		l.fault(value{src: v.src, node: entry.key}, CodeName, quote(cause.Property)+" is no name", hintName)
 	case *kind.Enum:
 		l.enum(v, what, cause)
 	default:
 		message, hint := limitWords(m.cause)
+		if own, ok := ownForms()[definition(m.rule)]; ok {
+			hint = own
+		}
 		l.fault(v, CodeValue, what+" "+message, hint)
 	}
 }
@@ -53,6 +54,15 @@ func (l *loader) enum(v value, what string, cause *kind.Enum) {
 		}
 	}
 	l.fault(v, CodeValue, what+" has a value that is not allowed", hint)
+}
+
+// ownForms are hints for the definitions of the configuration's schema that
+// ask for a form.
+func ownForms() map[string]string {
+	return map[string]string{
+		"limit":      "write a number of records such as 500, or a share such as 20%",
+		"connection": "name the adapter in lower-case letters and digits, with single - between them",
+	}
 }
 
 // limitWords says what is wrong with a value of the right type.
@@ -100,9 +110,10 @@ func secretWords(v value, cause any) string {
 	return "holds a value where only a reference to a secret may stand"
 }
 
-// definition is the name of the definition in which a rule of the schema is.
+// definition is the name of the definition in which a rule of the
+// configuration's schema is; empty for a rule of an adapter.
 func definition(rule string) string {
-	_, rest, found := strings.Cut(rule, "#/$defs/")
+	rest, found := strings.CutPrefix(rule, ownURL+"#/$defs/")
 	if !found {
 		return ""
 	}
@@ -112,14 +123,14 @@ func definition(rule string) string {
 
 // label names a value by the last key on the way to it.
 func label(path []string) string {
-	for i := len(path) - 1; i >= 0; i-- {
-		if strings.Trim(path[i], "0123456789") == "" && i > 0 {
+	for i, step := range slices.Backward(path) {
+		if strings.Trim(step, "0123456789") == "" && i > 0 {
 			continue
 		}
 		if i == len(path)-1 {
-			return quote(path[i])
+			return quote(step)
 		}
-		return "an entry of " + quote(path[i])
+		return "an entry of " + quote(step)
 	}
 	return "the file"
 }
@@ -160,7 +171,10 @@ func hintType(v value, cause *kind.Type) string {
 	case want == "boolean":
 		return "write true or false, without quotes"
 	}
-	return "write " + typeNames(cause.Want) + " without quotes"
+	if v.is(yaml.ScalarNode) {
+		return "write " + typeNames(cause.Want) + " without quotes"
+	}
+	return "write one value"
 }
 
 func number(r *big.Rat) string {

@@ -102,11 +102,8 @@ func (l *Loop) recall() ([]*pending, error) {
 func (l *Loop) tick(ctx context.Context, jobs []*pending) (time.Duration, error) {
 	for _, job := range jobs {
 		due, ok := job.Schedule.Latest(job.last, l.Now())
-		if !ok {
+		if !ok || ctx.Err() != nil {
 			continue
-		}
-		if ctx.Err() != nil {
-			return 0, nil
 		}
 		l.Log.Debug("job is due", "job", job.Ref, "due", due)
 		l.Fire(ctx, job.Ref, due)

@@ -78,7 +78,7 @@ func parseEvery(spec, rest string) (Schedule, error) {
 
 // field matches one field of a cron line: names, numbers, ranges, steps and
 // lists without an empty entry, which the library would read as "never".
-var field = regexp.MustCompile(`^[0-9A-Za-z*?/-]+(,[0-9A-Za-z*?/-]+)*$`) //nolint:gochecknoglobals // compiled once, never changed
+var field = regexp.MustCompile(`^[0-9A-Za-z*?/-]+(,[0-9A-Za-z*?/-]+)*$`)
 
 func parseCron(spec string, loc *time.Location) (Schedule, error) {
 	line := spec
@@ -88,8 +88,8 @@ func parseCron(spec string, loc *time.Location) (Schedule, error) {
 			return Schedule{}, &Error{problemFields(len(fields)), hintFor(spec, len(fields))}
 		}
 		for i, f := range fields {
-			if !field.MatchString(f) {
-				return Schedule{}, &Error{fmt.Sprintf("has a %s that cannot be read", fieldName(i)), hintFields}
+			if problem := checkField(i, f); problem != "" {
+				return Schedule{}, &Error{problem, hintFields}
 			}
 		}
 		fields[4] = sundays(fields[4])
@@ -104,6 +104,25 @@ func parseCron(spec string, loc *time.Location) (Schedule, error) {
 		return Schedule{}, &Error{"never fires: no month of any year has that day", "for the 1st of each month write  0 0 1 * *"}
 	}
 	return s, nil
+}
+
+// checkField says what is wrong with a field in the words of people; what it
+// lets pass the library may still refuse.
+func checkField(i int, text string) string {
+	name := [...]string{"minute", "hour", "day", "month", "weekday"}[i]
+	least, most := [...]int{0, 0, 1, 1, 0}[i], [...]int{59, 23, 31, 12, 7}[i]
+	if !field.MatchString(text) {
+		return fmt.Sprintf("has a %s that cannot be read", name)
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		values, _, _ := strings.Cut(part, "/")
+		for value := range strings.SplitSeq(values, "-") {
+			if n, err := strconv.Atoi(value); err == nil && (n < least || n > most) {
+				return fmt.Sprintf("has the %s %d, which is not between %d and %d", name, n, least, most)
+			}
+		}
+	}
+	return ""
 }
 
 func problemFields(n int) string {
@@ -123,10 +142,6 @@ func hintFor(spec string, fields int) string {
 		return hintForms
 	}
 	return hintFields
-}
-
-func fieldName(i int) string {
-	return [...]string{"minute", "hour", "day", "month", "weekday"}[i]
 }
 
 // parseLine calls the library, which panics on some input.

@@ -68,8 +68,8 @@ func (s Schedule) Next5(after time.Time) []time.Time {
 // nothing was due in between. It is how missed slots become one.
 func (s Schedule) Latest(after, now time.Time) (time.Time, bool) {
 	if s.every > 0 {
-		n := now.Sub(after) / s.every
-		return after.Add(n * s.every), n > 0
+		behind := now.Sub(after).Truncate(s.every)
+		return after.Add(behind), behind > 0
 	}
 	// Looking back step by step keeps the count of slots to walk small,
 	// however long the daemon was down.
