@@ -37,11 +37,18 @@ type input struct {
 }
 
 // openInput opens a file and reads its header line. What an earlier page of the
-// same file found (the delimiter, the encoding) is given by known.
+// same file found is given by known: the delimiter, the encoding, and which
+// file it has to be.
 func openInput(path string, s settings, known position) (*input, error) {
 	f, id, err := openFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if known.file != (identity{}) {
+		if err := sameFile(path, known.file, id); err != nil {
+			_ = f.Close() // only read from
+			return nil, err
+		}
 	}
 	in := &input{path: path, file: f, identity: id}
 	if err := in.begin(s, known); err != nil {

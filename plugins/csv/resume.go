@@ -80,10 +80,6 @@ func (c *connection) goOn(pos position, path string) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sameFile(path, pos.file, in.identity); err != nil {
-		in.close()
-		return nil, err
-	}
 	if pos.at.offset > 0 {
 		if err := in.skipTo(pos.at); err != nil {
 			in.close()
@@ -102,8 +98,11 @@ func (c *connection) since(pos position, paths []string, i int) (*reading, error
 	}
 	if found.file == pos.file {
 		next, path, err := pos.behind(paths[i], paths)
-		if err != nil || path == "" {
-			return &reading{pos: next}, err
+		switch {
+		case err != nil:
+			return nil, err
+		case path == "":
+			return &reading{pos: next}, nil
 		}
 		return c.goOn(next, path)
 	}
@@ -116,21 +115,18 @@ func (c *connection) since(pos position, paths []string, i int) (*reading, error
 // appended goes on behind what was read of a file that grew, or reads it from
 // its beginning where the part that was read is another one.
 func (c *connection) appended(pos, found position, path string) (*reading, error) {
+	pos.whole, pos.file = false, found.file
 	in, err := openInput(path, c.settings, pos)
+	if err != nil {
+		return c.goOn(found, path)
+	}
+	same, err := in.extends(pos.at)
+	if err == nil && same {
+		return &reading{pos: pos, in: in}, nil
+	}
+	in.close()
 	if err != nil {
 		return nil, err
 	}
-	same, err := in.extends(pos.at)
-	if err == nil {
-		err = sameFile(path, found.file, in.identity)
-	}
-	if err != nil || !same {
-		in.close()
-		if err != nil {
-			return nil, err
-		}
-		return c.goOn(found, path)
-	}
-	pos.whole, pos.file = false, in.identity
-	return &reading{pos: pos, in: in}, nil
+	return c.goOn(found, path)
 }

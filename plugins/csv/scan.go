@@ -74,6 +74,9 @@ type scanner struct {
 	open bool
 
 	fields []field
+	// lineEnd is where the line that a quoted row is being scanned in ends,
+	// counted from the start of the row.
+	lineEnd int
 }
 
 func newScanner(src io.Reader, comma byte) *scanner {
@@ -201,7 +204,7 @@ func (s *scanner) countFault() string {
 // quotedRow scans a row that has quotes in its first line, which is lineEnd
 // bytes long. The row may go on behind that line.
 func (s *scanner) quotedRow(lineEnd int) (row, bool, error) {
-	s.fields = s.fields[:0]
+	s.fields, s.lineEnd = s.fields[:0], lineEnd
 	pos, fault := 0, ""
 	for done := false; !done && fault == ""; {
 		var err error
@@ -279,19 +282,17 @@ func (s *scanner) behindQuote(pos int) (next int, done bool, fault string, err e
 
 // bareField scans a value that has no quotes around it.
 func (s *scanner) bareField(pos int) (next int, done bool, fault string, err error) {
-	// Without an open quote the row ends at a line break that is in the buffer
-	// or at the end of the text.
-	end, err := s.lineLengthFrom(pos)
-	if err != nil {
-		return pos, false, "", err
+	if pos >= s.lineEnd {
+		// A quoted value went on over the end of the line.
+		if s.lineEnd, err = s.lineLengthFrom(pos); err != nil {
+			return pos, false, "", err
+		}
 	}
-	line := s.buf[s.from+pos : s.from+end]
-	value := trimEnd(line)
+	value := s.buf[s.from+pos : s.from+s.lineEnd]
 	if i := bytes.IndexByte(value, s.comma); i >= 0 {
-		value = value[:i]
-		next = pos + i + 1
+		value, next = value[:i], pos+i+1
 	} else {
-		next, done = end, true
+		value, next, done = trimEnd(value), s.lineEnd, true
 	}
 	switch {
 	case bytes.IndexByte(value, '"') >= 0:
@@ -348,7 +349,7 @@ func (s *scanner) closingQuote(pos int) (end int, escaped bool, fault string, er
 		}
 		if after != '"' {
 			value := s.buf[s.from+start : s.from+pos]
-			return pos, escaped || bytes.Contains(value, []byte("\r\n")), "", nil
+			return pos, escaped || bytes.IndexByte(value, '\r') >= 0, "", nil
 		}
 		escaped = true
 		pos += 2

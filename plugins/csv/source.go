@@ -153,11 +153,15 @@ func (p *pager) fill(ctx context.Context, limit int) (ended bool, err error) {
 // add packs one row, or rejects it.
 func (p *pager) add(r row) {
 	p.where = strconv.AppendInt(append(p.where[:0], p.position...), int64(r.line), 10)
-	if fault := p.fault(r); fault != "" {
+	if fault := rowFault(r); fault != "" {
 		p.reject(r, fault)
 		return
 	}
 	id, club := p.meta(r)
+	if fault := idFault(id, club); fault != "" {
+		p.reject(r, fault)
+		return
+	}
 	// These conversions stay on the stack for ids of the usual length.
 	p.b.Add(string(id), string(club), string(p.where))
 	for _, f := range r.fields {
@@ -181,8 +185,8 @@ func (p *pager) meta(r row) (id, club []byte) {
 	return id, club
 }
 
-// fault says why a row cannot be a record.
-func (p *pager) fault(r row) string {
+// rowFault says why a row cannot be a record, whatever its id.
+func rowFault(r row) string {
 	switch {
 	case r.fault != "":
 		return r.fault
@@ -191,7 +195,10 @@ func (p *pager) fault(r row) string {
 	case bytes.IndexByte(r.raw, 0) >= 0:
 		return faultNUL
 	}
-	id, club := p.meta(r)
+	return ""
+}
+
+func idFault(id, club []byte) string {
 	switch {
 	case len(id) == 0:
 		return faultNoID
