@@ -80,7 +80,7 @@ func TestASlotFollowsTheClockOnTheWall(t *testing.T) {
 func TestDueTimesAlwaysAdvance(t *testing.T) {
 	for _, name := range []string{"Europe/Warsaw", "America/Havana", "Africa/Cairo", "Asia/Beirut", "Australia/Lord_Howe", "Africa/Casablanca", "UTC"} {
 		loc := zone(t, name)
-		for _, spec := range []string{"*/7 * * * *", "30 1-3 * * *", "0 0 * * *", "59 23 * * 0"} {
+		for _, spec := range []string{"37 * * * *", "30 1-3 * * *", "0 0 * * *", "59 23 * * 0"} {
 			s := parse(t, spec, loc)
 			at := time.Date(2026, 1, 1, 0, 0, 0, 0, loc)
 			for at.Year() < 2027 {
