@@ -27,21 +27,21 @@ func twoRows(t *testing.T) (path string, src sdk.Source, after sdk.Cursor) {
 
 func TestAChangeUnderTheReaderIsSeen(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(t *testing.T, path string)
+		change func(d disk)
 		words  string
 	}{
-		"removed":      {func(t *testing.T, path string) { remove(t, path) }, "was removed"},
-		"truncated":    {func(t *testing.T, path string) { truncate(t, path, 10) }, "became shorter"},
-		"emptied":      {func(t *testing.T, path string) { truncate(t, path, 0) }, "became shorter"},
-		"appended":     {func(t *testing.T, path string) { appendTo(t, path, "3,c\n") }, "was written to"},
-		"rewritten":    {func(t *testing.T, path string) { write(t, path, "no,name\n1,a\n2,c\n"); touch(t, path, 2) }, "was written to"},
-		"replaced":     {func(t *testing.T, path string) { replace(t, path, "no,name\n1,a\n2,b\n"); touch(t, path, 1) }, "was replaced"},
-		"not a file":   {func(t *testing.T, path string) { remove(t, path); mkdir(t, path) }, ""},
-		"out of reach": {func(t *testing.T, path string) { remove(t, path); link(t, path, path) }, ""},
+		"removed":      {func(d disk) { d.remove() }, "was removed"},
+		"truncated":    {func(d disk) { d.truncate(10) }, "became shorter"},
+		"emptied":      {func(d disk) { d.truncate(0) }, "became shorter"},
+		"appended":     {func(d disk) { d.append("3,c\n") }, "was written to"},
+		"rewritten":    {func(d disk) { d.write("no,name\n1,a\n2,c\n"); d.touch(2) }, "was written to"},
+		"replaced":     {func(d disk) { d.replace("no,name\n1,a\n2,b\n"); d.touch(1) }, "was replaced"},
+		"not a file":   {func(d disk) { d.remove(); d.mkdir() }, ""},
+		"out of reach": {func(d disk) { d.remove(); d.link() }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, same, after := twoRows(t)
-			c.change(t, path)
+			c.change(disk{t, path})
 			for _, src := range []sdk.Source{same, opened(t, path)} {
 				_, err := src.Read(t.Context(), sdk.ReadRequest{Kind: sdk.KindMember, After: after, Limit: 1})
 				if c.words == "" {
@@ -66,29 +66,29 @@ func TestChangedSettingsEndAWalkThatIsUnderWay(t *testing.T) {
 func TestAWalkThatEndedGoesOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		before string
-		change func(t *testing.T, path string)
+		change func(d disk)
 		want   string
 	}{
-		"unchanged":                   {"no\n1\n2\n", func(*testing.T, string) {}, ""},
-		"appended":                    {"no\n1\n2\n", func(t *testing.T, p string) { appendTo(t, p, "3\n4\n") }, "3 4"},
-		"appended behind an open end": {"no\n1\n2", func(t *testing.T, p string) { appendTo(t, p, "\n3\n") }, "3"},
-		"the last row gone on with":   {"no\n1\n2", func(t *testing.T, p string) { appendTo(t, p, "2\n3\n") }, "1 22 3"},
-		"written to within":           {"no\n1\n2\n", func(t *testing.T, p string) { write(t, p, "no\n9\n2\n3\n"); touch(t, p, 9) }, "9 2 3"},
-		"rewritten at the same size":  {"no\n1\n2\n", func(t *testing.T, p string) { write(t, p, "no\n1\n3\n"); touch(t, p, 9) }, "1 3"},
-		"truncated":                   {"no\n1\n2\n", func(t *testing.T, p string) { truncate(t, p, 5) }, "1"},
-		"replaced":                    {"no\n1\n2\n", func(t *testing.T, p string) { replace(t, p, "no\n1\n2\n3\n") }, "1 2 3"},
+		"unchanged":                   {"no\n1\n2\n", func(disk) {}, ""},
+		"appended":                    {"no\n1\n2\n", func(d disk) { d.append("3\n4\n") }, "3 4"},
+		"appended behind an open end": {"no\n1\n2", func(d disk) { d.append("\n3\n") }, "3"},
+		"the last row gone on with":   {"no\n1\n2", func(d disk) { d.append("2\n3\n") }, "1 22 3"},
+		"written to within":           {"no\n1\n2\n", func(d disk) { d.write("no\n9\n2\n3\n"); d.touch(9) }, "9 2 3"},
+		"rewritten at the same size":  {"no\n1\n2\n", func(d disk) { d.write("no\n1\n3\n"); d.touch(9) }, "1 3"},
+		"truncated":                   {"no\n1\n2\n", func(d disk) { d.truncate(5) }, "1"},
+		"replaced":                    {"no\n1\n2\n", func(d disk) { d.replace("no\n1\n2\n3\n") }, "1 2 3"},
 		"written with another delimiter": {
-			"no,a\n1,x\n", func(t *testing.T, p string) { write(t, p, "no;a;b\n1;x;y\n2;x;y\n"); touch(t, p, 9) },
+			"no,a\n1,x\n", func(d disk) { d.write("no;a;b\n1;x;y\n2;x;y\n"); d.touch(9) },
 			"1 2",
 		},
 		"compressed, appended": {
 			zipped(t, "no\n1\n2\n"),
-			func(t *testing.T, p string) { appendTo(t, p, zipped(t, "3\n")) },
+			func(d disk) { d.append(zipped(t, "3\n")) },
 			"3",
 		},
 		"UTF-16, appended": {
 			"\xff\xfen\x00o\x00\n\x001\x00\n\x00",
-			func(t *testing.T, p string) { appendTo(t, p, "3\x00\n\x00") },
+			func(d disk) { d.append("3\x00\n\x00") },
 			"3",
 		},
 	} {
@@ -97,7 +97,7 @@ func TestAWalkThatEndedGoesOn(t *testing.T) {
 			touch(t, path, 1)
 			src := opened(t, path)
 			_, after := walk(t, src, nil, 10)
-			c.change(t, path)
+			c.change(disk{t, path})
 			for _, limit := range []int{1, 10} {
 				got, next := walk(t, opened(t, path), after, limit)
 				if ids(got) != c.want {
@@ -115,7 +115,7 @@ func TestLineNumbersGoOnInAnAppendedFile(t *testing.T) {
 	path := written(t, "a.csv", "no,name\n1,\"a\nb\"")
 	touch(t, path, 1)
 	_, after := walk(t, opened(t, path), nil, 10)
-	appendTo(t, path, "\n2,c\n")
+	disk{t, path}.append("\n2,c\n")
 	got, _ := walk(t, opened(t, path), after, 10)
 	if len(got) != 1 || got[0].Position != "line 4" {
 		t.Errorf("got %+v", got)
@@ -138,7 +138,7 @@ func TestAFolderIsReadInTheOrderOfNames(t *testing.T) {
 	write(t, filepath.Join(dir, "4.csv.gz"), zipped(t, "no\n5\n"))
 	write(t, filepath.Join(dir, "5.csv.part"), "no\n6\n")
 	write(t, filepath.Join(dir, ".6.csv"), "no\n6\n")
-	mkdir(t, filepath.Join(dir, "7.csv"))
+	disk{t, filepath.Join(dir, "7.csv")}.mkdir()
 	want := []read{
 		{ID: "1", Position: "1.csv line 2", Values: map[string]string{"no": "1", "a": "x"}},
 		{Position: "1.csv line 3", Fault: faultFewer},
@@ -199,11 +199,11 @@ func TestADropFolderIsReadBehindItsLastFile(t *testing.T) {
 		after = read(after, "4")
 		write(t, path("2.csv"), "no\n22\n")
 		after = read(after, "1 22 3 4")
-		remove(t, path("1.csv"))
+		disk{t, path("1.csv")}.remove()
 		after = read(after, "22 3 4")
-		remove(t, path("3.csv"))
+		disk{t, path("3.csv")}.remove()
 		after = read(after, "22")
-		remove(t, path("2.csv"))
+		disk{t, path("2.csv")}.remove()
 		read(after, "")
 	}
 }
@@ -259,58 +259,37 @@ func TestADamagedCompressedFileIsNamed(t *testing.T) {
 	}
 }
 
-func remove(t *testing.T, path string) {
-	t.Helper()
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
+// disk changes the file that a test reads.
+type disk struct {
+	t    *testing.T
+	path string
 }
 
-func truncate(t *testing.T, path string, size int64) {
-	t.Helper()
-	if err := os.Truncate(path, size); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func mkdir(t *testing.T, path string) {
-	t.Helper()
-	if err := os.Mkdir(path, 0o700); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func link(t *testing.T, from, to string) {
-	t.Helper()
-	if err := os.Symlink(to, from); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func appendTo(t *testing.T, path, text string) {
-	t.Helper()
-	old, err := os.ReadFile(path)
+func (d disk) must(err error) {
+	d.t.Helper()
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteString(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	touch(t, path, len(old)+len(text))
+}
+
+func (d disk) remove()             { d.must(os.Remove(d.path)) }
+func (d disk) truncate(size int64) { d.must(os.Truncate(d.path, size)) }
+func (d disk) mkdir()              { d.must(os.Mkdir(d.path, 0o700)) }
+func (d disk) link()               { d.must(os.Symlink(d.path, d.path)) }
+func (d disk) write(text string)   { write(d.t, d.path, text) }
+func (d disk) touch(minutes int)   { touch(d.t, d.path, minutes) }
+
+func (d disk) append(text string) {
+	f, err := os.OpenFile(d.path, os.O_APPEND|os.O_WRONLY, 0)
+	d.must(err)
+	_, err = f.WriteString(text)
+	d.must(err)
+	d.must(f.Close())
+	d.touch(30)
 }
 
 // replace writes a file under another name and renames it.
-func replace(t *testing.T, path, text string) {
-	t.Helper()
-	write(t, path+".part", text)
-	if err := os.Rename(path+".part", path); err != nil {
-		t.Fatal(err)
-	}
+func (d disk) replace(text string) {
+	write(d.t, d.path+".part", text)
+	d.must(os.Rename(d.path+".part", d.path))
 }

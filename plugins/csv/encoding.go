@@ -57,8 +57,9 @@ func (e encoding) reader(r io.Reader) io.Reader {
 		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder().Reader(r)
 	case encodingLatin:
 		return charmap.Windows1252.NewDecoder().Reader(r)
+	default:
+		return r
 	}
-	return r
 }
 
 // findEncoding finds how a text is encoded from its beginning, and the length

@@ -21,10 +21,10 @@ type scanned struct {
 	Fault  string
 }
 
-func scanAll(t *testing.T, src io.Reader, columns int) []scanned {
+func scanAll(t *testing.T, src io.Reader) []scanned {
 	t.Helper()
 	s := newScanner(src, ',')
-	s.columns = columns
+	s.columns = 2
 	var all []scanned
 	for {
 		r, more, err := s.next()
@@ -87,7 +87,7 @@ func TestRowsAreCutAsTheyAreWritten(t *testing.T) {
 		{"a last row beyond the bound", "a,b\n" + strings.Repeat(long, 40), []scanned{good(1, "a", "b"), bad(2, faultRow)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, scanAll(t, strings.NewReader(c.text), 2)); diff != "" {
+			if diff := cmp.Diff(c.want, scanAll(t, strings.NewReader(c.text))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -101,7 +101,7 @@ func TestAnUnclosedQuoteCostsOnlyItsOwnRow(t *testing.T) {
 	for i := range rows {
 		fmt.Fprintf(&text, "%d,value of the row\n", i+1)
 	}
-	got := scanAll(t, strings.NewReader(text.String()), 2)
+	got := scanAll(t, strings.NewReader(text.String()))
 	if len(got) != rows+1 || got[0].Fault != faultUnclosed {
 		t.Fatalf("%d rows, the first %+v", len(got), got[0])
 	}
@@ -114,11 +114,11 @@ func TestAnUnclosedQuoteCostsOnlyItsOwnRow(t *testing.T) {
 
 func TestTheSizeOfReadsMakesNoDifference(t *testing.T) {
 	text := "a,\"b\r\nb\"\r\n\r\n\"c\",d \"x\"\r\ne,f\r\ng,\"open\r\nh,i\r\nj,\"k\"\"k\"\r\n"
-	want := scanAll(t, strings.NewReader(text), 2)
-	if diff := cmp.Diff(want, scanAll(t, iotest.OneByteReader(strings.NewReader(text)), 2)); diff != "" {
+	want := scanAll(t, strings.NewReader(text))
+	if diff := cmp.Diff(want, scanAll(t, iotest.OneByteReader(strings.NewReader(text)))); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(want, scanAll(t, iotest.DataErrReader(strings.NewReader(text)), 2)); diff != "" {
+	if diff := cmp.Diff(want, scanAll(t, iotest.DataErrReader(strings.NewReader(text)))); diff != "" {
 		t.Error(diff)
 	}
 }

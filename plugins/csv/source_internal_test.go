@@ -22,49 +22,49 @@ import (
 )
 
 // opened opens a connection over the SDK. Settings are given as pairs.
-func opened(t testing.TB, path string, more ...string) sdk.Source {
-	t.Helper()
+func opened(tb testing.TB, path string, more ...string) sdk.Source {
+	tb.Helper()
 	set := map[string]string{"path": path, "id": "no"}
 	for i := 0; i < len(more); i += 2 {
 		set[more[i]] = more[i+1]
 	}
 	raw, err := json.Marshal(set)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	v, err := adapter().Opener.Open(t.Context(), sdk.Connection{Name: "acme/gym", Settings: raw})
+	v, err := adapter().Opener.Open(tb.Context(), sdk.Connection{Name: "acme/gym", Settings: raw})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := v.(*connection).Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return v.(sdk.Source)
 }
 
-func written(t testing.TB, name, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	write(t, path, text)
+func written(tb testing.TB, name, text string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), name)
+	write(tb, path, text)
 	return path
 }
 
-func write(t testing.TB, path, text string) {
-	t.Helper()
+func write(tb testing.TB, path, text string) {
+	tb.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // touch gives a file a time of change of its own, whatever the resolution of
 // the file system's clock.
-func touch(t testing.TB, path string, minutes int) {
-	t.Helper()
+func touch(tb testing.TB, path string, minutes int) {
+	tb.Helper()
 	at := time.Date(2026, 1, 2, 3, minutes, 0, 0, time.UTC)
 	if err := os.Chtimes(path, at, at); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -94,13 +94,13 @@ func unpack(p *sdk.Page) []read {
 }
 
 // walk reads pages until one is done.
-func walk(t testing.TB, src sdk.Source, after sdk.Cursor, limit int) ([]read, sdk.Cursor) {
-	t.Helper()
+func walk(tb testing.TB, src sdk.Source, after sdk.Cursor, limit int) ([]read, sdk.Cursor) {
+	tb.Helper()
 	var all []read
 	for {
-		p, err := src.Read(t.Context(), sdk.ReadRequest{Kind: sdk.KindMember, After: after, Limit: limit})
+		p, err := src.Read(tb.Context(), sdk.ReadRequest{Kind: sdk.KindMember, After: after, Limit: limit})
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		all, after = append(all, unpack(p)...), p.Next
 		if p.Done {
@@ -228,15 +228,15 @@ func manyForms(t *testing.T, text string) map[string]string {
 	return paths
 }
 
-func zipped(t testing.TB, text string) string {
-	t.Helper()
+func zipped(tb testing.TB, text string) string {
+	tb.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.String()
 }

@@ -128,6 +128,7 @@ func (g *generator) line(i int, f flaw) string {
 		m.first, m.last, m.status = "TEST", "TEST", "test"
 	case quotedBreak:
 		m.street = "c/o Front Desk\r\n" + m.street
+	default: // the line is flawed, not the member
 	}
 	values := m.values()
 	for j, v := range values {
@@ -147,6 +148,7 @@ func (g *generator) line(i int, f flaw) string {
 		line = strings.Join(values, ",") + "\r\n"
 	case emptyLineBefore:
 		line = "\r\n" + line
+	default: // the member is flawed, not the line
 	}
 	return line
 }
