@@ -103,6 +103,13 @@ func (p *parts) connect(ctx context.Context, ref string, need sdk.Ability) (*ada
 	if !ok {
 		return nil, &roster.Fault{Code: "config.reference", Message: "there is no connection " + ref, Hint: "run `rosterd validate`"}
 	}
+	info, err := p.host.Describe(ctx, c.Adapter)
+	if err != nil {
+		return nil, connectionFault(ref, err)
+	}
+	if c.Settings, err = p.cfg.Settings(ref, info.Settings); err != nil {
+		return nil, err
+	}
 	conn, err := p.host.Open(ctx, c)
 	if err != nil {
 		return nil, connectionFault(ref, err)

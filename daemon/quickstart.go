@@ -110,7 +110,7 @@ accounts:
       gym:
         adapter: csv
         clubs: {downtown: "1", airport: "2"}
-        settings: {path: "{{.Dir}}/members.csv", id: member_no, club: club_no}
+        settings: {path: members.csv, id: member_no, club: club_no}
       intandem:
         adapter: intandem
         settings:

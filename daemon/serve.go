@@ -72,7 +72,10 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer func() {
+		err = errors.Join(err, p.close())
+		log.Info("rosterd has stopped")
+	}()
 	if err := p.dropOrphans(ctx); err != nil {
 		return err
 	}
@@ -116,7 +119,6 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}
-	log.Info("rosterd has stopped")
 	return err
 }
 

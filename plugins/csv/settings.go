@@ -19,8 +19,8 @@ const schema = `{
   "required": ["path", "id"],
   "properties": {
     "path": {
-      "type": "string", "minLength": 1,
-      "description": "The file to read; or a folder, of which every .csv, .tsv and .txt file is read (also with .gz behind); or a pattern such as /srv/acme/members-*.csv. Several files are read in the order of their names. Best absolute: a relative path counts from the folder in which the adapter runs, the one of the configuration file."
+      "type": "string", "minLength": 1, "format": "path",
+      "description": "The file to read; or a folder, of which every .csv, .tsv and .txt file is read (also with .gz behind); or a pattern such as /srv/acme/members-*.csv. Several files are read in the order of their names. A relative path counts from the configuration file in which it stands."
     },
     "id": {
       "type": "string", "minLength": 1,
