@@ -40,17 +40,18 @@ func (p *Pool) Load(ctx context.Context, script Script, c Context, target roster
 		return nil, err
 	}
 	m := &Mapping{
-		pool: p, closed: make(chan struct{}), slots: make(chan *process, p.opts.Workers),
+		pool: p, closed: make(chan struct{}),
+		idle: make(chan *process, p.opts.Workers), spare: make(chan struct{}, p.opts.Workers),
 		request: loadRequest{Name: script.Name, Source: script.Source, Context: c, Target: target, MemoryLimit: p.opts.MemoryLimit},
 	}
 	for range p.opts.Workers - 1 {
-		m.slots <- nil
+		m.spare <- struct{}{}
 	}
 	if err := p.adopt(m); err != nil {
 		return nil, err
 	}
 	first, err := m.startWorker(ctx)
-	m.slots <- first
+	m.giveBack(first)
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
@@ -94,8 +95,10 @@ func (p *Pool) Close() error {
 type Mapping struct {
 	pool    *Pool
 	request loadRequest
-	// slots holds the idle workers; nil is one that is not started.
-	slots  chan *process
+	// idle holds the workers that wait for a page, spare one token for each
+	// worker that may be started. Both together have room for all of them.
+	idle   chan *process
+	spare  chan struct{}
 	once   sync.Once
 	closed chan struct{}
 	err    error
@@ -113,17 +116,34 @@ type Mapping struct {
 // [ScriptError] when the script was stopped too often to go on, and when no
 // worker can be started.
 func (m *Mapping) Map(ctx context.Context, page *sdk.Page) (*roster.Mapped, error) {
+	worker, err := m.borrow(ctx)
+	if err != nil {
+		return nil, err
+	}
+	call := &pageCall{mapping: m, page: page, worker: worker, crashes: map[int]int{}}
+	mapped, err := call.run(ctx)
+	m.giveBack(call.worker)
+	return mapped, err
+}
+
+// borrow returns an idle worker, or nil for the leave to start one. A worker
+// that runs is preferred, so that a job with one page at a time needs only one.
+func (m *Mapping) borrow(ctx context.Context) (*process, error) {
 	select {
 	case <-m.closed:
 		return nil, ErrClosed
 	default:
 	}
 	select {
-	case worker := <-m.slots:
-		call := &pageCall{mapping: m, page: page, worker: worker, crashes: map[int]int{}}
-		mapped, err := call.run(ctx)
-		m.slots <- call.worker
-		return mapped, err
+	case worker := <-m.idle:
+		return worker, nil
+	default:
+	}
+	select {
+	case worker := <-m.idle:
+		return worker, nil
+	case <-m.spare:
+		return nil, nil //nolint:nilnil // No worker and no error is the leave to start one.
 	case <-m.closed:
 		return nil, ErrClosed
 	case <-ctx.Done():
@@ -131,14 +151,24 @@ func (m *Mapping) Map(ctx context.Context, page *sdk.Page) (*roster.Mapped, erro
 	}
 }
 
+func (m *Mapping) giveBack(worker *process) {
+	if worker == nil {
+		m.spare <- struct{}{}
+		return
+	}
+	m.idle <- worker
+}
+
 // Close kills the mapping's workers and waits for them and for calls in
 // progress, which fail with [ErrClosed].
 func (m *Mapping) Close() error {
 	m.once.Do(func() {
 		close(m.closed)
-		for range cap(m.slots) {
-			if worker := <-m.slots; worker != nil {
+		for range cap(m.idle) {
+			select {
+			case worker := <-m.idle:
 				m.err = errors.Join(m.err, worker.end())
+			case <-m.spare:
 			}
 		}
 		m.pool.mu.Lock()

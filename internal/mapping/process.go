@@ -187,7 +187,7 @@ func (p *process) kill() {
 func (p *process) diagnose() ending {
 	p.kill()
 	_ = p.cmd.Wait() // The state below says more than the error.
-	if p.stderr.contains("out of memory", "cannot allocate memory", "stack exceeds", "failed to create new OS thread") {
+	if p.stderr.contains("out of memory", "cannot allocate memory", "stack exceeds", "failed to create new OS thread", "failed to allocate") {
 		return endMemory
 	}
 	return endCrash

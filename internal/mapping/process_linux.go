@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -79,11 +78,17 @@ func isolate(cmd *exec.Cmd) {
 // killGroup ends a worker and whatever it started.
 func killGroup(pid int) error { return unix.Kill(-pid, unix.SIGKILL) }
 
+// arenaBytes is the step in which the Go runtime reserves address space.
+const arenaBytes = 64 << 20
+
 // limitProcess bounds the process at hand. It runs after the start because the
-// Go runtime reserves more address space than any useful limit. The process
-// opens no file after this, writes none and leaves no core with personal data.
+// Go runtime reserves more address space than any useful limit. The data limit
+// counts what the heap takes; the address space limit, one step of the runtime
+// further out, holds where a kernel does not count mapped memory as data. The
+// process opens no file after this, writes none and leaves no core with
+// personal data.
 func limitProcess(memory int64) error {
-	size, err := virtualSize()
+	space, data, err := processSize()
 	if err != nil {
 		return err
 	}
@@ -91,7 +96,8 @@ func limitProcess(memory int64) error {
 		resource int
 		value    uint64
 	}{
-		{unix.RLIMIT_AS, size + uint64(memory)},
+		{unix.RLIMIT_DATA, data + uint64(memory)},
+		{unix.RLIMIT_AS, space + uint64(memory) + arenaBytes},
 		{unix.RLIMIT_CORE, 0},
 		{unix.RLIMIT_FSIZE, 0},
 		{unix.RLIMIT_NOFILE, 0},
@@ -105,16 +111,27 @@ func limitProcess(memory int64) error {
 	return nil
 }
 
-// virtualSize returns the bytes of address space that the process has.
-func virtualSize() (uint64, error) {
-	status, err := os.ReadFile("/proc/self/statm")
+// processSize returns the bytes of address space and of data that the process
+// has.
+func processSize() (space, data uint64, err error) {
+	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return 0, fmt.Errorf("read the worker's size: %w", err)
+		return 0, 0, fmt.Errorf("read the worker's size: %w", err)
 	}
-	pages, _, _ := strings.Cut(string(bytes.TrimSpace(status)), " ")
-	n, err := strconv.ParseUint(pages, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("read the worker's size: %q is no number of pages", pages)
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		into := map[string]*uint64{"VmSize": &space, "VmData": &data}[name]
+		if into == nil {
+			continue
+		}
+		kilobytes, err := strconv.ParseUint(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 54)
+		if err != nil {
+			return 0, 0, fmt.Errorf("read the worker's %s: %w", name, err)
+		}
+		*into = kilobytes << 10
 	}
-	return n * uint64(os.Getpagesize()), nil
+	if space == 0 || data == 0 {
+		return 0, 0, errors.New("read the worker's size: /proc/self/status names none")
+	}
+	return space, data, nil
 }
