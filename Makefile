@@ -6,6 +6,8 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 ADAPTERS := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
 TOOLS    := $(CURDIR)/.tools
 GOLANGCI := $(TOOLS)/golangci-lint-2.15.0
+PROTOGEN := $(TOOLS)/protogen-1.36.12
+GENERATED := plugins/sdk/api.txt plugins/sdk/proto
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test check lint fmt generate fuzz bench chaos clean
@@ -26,7 +28,7 @@ test: ## run every test with the race detector
 
 check: lint generate ## lint, formats, generated files (installs its pinned tools)
 	$(GO) mod tidy -diff
-	@git diff --exit-code -- plugins/sdk/api.txt plugins/sdk/proto || (echo 'generated files differ: run make generate and commit'; exit 1)
+	@git diff --exit-code -- $(GENERATED) || (echo 'generated files differ: run make generate and commit'; exit 1)
 
 lint: $(GOLANGCI)
 	$(GOLANGCI) run ./...
@@ -39,8 +41,15 @@ $(GOLANGCI):
 fmt: $(GOLANGCI) ## format the code
 	$(GOLANGCI) fmt
 
-generate: ## write the generated files anew
+generate: $(PROTOGEN) ## write the generated files anew
+	command -v protoc >/dev/null || (apt-get update -qq && apt-get install -y -qq protobuf-compiler)
+	PATH=$(TOOLS):$$PATH $(GO) generate ./plugins/sdk/proto/...
 	$(GO) doc -all ./plugins/sdk > plugins/sdk/api.txt
+
+$(PROTOGEN):
+	GOBIN=$(TOOLS) $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+	GOBIN=$(TOOLS) $(GO) install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0
+	touch $@
 
 fuzz: ## fuzz every target for FUZZTIME (default 30s)
 	@for t in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
