@@ -15,6 +15,7 @@ import (
 )
 
 func TestConnectionsOfOneAdapterShareAProcess(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	a, b := open(t, h, connection("fake", "")), open(t, h, connection("fake", ""))
 	if one, two := valuesOf(a), valuesOf(b); one[0] != two[0] {
@@ -23,6 +24,7 @@ func TestConnectionsOfOneAdapterShareAProcess(t *testing.T) {
 }
 
 func TestAConnectionSaysWhatItCanDo(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	c := open(t, h, connection("fake", "checker only"))
 	if c.Has(sdk.AbilitySource) || !c.Has(sdk.AbilityChecker) {
@@ -39,6 +41,7 @@ func TestAConnectionSaysWhatItCanDo(t *testing.T) {
 }
 
 func TestAClosedConnectionIsClosedInItsProcess(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	file := filepath.Join(t.TempDir(), "closed")
 	conn := connection("fake", "")
@@ -56,6 +59,7 @@ func TestAClosedConnectionIsClosedInItsProcess(t *testing.T) {
 }
 
 func TestStoppingAnAdapterClosesItsConnections(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	file := filepath.Join(t.TempDir(), "closed")
 	conn := connection("fake", "")
@@ -70,6 +74,7 @@ func TestStoppingAnAdapterClosesItsConnections(t *testing.T) {
 }
 
 func TestErrorsOfAnAdapterKeepTheirClass(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	_, err := h.Open(t.Context(), connection("fake", "bad settings"))
 	wantClass(t, err, sdk.ClassFail)
@@ -84,6 +89,7 @@ func TestErrorsOfAnAdapterKeepTheirClass(t *testing.T) {
 }
 
 func TestAMissingAdapterIsNamedWithWhatIsThere(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake", "noise")
 	for _, name := range []string{"absent", "../fake", "run", ""} {
 		_, err := h.Open(t.Context(), connection(name, ""))
@@ -94,6 +100,7 @@ func TestAMissingAdapterIsNamedWithWhatIsThere(t *testing.T) {
 }
 
 func TestAProgramThatIsNotUsableSaysWhy(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "other-protocol", "outside", "early", "misnamed")
 	for name, want := range map[string]struct {
 		is   error
@@ -112,6 +119,7 @@ func TestAProgramThatIsNotUsableSaysWhy(t *testing.T) {
 }
 
 func TestAProgramThatIsNotReadyInTimeIsKilled(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, func(o *adapters.Options) { o.StartTimeout = 200 * time.Millisecond }, "silent")
 	_, err := h.Describe(t.Context(), "silent")
 	if !errors.Is(err, adapters.ErrStart) || !strings.Contains(err.Error(), "not ready in time") {
@@ -120,6 +128,7 @@ func TestAProgramThatIsNotReadyInTimeIsKilled(t *testing.T) {
 }
 
 func TestTheListHoldsGoodAndBadPrograms(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake", "other-protocol")
 	list, err := h.List(t.Context())
 	if err != nil || len(list) != 2 {
@@ -134,6 +143,7 @@ func TestTheListHoldsGoodAndBadPrograms(t *testing.T) {
 }
 
 func TestWhatAnAdapterPrintsGoesToTheLog(t *testing.T) {
+	t.Parallel()
 	var log logged
 	h := newHost(t, func(o *adapters.Options) { o.Logger = log.logger() }, "noise")
 	valuesOf(open(t, h, connection("noise", "log")))
@@ -164,6 +174,7 @@ func TestTheHostsEnvironmentStaysWithTheHost(t *testing.T) {
 }
 
 func TestARuntimeDirectoryWithoutRoomForSocketsIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(shortDir(t), strings.Repeat("d", adapters.MaxRuntimeDir))
 	_, err := adapters.NewHost(adapters.Options{Dir: t.TempDir(), RuntimeDir: dir})
 	if err == nil || !strings.Contains(err.Error(), "choose a shorter one") {
@@ -172,6 +183,7 @@ func TestARuntimeDirectoryWithoutRoomForSocketsIsRefused(t *testing.T) {
 }
 
 func TestALongestRuntimeDirectoryWorks(t *testing.T) {
+	t.Parallel()
 	base := shortDir(t)
 	dir := filepath.Join(base, strings.Repeat("d", adapters.MaxRuntimeDir-len(base)-1))
 	h := newHost(t, func(o *adapters.Options) { o.RuntimeDir = dir }, "fake")
@@ -181,6 +193,7 @@ func TestALongestRuntimeDirectoryWorks(t *testing.T) {
 }
 
 func TestTheRuntimeDirectoryIsPrivateAndWiped(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	left, kept := filepath.Join(dir, "plugin-dir123"), filepath.Join(dir, "admin.sock")
 	for _, d := range []string{left, kept} {

@@ -17,6 +17,7 @@ import (
 )
 
 func TestAnAdapterDiesWithItsHost(t *testing.T) {
+	t.Parallel()
 	host := exec.Command(os.Args[0])
 	host.Env = append(os.Environ(), hostEnv+"="+programs(t, "fake"))
 	host.Stderr = os.Stderr
@@ -43,6 +44,7 @@ func TestAnAdapterDiesWithItsHost(t *testing.T) {
 }
 
 func TestGrandchildrenAreKilledWithTheirAdapter(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	pids := valuesOf(open(t, h, connection("fake", "pids")))
 	if err := h.Close(); err != nil {
@@ -54,8 +56,10 @@ func TestGrandchildrenAreKilledWithTheirAdapter(t *testing.T) {
 }
 
 func TestCloseIsBoundedWhateverTheAdapterDoes(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"deaf", "stopped"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, func(o *adapters.Options) { o.StopTimeout = 300 * time.Millisecond }, name)
 			pid := valuesOf(open(t, h, connection(name, "")))[0]
 			if name == "stopped" {
@@ -78,6 +82,7 @@ func TestCloseIsBoundedWhateverTheAdapterDoes(t *testing.T) {
 }
 
 func TestAConnectionSurvivesTheDeathOfItsProcess(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	conn := connection("fake", "")
 	conn.Settings = roster.NewSecret(`{"mode":"crash once","file":"` + filepath.Join(t.TempDir(), "once") + `"}`)
@@ -93,6 +98,7 @@ func TestAConnectionSurvivesTheDeathOfItsProcess(t *testing.T) {
 }
 
 func TestAnAnnouncementThatDiedUnderWayIsUnknown(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	c := open(t, h, connection("fake", "crash"))
 	res, err := c.StartImport(t.Context(), sdk.StartImportRequest{})
@@ -102,6 +108,7 @@ func TestAnAnnouncementThatDiedUnderWayIsUnknown(t *testing.T) {
 }
 
 func TestAnAnnouncementThatWasNeverSentIsRefused(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	c := open(t, h, connection("fake", ""))
 	if err := h.Close(); err != nil {
@@ -114,6 +121,7 @@ func TestAnAnnouncementThatWasNeverSentIsRefused(t *testing.T) {
 }
 
 func TestAnAdapterThatEndsAgainAndAgainIsGivenPauses(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, func(o *adapters.Options) { o.Pause = time.Hour }, "fake")
 	c := open(t, h, connection("fake", "crash"))
 	for range 2 {
@@ -127,6 +135,7 @@ func TestAnAdapterThatEndsAgainAndAgainIsGivenPauses(t *testing.T) {
 }
 
 func TestAPanicStopsOnlyItsCall(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	good, bad := open(t, h, connection("fake", "")), open(t, h, connection("fake", "panic"))
 	before := valuesOf(good)
@@ -141,6 +150,7 @@ func TestAPanicStopsOnlyItsCall(t *testing.T) {
 }
 
 func TestASlowCallEndsAtItsDeadlineAndTheProcessLives(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, func(o *adapters.Options) { o.CallTimeout = 100 * time.Millisecond }, "fake")
 	c := open(t, h, connection("fake", "hang"))
 	_, err := c.Read(t.Context(), members)
@@ -151,8 +161,9 @@ func TestASlowCallEndsAtItsDeadlineAndTheProcessLives(t *testing.T) {
 }
 
 func TestAnAdapterThatDoesNotAnswerIsReplaced(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, func(o *adapters.Options) {
-		o.CallTimeout, o.PingTimeout = 100*time.Millisecond, 100*time.Millisecond
+		o.CallTimeout, o.PingTimeout = 500*time.Millisecond, 500*time.Millisecond
 	}, "fake")
 	good, bad := open(t, h, connection("fake", "")), open(t, h, connection("fake", "stopped"))
 	pid := valuesOf(good)[0]
@@ -167,6 +178,7 @@ func TestAnAdapterThatDoesNotAnswerIsReplaced(t *testing.T) {
 }
 
 func TestACallerThatGivesUpDoesNotHarmTheProcess(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	good, slow := open(t, h, connection("fake", "")), open(t, h, connection("fake", "hang"))
 	pid := valuesOf(good)[0]
@@ -181,6 +193,7 @@ func TestACallerThatGivesUpDoesNotHarmTheProcess(t *testing.T) {
 }
 
 func TestClosingAConnectionCancelsItsCalls(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, nil, "fake")
 	c := open(t, h, connection("fake", "hang"))
 	ended := make(chan error, 1)
