@@ -1,0 +1,292 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScripts plays what a person types. Beside the commands of testscript the
+// scripts have:
+//
+//	exits CODE COMMAND...         run it and want this exit code
+//	start NAME COMMAND...         run it beside the script; it writes to NAME.log
+//	stop NAME [SIGNAL [CODE]]     signal it (TERM) and want this exit code (0)
+//	await PATTERN FILE            wait until the file matches
+//	until PATTERN COMMAND...      run it again and again until its output matches
+//	get STATUS URL                ask, want this status, print status, headers and body
+//	put URL TEXT                  send a text
+//	jsonlines                     want the last output to be a JSON object a line
+//	rows FROM TO                  print lines of members with these numbers
+//	quiet                         want no process of this script's folder to run
+//
+// $PUBLIC and $INTANDEM are addresses that nobody else uses, $BIN is the folder
+// of the programs. $NAME is replaced in every .yaml file; a script without
+// rosterd.yaml gets the one in testdata.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	work, err := os.MkdirTemp("", "rd") // short, since sockets lie below it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(work) })
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", WorkdirRoot: work, Setup: setUp, RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "start": start, "stop": stop, "await": await, "until": until,
+			"get": get, "put": put, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
+		},
+	})
+}
+
+// setUp gives a script its addresses and its configuration.
+func setUp(env *testscript.Env) error {
+	env.Setenv("PATH", binaries+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	env.Setenv("BIN", binaries)
+	env.Setenv("PUBLIC", freeAddress())
+	env.Setenv("INTANDEM", freeAddress())
+	env.Setenv("SECRET", "a-secret-of-the-export-address")
+	env.Setenv("ROSTERD_CONFIG", filepath.Join(env.WorkDir, "rosterd.yaml"))
+	started := &background{running: map[string]*exec.Cmd{}}
+	env.Values[backgroundKey{}] = started
+	env.Defer(started.end)
+	if err := defaults(env.WorkDir); err != nil {
+		return err
+	}
+	return filepath.WalkDir(env.WorkDir, func(path string, _ os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".yaml" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(path, []byte(os.Expand(string(text), env.Getenv)), 0o600)
+	})
+}
+
+// defaults puts the files into a script's folder that it does not bring.
+func defaults(dir string) error {
+	for _, name := range []string{"rosterd.yaml", "members.csv", "members.lua", "token", "secret"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("testdata", "site", name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if got := code(ts.Exec(args[1], args[2:]...)); got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// code is how a process ended; -1 when it was not started or was killed.
+func code(err error) int {
+	if err == nil {
+		return 0
+	}
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		return e.ExitCode()
+	}
+	return -1
+}
+
+// background are the processes that a script has started.
+type background struct {
+	mu      sync.Mutex
+	running map[string]*exec.Cmd
+}
+
+type backgroundKey struct{}
+
+func backgroundOf(ts *testscript.TestScript) *background {
+	b, _ := ts.Value(backgroundKey{}).(*background)
+	return b
+}
+
+func (b *background) take(name string) *exec.Cmd {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	cmd := b.running[name]
+	delete(b.running, name)
+	return cmd
+}
+
+// end stops what a script has left running.
+func (b *background) end() {
+	for _, name := range slices.Sorted(maps.Keys(b.running)) {
+		cmd := b.take(name)
+		cmd.Process.Kill() //nolint:errcheck // it may have ended
+		cmd.Wait()         //nolint:errcheck // it was killed
+	}
+}
+
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: start NAME COMMAND...")
+	}
+	log, err := os.OpenFile(ts.MkAbs(args[0]+".log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	defer log.Close()
+	path := filepath.Join(binaries, args[1])
+	cmd := exec.Command(path, args[2:]...) //nolint:noctx // it is stopped by name or at the end
+	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), log, log
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "ROSTERD_CONFIG", "CREDENTIALS_DIRECTORY"} {
+		if value := ts.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	ts.Check(cmd.Start())
+	b := backgroundOf(ts)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running[args[0]] = cmd
+}
+
+func stop(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 3 {
+		ts.Fatalf("usage: stop NAME [SIGNAL [CODE]]")
+	}
+	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
+	args = append(args, []string{"TERM", "0"}[len(args)-1:]...)
+	want, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	cmd := backgroundOf(ts).take(args[0])
+	if cmd == nil {
+		ts.Fatalf("%s does not run", args[0])
+	}
+	ts.Check(cmd.Process.Signal(signals[args[1]]))
+	if got := code(cmd.Wait()); got != want {
+		ts.Fatalf("%s ended with %d, want %d; its log:\n%s", args[0], got, want, ts.ReadFile(args[0]+".log"))
+	}
+}
+
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await PATTERN FILE")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	var text []byte
+	matches := func() bool {
+		text, _ = os.ReadFile(ts.MkAbs(args[1]))
+		return pattern.Match(text)
+	}
+	if !poll(matches) {
+		ts.Fatalf("%s does not match %q:\n%s", args[1], args[0], text)
+	}
+}
+
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND...")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	matches := func() bool {
+		_ = ts.Exec(args[1], args[2:]...) // only what it prints counts
+		return pattern.MatchString(ts.ReadFile("stdout"))
+	}
+	if !poll(matches) {
+		ts.Fatalf("the output of %v does not match %q", args[1:], args[0])
+	}
+}
+
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: get STATUS URL")
+	}
+	ask(ts, args[0], http.MethodGet, args[1], "")
+}
+
+func put(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: put URL TEXT")
+	}
+	ask(ts, "204", http.MethodPut, args[0], args[1])
+}
+
+// ask prints an answer without its date, so that two can be compared.
+func ask(ts *testscript.TestScript, status, method, url, body string) {
+	req, err := http.NewRequest(method, url, strings.NewReader(body)) //nolint:noctx // the client has a time-out
+	ts.Check(err)
+	resp, err := (&http.Client{Timeout: patience}).Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	resp.Header.Del("Date")
+	out := ts.Stdout()
+	fmt.Fprintln(out, resp.Status)
+	ts.Check(resp.Header.Write(out))
+	fmt.Fprintf(out, "\n%s", answer)
+	if got := strconv.Itoa(resp.StatusCode); got != status {
+		ts.Fatalf("status %s, want %s: %s", got, status, answer)
+	}
+}
+
+func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: jsonlines")
+	}
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+	for _, line := range lines {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(line), &object); err != nil {
+			ts.Fatalf("not a JSON object: %v: %s", err, line)
+		}
+	}
+}
+
+func rows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: rows FROM TO")
+	}
+	from, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	to, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var out bytes.Buffer
+	for i := from; i <= to; i++ {
+		fmt.Fprintf(&out, "M%d,Given%d,Family%d,m%d@example.com,active\n", i, i, i, i)
+	}
+	_, err = out.WriteTo(ts.Stdout())
+	ts.Check(err)
+}
+
+func quiet(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: quiet")
+	}
+	var left []string
+	if !poll(func() bool { left = processesIn(ts.MkAbs(".")); return len(left) == 0 }) {
+		ts.Fatalf("left running: %q", left)
+	}
+}
