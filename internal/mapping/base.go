@@ -39,6 +39,7 @@ func (e *engine) toText(l *lua.LState, v lua.LValue) lua.LValue {
 	switch v.Type() {
 	case lua.LTString, lua.LTNumber, lua.LTBool, lua.LTNil:
 		return l.ToStringMeta(v)
+	default:
 	}
 	if fn := l.GetMetaField(v, "__tostring"); fn.Type() == lua.LTFunction {
 		return l.ToStringMeta(v)

@@ -31,8 +31,11 @@ func (e *engine) describe(err error) (string, int) {
 	if _, literal := e.literals[text]; literal {
 		return text, line
 	}
-	for _, known := range engineMessages() {
-		if match := regexp.MustCompile(known.pattern).FindStringSubmatch(text); match != nil {
+	if e.messages == nil {
+		e.messages = engineMessages()
+	}
+	for _, known := range e.messages {
+		if match := known.pattern.FindStringSubmatch(text); match != nil {
 			return e.rewrite(known.text, match), line
 		}
 	}
@@ -41,10 +44,13 @@ func (e *engine) describe(err error) (string, int) {
 
 // engineMessage is the form of a message of the engine. In text, $n is what
 // group n matched, and 'n is the same where it stands in the script.
-type engineMessage struct{ pattern, text string }
+type engineMessage struct {
+	pattern *regexp.Regexp
+	text    string
+}
 
 func engineMessages() []engineMessage {
-	return []engineMessage{
+	forms := []struct{ pattern, text string }{
 		{`^attempt to index a non-table object\((\w+)\) with key '((?s:.*))'$`, "attempt to index a $1 value (field '2)"},
 		{`^attempt to call a non-function object$`, "attempt to call something that is not a function"},
 		{`^attempt to compare (\w+) with (\w+)$`, "attempt to compare $1 with $2"},
@@ -62,6 +68,11 @@ func engineMessages() []engineMessage {
 			`the library is read-only|the text would be longer than 1 MiB)`, "$1"},
 		{`context (deadline exceeded|canceled)`, "the script took too long"},
 	}
+	messages := make([]engineMessage, 0, len(forms))
+	for _, form := range forms {
+		messages = append(messages, engineMessage{regexp.MustCompile(form.pattern), form.text})
+	}
+	return messages
 }
 
 // rewrite fills in a message.

@@ -24,12 +24,11 @@ const (
 
 // engine is one Lua state with one loaded script. It serves one goroutine.
 type engine struct {
-	lua      *lua.LState
-	script   string
-	mapFn    lua.LValue
-	context  Context
-	target   roster.MapTarget
-	required map[string]struct{}
+	lua     *lua.LState
+	script  string
+	mapFn   lua.LValue
+	context Context
+	target  roster.MapTarget
 	// literals are the texts that stand in the script itself: an error may show
 	// them, because they are not from a record.
 	literals map[string]struct{}
@@ -49,6 +48,8 @@ type engine struct {
 
 	phones  phoneBook
 	layouts map[string]string
+	// messages are the forms of the engine's messages, made on first use.
+	messages []engineMessage
 
 	result result
 }

@@ -63,8 +63,7 @@ func TestHalvingFindsTheRecordWithoutSharedMemory(t *testing.T) {
 // The hot path allocates for the values that the script handles and for
 // nothing else: a change that adds a map or a copy for each record shows here.
 func TestARecordCostsFewAllocations(t *testing.T) {
-	e, page := benchEngine(t)
-	defer e.close()
+	e, page := benchEngine(t), BenchPage(t, 500, 1)
 	run := func() { e.mapPage(page, rowSet{to: page.Rows}, func(int) {}) }
 	run()
 	perRecord := testing.AllocsPerRun(5, run) / float64(page.Rows)

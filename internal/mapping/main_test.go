@@ -34,12 +34,12 @@ func TestMain(m *testing.M) {
 // deadline is short, so that hostile scripts cost little time.
 const deadline = 200 * time.Millisecond
 
-func newPool(t testing.TB, workers int) *mapping.Pool {
-	t.Helper()
+func newPool(tb testing.TB, workers int) *mapping.Pool {
+	tb.Helper()
 	pool := mapping.NewPool(options(workers))
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := pool.Close(); err != nil {
-			t.Errorf("close the pool: %v", err)
+			tb.Errorf("close the pool: %v", err)
 		}
 	})
 	return pool
@@ -64,19 +64,19 @@ func account() mapping.Context {
 	}
 }
 
-func load(t testing.TB, pool *mapping.Pool, source string) *mapping.Mapping {
-	t.Helper()
+func load(tb testing.TB, pool *mapping.Pool, source string) *mapping.Mapping {
+	tb.Helper()
 	script := mapping.Script{Name: "scripts/test.lua", Source: []byte(source)}
-	m, err := pool.Load(t.Context(), script, account(), roster.ImportTarget(sdk.KindMember))
+	m, err := pool.Load(tb.Context(), script, account(), roster.ImportTarget(sdk.KindMember))
 	if err != nil {
-		t.Fatalf("load: %v", err)
+		tb.Fatalf("load: %v", err)
 	}
 	return m
 }
 
 // people is a page of n records with the columns name and kind of trouble.
-func people(t testing.TB, n int, trouble map[int]string) *sdk.Page {
-	t.Helper()
+func people(tb testing.TB, n int, trouble map[int]string) *sdk.Page {
+	tb.Helper()
 	b := sdk.NewPageBuilder(sdk.KindMember, []string{"name", "trouble"})
 	for i := range n {
 		b.Add(fmt.Sprintf("m-%d", i), "1", fmt.Sprintf("line %d", i+2))
@@ -89,16 +89,16 @@ func people(t testing.TB, n int, trouble map[int]string) *sdk.Page {
 	}
 	page, err := b.Page(nil, true)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return page
 }
 
-func mapOne(t testing.TB, m *mapping.Mapping, page *sdk.Page) *roster.Mapped {
-	t.Helper()
-	mapped, err := m.Map(t.Context(), page)
+func mapOne(tb testing.TB, m *mapping.Mapping, page *sdk.Page) *roster.Mapped {
+	tb.Helper()
+	mapped, err := m.Map(tb.Context(), page)
 	if err != nil {
-		t.Fatalf("map: %v", err)
+		tb.Fatalf("map: %v", err)
 	}
 	return mapped
 }

@@ -157,8 +157,17 @@ const maxLayouts = 64
 // but for the T between date and time; digits have no place in a layout.
 func goLayout(declared string) (string, bool) {
 	words := []struct{ word, layout string }{
-		{"YYYY", "2006"}, {"YY", "06"}, {"MMMM", "January"}, {"MMM", "Jan"}, {"MM", "01"}, {"M", "1"},
-		{"DD", "02"}, {"D", "2"}, {"HH", "15"}, {"mm", "04"}, {"ss", "05"},
+		{"YYYY", "2006"},
+		{"YY", "06"},
+		{"MMMM", "January"},
+		{"MMM", "Jan"},
+		{"MM", "01"},
+		{"M", "1"},
+		{"DD", "02"},
+		{"D", "2"},
+		{"HH", "15"},
+		{"mm", "04"},
+		{"ss", "05"},
 	}
 	var b strings.Builder
 scan:

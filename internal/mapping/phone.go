@@ -94,35 +94,36 @@ func (p *phoneBook) isValid(digits [nanpDigits]byte) bool {
 // for everything whose reading needs the library: another country, letters, an
 // extension, another length. An area code begins with 2 to 9, so ten digits
 // hold neither the country code nor a prefix to dial abroad.
-func nanpNumber(s, region string) ([nanpDigits]byte, bool) {
-	var digits [nanpDigits + 1]byte
-	if len(s) > maxPlainPhone {
-		return [nanpDigits]byte{}, false
+func nanpNumber(s, region string) (number [nanpDigits]byte, ok bool) {
+	plus := strings.HasPrefix(s, "+")
+	digits, n := plainDigits(strings.TrimPrefix(s, "+"))
+	switch {
+	case n == nanpDigits+1 && digits[0] == '1' && (plus || isNANP(region)):
+		number = [nanpDigits]byte(digits[1:])
+	case n == nanpDigits && !plus && isNANP(region):
+		number = [nanpDigits]byte(digits[:])
 	}
-	n, plus := 0, false
+	return number, number[0] >= '2' && !looksAtLine(string(number[:3]))
+}
+
+// plainDigits returns the digits of a text of digits and usual signs, and their
+// number; that is zero for another text and for more digits than there can be.
+func plainDigits(s string) (digits [nanpDigits + 1]byte, n int) {
+	if len(s) > maxPlainPhone {
+		return digits, 0
+	}
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9':
-			if n == len(digits) {
-				return [nanpDigits]byte{}, false
+		switch c := s[i]; c {
+		case ' ', '-', '.', '(', ')':
+		default:
+			if c < '0' || c > '9' || n == len(digits) {
+				return digits, 0
 			}
 			digits[n] = c
 			n++
-		case c == '+' && i == 0:
-			plus = true
-		case c != ' ' && c != '-' && c != '.' && c != '(' && c != ')':
-			return [nanpDigits]byte{}, false
 		}
 	}
-	number := digits[:nanpDigits]
-	switch {
-	case n == nanpDigits+1 && digits[0] == '1' && (plus || isNANP(region)):
-		number = digits[1:]
-	case n == nanpDigits && !plus && isNANP(region):
-	default:
-		return [nanpDigits]byte{}, false
-	}
-	return [nanpDigits]byte(number), number[0] >= '2' && !looksAtLine(string(number[:3]))
+	return digits, n
 }
 
 // looksAtLine names the area codes (Barbados, Jamaica) whose exchanges are

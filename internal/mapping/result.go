@@ -56,7 +56,7 @@ func (r *result) reset() {
 
 // take makes the mapped record from the table that a script returned.
 func (r *result) take(e *engine, table *lua.LTable, m *roster.MappedRecord) {
-	if !r.collect(e, table, m) {
+	if !r.collect(table, m) {
 		return
 	}
 	m.Key = m.ID
@@ -81,7 +81,7 @@ func (r *result) take(e *engine, table *lua.LTable, m *roster.MappedRecord) {
 
 // collect gathers the table's fields sorted by name, so that the same record
 // has the same bytes always.
-func (r *result) collect(e *engine, table *lua.LTable, m *roster.MappedRecord) bool {
+func (r *result) collect(table *lua.LTable, m *roster.MappedRecord) bool {
 	r.record = r.record[:0]
 	fault := ""
 	table.ForEach(func(k, v lua.LValue) {
@@ -121,7 +121,7 @@ func (r *result) encode(e *engine, m *roster.MappedRecord) {
 	start := len(r.out)
 	b := append(r.out, '{')
 	var set roster.FieldSet
-	var key lua.LValue = lua.LNil
+	key := lua.LNil
 	for _, f := range r.record {
 		if f.name == r.keyField {
 			key = f.value
