@@ -119,7 +119,7 @@ func (h *Host) clientConfig(name, path string, proc **process) *plugin.ClientCon
 		Logger:           hclog.NewNullLogger(),
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
 			cmd := exec.Command(path) //nolint:noctx // The process outlives every call; stop ends it.
-			cmd.Env = append(environment(), spec.Env...)
+			cmd.Env, cmd.Dir = append(environment(), spec.Env...), h.opt.WorkDir
 			*proc = &process{
 				name: name, cmd: cmd, dir: dir, starter: h.starter, logger: logger, lines: lines,
 				quit: h.ctx.Done(), limit: h.opt.StopTimeout, exited: make(chan struct{}),

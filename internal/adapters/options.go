@@ -14,6 +14,9 @@ type Options struct {
 	// it is missing. Its absolute path has at most [MaxRuntimeDir] bytes. No
 	// other host uses it at the same time.
 	RuntimeDir string
+	// WorkDir is the folder that adapters run in, so that relative paths in
+	// their settings count from it; the caller's own by default.
+	WorkDir string
 	// Logger receives what happens to adapters and what they log themselves.
 	Logger *slog.Logger
 	// Now is the clock, time.Now by default.

@@ -34,10 +34,15 @@ func FromAdapter(err error) bool {
 // maxText bounds the text of an error that crosses.
 const maxText = 4 << 10
 
-// toStatus turns an adapter's error into what crosses.
-func toStatus(err error) error {
+// toStatus turns an adapter's error into what crosses. That the call itself
+// was ended is told as such: its deadline passes at both ends, and whichever is
+// first, the caller sees the same.
+func toStatus(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
+	}
+	if over := ctx.Err(); over != nil && errors.Is(err, over) {
+		return status.FromContextError(over).Err()
 	}
 	e := sdk.AsError(err)
 	st := status.New(codes.Unknown, clean(e.Error(), maxText))

@@ -43,13 +43,13 @@ func (s *Server) Describe(context.Context, *adapterv1.DescribeRequest) (*adapter
 
 // Open opens one connection.
 func (s *Server) Open(ctx context.Context, r *adapterv1.OpenRequest) (_ *adapterv1.OpenResponse, err error) {
-	defer s.recovered(&err)
+	defer s.recovered(ctx, &err)
 	v, err := s.adapter.Opener.Open(ctx, sdk.Connection{
 		Name: r.GetName(), ClientID: r.GetClientId(), Clubs: r.GetClubs(), Settings: r.GetSettings(),
 		Logger: s.logger.With("connection", r.GetName()),
 	})
 	if err != nil {
-		return nil, toStatus(err)
+		return nil, toStatus(ctx, err)
 	}
 	o := &opened{value: v, abilities: sdk.AbilitiesOf(v), stop: make(chan struct{})}
 	s.mu.Lock()
@@ -68,7 +68,7 @@ func (s *Server) Close(ctx context.Context, r *adapterv1.CloseRequest) (*adapter
 	s.mu.Unlock()
 	if ok {
 		if err := s.shut(ctx, o); err != nil {
-			return nil, toStatus(err)
+			return nil, toStatus(ctx, err)
 		}
 	}
 	return &adapterv1.CloseResponse{}, nil
@@ -94,7 +94,7 @@ func (s *Server) shut(ctx context.Context, o *opened) error {
 	done := make(chan error, 1)
 	go func() {
 		o.calls.Wait()
-		done <- s.closeValue(o.value)
+		done <- s.closeValue(ctx, o.value)
 	}()
 	select {
 	case err := <-done:
@@ -104,8 +104,8 @@ func (s *Server) shut(ctx context.Context, o *opened) error {
 	}
 }
 
-func (s *Server) closeValue(v any) (err error) {
-	defer s.recovered(&err)
+func (s *Server) closeValue(ctx context.Context, v any) (err error) {
+	defer s.recovered(ctx, &err)
 	if c, ok := v.(io.Closer); ok {
 		if err := c.Close(); err != nil {
 			return fmt.Errorf("close connection: %w", err)
@@ -122,11 +122,11 @@ func use[T any](ctx context.Context, s *Server, handle uint64, a sdk.Ability) (T
 	defer s.mu.Unlock()
 	o, ok := s.open[handle]
 	if !ok {
-		return none, nil, nil, toStatus(sdk.Fail(sdk.CodeInternal, errors.New("the connection is not open")))
+		return none, nil, nil, toStatus(ctx, sdk.Fail(sdk.CodeInternal, errors.New("the connection is not open")))
 	}
 	v, ok := o.value.(T)
 	if !ok || !slices.Contains(o.abilities, a) {
-		return none, nil, nil, toStatus(sdk.Fail(sdk.CodeConfig,
+		return none, nil, nil, toStatus(ctx, sdk.Fail(sdk.CodeConfig,
 			fmt.Errorf("adapter %s: with these settings the connection has no ability %q", s.adapter.Name, a)))
 	}
 	o.calls.Add(1)
@@ -145,10 +145,10 @@ func use[T any](ctx context.Context, s *Server, handle uint64, a sdk.Ability) (T
 // recovered turns a panic into an error: one process serves every connection
 // of its adapter, and the others go on. The value of the panic may hold
 // personal data and is not shown.
-func (s *Server) recovered(err *error) {
+func (s *Server) recovered(ctx context.Context, err *error) {
 	if p := recover(); p != nil {
 		s.logger.Error("the adapter panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
-		*err = toStatus(sdk.Fail(sdk.CodeInternal,
+		*err = toStatus(ctx, sdk.Fail(sdk.CodeInternal,
 			fmt.Errorf("adapter %s panicked; the log has the stack", s.adapter.Name)))
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // Read reads one page.
 func (s *Server) Read(ctx context.Context, r *adapterv1.ReadRequest) (_ *adapterv1.ReadResponse, err error) {
-	defer s.recovered(&err)
+	defer s.recovered(ctx, &err)
 	src, ctx, release, err := use[sdk.Source](ctx, s, r.GetHandle(), sdk.AbilitySource)
 	if err != nil {
 		return nil, err
@@ -20,17 +20,17 @@ func (s *Server) Read(ctx context.Context, r *adapterv1.ReadRequest) (_ *adapter
 		Kind: sdk.Kind(r.GetKind()), After: r.GetAfter(), Limit: int(r.GetLimit()),
 	})
 	if err != nil {
-		return nil, toStatus(err)
+		return nil, toStatus(ctx, err)
 	}
 	if page == nil {
-		return nil, toStatus(sdk.Fail(sdk.CodeInternal, errors.New("the adapter returned no page and no error")))
+		return nil, toStatus(ctx, sdk.Fail(sdk.CodeInternal, errors.New("the adapter returned no page and no error")))
 	}
 	return &adapterv1.ReadResponse{Page: pageToProto(page)}, nil
 }
 
 // ImportIdentity says on whose behalf imports run.
 func (s *Server) ImportIdentity(ctx context.Context, r *adapterv1.ImportIdentityRequest) (_ *adapterv1.ImportIdentityResponse, err error) {
-	defer s.recovered(&err)
+	defer s.recovered(ctx, &err)
 	v, ctx, release, err := use[sdk.ImportStarter](ctx, s, r.GetHandle(), sdk.AbilityImportStarter)
 	if err != nil {
 		return nil, err
@@ -38,14 +38,14 @@ func (s *Server) ImportIdentity(ctx context.Context, r *adapterv1.ImportIdentity
 	defer release()
 	id, err := v.ImportIdentity(ctx)
 	if err != nil {
-		return nil, toStatus(err)
+		return nil, toStatus(ctx, err)
 	}
 	return &adapterv1.ImportIdentityResponse{BusinessUid: id.BusinessUID, StaffUid: id.StaffUID}, nil
 }
 
 // StartImport announces an import.
 func (s *Server) StartImport(ctx context.Context, r *adapterv1.StartImportRequest) (_ *adapterv1.StartImportResponse, err error) {
-	defer s.recovered(&err)
+	defer s.recovered(ctx, &err)
 	v, ctx, release, err := use[sdk.ImportStarter](ctx, s, r.GetHandle(), sdk.AbilityImportStarter)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (s *Server) StartImport(ctx context.Context, r *adapterv1.StartImportReques
 	defer release()
 	res, err := v.StartImport(ctx, startFromProto(r))
 	if err != nil {
-		return nil, toStatus(err)
+		return nil, toStatus(ctx, err)
 	}
 	return &adapterv1.StartImportResponse{
 		Outcome: string(res.Outcome), SessionId: clean(res.SessionID, maxText),
@@ -63,7 +63,7 @@ func (s *Server) StartImport(ctx context.Context, r *adapterv1.StartImportReques
 
 // ListFields lists the fields of the connection's business.
 func (s *Server) ListFields(ctx context.Context, r *adapterv1.ListFieldsRequest) (_ *adapterv1.ListFieldsResponse, err error) {
-	defer s.recovered(&err)
+	defer s.recovered(ctx, &err)
 	v, ctx, release, err := use[sdk.FieldLister](ctx, s, r.GetHandle(), sdk.AbilityFieldLister)
 	if err != nil {
 		return nil, err
@@ -71,21 +71,21 @@ func (s *Server) ListFields(ctx context.Context, r *adapterv1.ListFieldsRequest)
 	defer release()
 	fields, err := v.ListFields(ctx)
 	if err != nil {
-		return nil, toStatus(err)
+		return nil, toStatus(ctx, err)
 	}
 	return &adapterv1.ListFieldsResponse{Fields: fieldsToProto(fields)}, nil
 }
 
 // Check tests a connection.
 func (s *Server) Check(ctx context.Context, r *adapterv1.CheckRequest) (_ *adapterv1.CheckResponse, err error) {
-	defer s.recovered(&err)
+	defer s.recovered(ctx, &err)
 	v, ctx, release, err := use[sdk.Checker](ctx, s, r.GetHandle(), sdk.AbilityChecker)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	if err := v.Check(ctx); err != nil {
-		return nil, toStatus(err)
+		return nil, toStatus(ctx, err)
 	}
 	return &adapterv1.CheckResponse{}, nil
 }
