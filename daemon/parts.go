@@ -58,7 +58,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		return p, err
 	}
 	if p.host, err = adapters.NewHost(adapters.Options{
-		Dir: cfg.Plugins.Dir, RuntimeDir: runtimeDir(cfg, getenv), Logger: log, Now: time.Now,
+		Dir: cfg.Plugins.Dir, WorkDir: filepath.Dir(cfg.Path), RuntimeDir: runtimeDir(cfg, getenv), Logger: log, Now: time.Now,
 	}); err != nil {
 		return p, err
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -91,7 +92,7 @@ func (c *cli) adapterFindings(ctx context.Context, cfg *config.Config) (_ []conf
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	host, err := adapters.NewHost(adapters.Options{
-		Dir: cfg.Plugins.Dir, RuntimeDir: dir, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Dir: cfg.Plugins.Dir, WorkDir: filepath.Dir(cfg.Path), RuntimeDir: dir, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	if err != nil {
 		return nil, err
