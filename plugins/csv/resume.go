@@ -14,6 +14,8 @@ import (
 type reading struct {
 	pos position
 	in  *input
+	// rows and bytes are those of the page before: the next is as large.
+	rows, bytes int
 }
 
 func (r *reading) close() {

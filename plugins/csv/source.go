@@ -63,10 +63,12 @@ func (c *connection) readPage(ctx context.Context, r *reading, limit int) (*sdk.
 			in: r.in, b: sdk.NewPageBuilder(c.settings.Kind, r.in.header.columns),
 			position: positionPrefix(c.settings.Path, r.in.path),
 		}
+		p.b.Grow(r.rows, r.bytes)
 		ended, err := p.fill(ctx, limit)
 		if err != nil {
 			return nil, err
 		}
+		r.rows, r.bytes = p.b.Rows(), p.b.Size()
 		if err := c.advance(r, ended); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package sdk
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // PageBuilder packs records into a [Page]. Each record is begun with Add,
@@ -69,6 +70,14 @@ func (b *PageBuilder) Reject(r Rejected) {
 		r.Raw = r.Raw[:MaxRawBytes]
 	}
 	b.page.Rejected = append(b.page.Rejected, r)
+}
+
+// Grow makes room for records that take so many bytes of cells in all, so that
+// packing them does not copy what is there again and again. A source that knows
+// the size of its last page passes that.
+func (b *PageBuilder) Grow(records, bytes int) {
+	b.page.Cells = slices.Grow(b.page.Cells, min(bytes, MaxPageBytes))
+	b.page.Ends = slices.Grow(b.page.Ends, 4*records*(metaCells+len(b.page.Columns)))
 }
 
 // Rows returns the number of records added.
