@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,8 +40,9 @@ type Import struct {
 
 // Result is how a delivery ended.
 type Result struct {
-	// State is SessionClosed where every client was served and the end was
-	// said, SessionPartial or SessionRefused otherwise.
+	// State is SessionClosed where every client was served and the end of every
+	// part was said, SessionRefused where a part was refused, and SessionPartial
+	// otherwise.
 	State roster.SessionState
 	// Served and Unserved count the run's clients.
 	Served, Unserved int
@@ -56,13 +58,19 @@ type Result struct {
 const busyPoll = 5 * time.Second
 
 // Deliver serves the clients of one run and returns when the target has pulled
-// them, or stopped to. It announces the import once; called again for the same
-// run, also by a later process, it goes on with the session it finds and does
-// not announce again. A session without a proven announcement is parked, and
-// Deliver waits on until [Sessions.Retry] or [Sessions.Close] is called.
+// them, or stopped to. More clients than one session takes are split into parts
+// that follow one another. Each part is announced once; called again for the
+// same run, also by a later process, Deliver goes on with the sessions it finds
+// and does not announce them again. A session without a proven announcement is
+// parked, and Deliver waits on until [Sessions.Retry] or [Sessions.Close] is
+// called.
+//
+// A part that ends partial, by itself or by an operator's hand, does not keep
+// the parts behind it from being served. A part that is refused does: what is
+// behind it stays unserved.
 //
 // One business has one session at a time: further deliveries wait, in the order
-// of asking.
+// of asking, until every part was served.
 //
 // A run without clients announces nothing. A refused announcement and a run
 // that cannot be delivered at all return a [*roster.Fault], the former with the
@@ -72,63 +80,66 @@ func (s *Sessions) Deliver(ctx context.Context, imp Import) (Result, error) {
 	if imp.Clients.Len() == 0 {
 		return Result{State: roster.SessionClosed}, nil
 	}
-	if err := judge(imp); err != nil {
-		return Result{}, err
-	}
-	session, found, err := s.ofRun(ctx, imp.Run)
-	if err != nil {
-		return Result{}, err
-	}
-	if found && session.State.Ended() {
-		return result(session), fault(session)
-	}
-	session, isNew, release, err := s.begin(ctx, imp)
-	if err != nil {
-		return Result{}, err
-	}
-	defer release()
-	return s.follow(ctx, imp, session, isNew)
-}
-
-// judge reports why an import cannot be delivered at all, or nil.
-func judge(imp Import) error {
-	if n := imp.Clients.Len(); n > MaxClients {
-		return &roster.Fault{
-			Code:    "export.too_many",
-			Message: fmt.Sprintf("job %s: the run has %d clients, and one import takes at most %d", imp.Job, n, MaxClients),
-			Hint:    "let the mapping skip records that need not be imported, or split the job by club",
-		}
-	}
 	if imp.Identity.BusinessUID == "" {
-		return &roster.Fault{
+		return Result{}, &roster.Fault{
 			Code:    "export.no_business",
 			Message: "job " + imp.Job + ": the target connection names no business",
 			Hint:    "set business_uid in the connection's settings",
 		}
 	}
-	return nil
+	sessions, err := s.ofRun(ctx, imp.Run)
+	if err != nil {
+		return Result{}, err
+	}
+	turn := &turn{turns: &s.turns, business: imp.Identity.BusinessUID}
+	defer turn.giveBack()
+	for !over(sessions, imp.Clients.Len()) {
+		p, err := s.begin(ctx, imp, turn)
+		if err != nil {
+			return Result{}, err
+		}
+		session, err := s.follow(ctx, imp, p)
+		if err != nil {
+			return Result{}, err
+		}
+		sessions = append(p.before, session)
+	}
+	return sum(sessions, imp.Clients.Len()), fault(sessions)
 }
 
-// begin waits for the business to be free and returns the run's session: the
-// stored one, or a new one that is stored and not announced.
-func (s *Sessions) begin(ctx context.Context, imp Import) (session roster.Session, isNew bool, release func(), err error) {
+// part is one session of a run.
+type part struct {
+	session roster.Session
+	// isNew says that the session was just stored and not announced.
+	isNew bool
+	// before are the run's sessions before it, in order.
+	before []roster.Session
+}
+
+// over reports whether a run with n clients needs no further session.
+func over(sessions []roster.Session, n int) bool {
+	if len(sessions) == 0 {
+		return false
+	}
+	last := sessions[len(sessions)-1]
+	return last.State.Ended() && (last.State == roster.SessionRefused || last.To >= n)
+}
+
+// begin waits for the business to be free and returns the part to go on with.
+func (s *Sessions) begin(ctx context.Context, imp Import, turn *turn) (part, error) {
 	tell := sync.OnceFunc(func() { s.tellWaiting(ctx, imp) })
 	for {
-		release, err = s.turns.take(ctx, imp.Identity.BusinessUID, tell)
-		if err != nil {
-			return session, false, nil, err
+		if err := turn.take(ctx, tell); err != nil {
+			return part{}, err
 		}
-		session, isNew, err = s.open(ctx, imp)
-		if err == nil {
-			return session, isNew, release, nil
-		}
-		release()
+		p, err := s.open(ctx, imp)
 		if !errors.Is(err, roster.ErrExists) {
-			return session, false, nil, err
+			return p, err
 		}
+		turn.giveBack()
 		tell()
 		if err := sleep(ctx, busyPoll); err != nil {
-			return session, false, nil, err
+			return part{}, err
 		}
 	}
 }
@@ -143,37 +154,41 @@ func (s *Sessions) tellWaiting(ctx context.Context, imp Import) {
 	log.Info("waits for the import before it at the same business to end; `rosterd session close` ends one that nobody wants")
 }
 
-// open finds the run's session or stores a new one. It fails with
-// [roster.ErrExists] while the business has a session of another run.
-func (s *Sessions) open(ctx context.Context, imp Import) (session roster.Session, isNew bool, err error) {
-	session, found, err := s.ofRun(ctx, imp.Run)
+// open finds the run's session that is not over or stores the next one. It
+// fails with [roster.ErrExists] while the business has a session of another run.
+func (s *Sessions) open(ctx context.Context, imp Import) (part, error) {
+	before, err := s.ofRun(ctx, imp.Run)
 	if err != nil {
-		return session, false, err
+		return part{}, err
 	}
-	if found {
-		return session, false, sameSize(session, imp)
+	from, last := 0, len(before)-1
+	if last >= 0 && !before[last].State.Ended() {
+		return part{session: before[last], before: before[:last]}, sameSize(before[last], imp)
+	}
+	if last >= 0 {
+		from = before[last].To
 	}
 	if err := s.gap(ctx, imp.Identity.BusinessUID); err != nil {
-		return session, false, err
+		return part{}, err
 	}
 	now := s.now()
-	session = roster.Session{
-		ID: s.options.NewID(), Run: imp.Run, Job: imp.Job, Part: 1,
+	session := roster.Session{
+		ID: s.options.NewID(), Run: imp.Run, Job: imp.Job, Part: len(before) + 1,
 		State:    roster.SessionAnnouncing,
 		Business: imp.Identity.BusinessUID, Staff: imp.Identity.StaffUID,
-		From: 0, To: imp.Clients.Len(),
+		From: from, To: min(from+s.options.MaxClients, imp.Clients.Len()),
 		Created: now, Touched: now,
 	}
 	if err := s.store.CreateSession(ctx, session); err != nil {
-		return session, false, fmt.Errorf("create a session for run %s: %w", imp.Run, err)
+		return part{}, fmt.Errorf("create a session for run %s: %w", imp.Run, err)
 	}
-	return session, true, nil
+	return part{session: session, isNew: true, before: before}, nil
 }
 
 // sameSize guards a resumed session against a change set that is not the one it
 // was made for: its pages would not be the same bytes.
 func sameSize(session roster.Session, imp Import) error {
-	if session.State.Ended() || session.To <= imp.Clients.Len() && session.Business == imp.Identity.BusinessUID {
+	if session.To <= imp.Clients.Len() && session.Business == imp.Identity.BusinessUID {
 		return nil
 	}
 	return &roster.Fault{
@@ -183,16 +198,14 @@ func sameSize(session roster.Session, imp Import) error {
 	}
 }
 
-// ofRun returns the run's session, if it has one.
-func (s *Sessions) ofRun(ctx context.Context, run string) (roster.Session, bool, error) {
-	sessions, err := s.store.Sessions(ctx, roster.SessionFilter{Run: run, Limit: 1})
+// ofRun returns the run's sessions in order.
+func (s *Sessions) ofRun(ctx context.Context, run string) ([]roster.Session, error) {
+	sessions, err := s.store.Sessions(ctx, roster.SessionFilter{Run: run})
 	if err != nil {
-		return roster.Session{}, false, fmt.Errorf("find the session of run %s: %w", run, err)
+		return nil, fmt.Errorf("find the sessions of run %s: %w", run, err)
 	}
-	if len(sessions) == 0 {
-		return roster.Session{}, false, nil
-	}
-	return sessions[0], true, nil
+	slices.SortFunc(sessions, func(a, b roster.Session) int { return a.Part - b.Part })
+	return sessions, nil
 }
 
 // gap waits until the business's latest session has been over for a while: the
@@ -208,25 +221,48 @@ func (s *Sessions) gap(ctx context.Context, business string) error {
 	return sleep(ctx, min(sessions[0].EndedAt.Add(s.options.SessionGap).Sub(s.now()), s.options.SessionGap))
 }
 
-// result sums up a session that is over.
-func result(session roster.Session) Result {
-	return Result{
-		State:          session.State,
-		Served:         session.ServedCount(),
-		Unserved:       session.Clients() - session.ServedCount(),
-		UnservedRanges: complement(session.Served, session.Clients(), session.From),
-		Sessions:       []roster.Session{session},
+// sum sums up the sessions of a run with n clients. Clients behind the last
+// session were never offered and are unserved.
+func sum(sessions []roster.Session, n int) Result {
+	r := Result{State: roster.SessionClosed, Sessions: sessions}
+	offered := 0
+	for _, session := range sessions {
+		r.Served += session.ServedCount()
+		for _, missing := range complement(session.Served, session.Clients(), session.From) {
+			r.UnservedRanges = roster.AddRange(r.UnservedRanges, missing)
+		}
+		if session.State != roster.SessionClosed && r.State != roster.SessionRefused {
+			r.State = session.State
+		}
+		offered = session.To
 	}
+	r.UnservedRanges = roster.AddRange(r.UnservedRanges, roster.Range{From: offered, To: n})
+	r.Unserved = n - r.Served
+	return r
 }
 
-// fault is the fault of a refused session, nil for any other.
-func fault(session roster.Session) error {
-	if session.State != roster.SessionRefused {
+// servedCount is the number of clients that a run's sessions have served.
+func servedCount(sessions []roster.Session) int {
+	n := 0
+	for _, session := range sessions {
+		n += session.ServedCount()
+	}
+	return n
+}
+
+// fault is the fault of a run whose last session was refused, else nil.
+func fault(sessions []roster.Session) error {
+	last := sessions[len(sessions)-1]
+	if last.State != roster.SessionRefused {
 		return nil
+	}
+	what := "the import"
+	if last.Part > 1 {
+		what = fmt.Sprintf("part %d of the import, so that it and what follows was not served", last.Part)
 	}
 	return &roster.Fault{
 		Code:    "export.refused",
-		Message: fmt.Sprintf("job %s: the target refused the import: %s", session.Job, session.Reason),
+		Message: fmt.Sprintf("job %s: the target refused %s: %s", last.Job, what, last.Reason),
 		Hint:    "correct the connection's settings or the app at the target, check with `rosterd doctor`, and run the job again",
 	}
 }

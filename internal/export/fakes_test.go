@@ -143,6 +143,13 @@ func (s *starter) StartImport(_ context.Context, req sdk.StartImportRequest) (sd
 	return s.response, s.err
 }
 
+// answer makes the outcome of the announcements to come.
+func (s *starter) answer(outcome sdk.Outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.response = sdk.StartImportResponse{Outcome: outcome, Detail: "The application is not installed for the business"}
+}
+
 func (s *starter) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

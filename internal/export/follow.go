@@ -11,31 +11,33 @@ import (
 
 // follow serves a session until it is over. A session that is not new was
 // announced before, or perhaps was: it is not announced again by itself.
-func (s *Sessions) follow(ctx context.Context, imp Import, session roster.Session, isNew bool) (Result, error) {
-	l := newLive(session, imp.Clients, s.options)
-	s.attach(l, session.Business)
-	defer s.detach(session.Business)
-	l.due = isNew
-	if !isNew {
-		s.log.Info("import goes on", "session", session.ID, "run", session.Run, "state", session.State, "served", session.ServedCount())
+func (s *Sessions) follow(ctx context.Context, imp Import, p part) (roster.Session, error) {
+	l := newLive(p.session, imp.Clients, s.options)
+	s.attach(l, p.session.Business)
+	defer s.detach(p.session.Business)
+	l.due = p.isNew
+	log := s.log.With("session", p.session.ID, "run", p.session.Run, "part", p.session.Part)
+	if !p.isNew {
+		log.Info("import goes on", "state", p.session.State, "served", p.session.ServedCount())
 	}
+	before := servedCount(p.before)
 	for {
 		if l.takeDue() {
 			if err := s.announce(ctx, l, imp); err != nil {
-				return Result{}, err
+				return roster.Session{}, err
 			}
 		}
 		session, until := l.next()
 		if imp.Progress != nil {
-			imp.Progress(session.ServedCount())
+			imp.Progress(before + session.ServedCount())
 		}
 		if session.State.Ended() {
-			s.log.Info("import is over", "session", session.ID, "run", session.Run, "state", session.State,
-				"served", session.ServedCount(), "unserved", session.Clients()-session.ServedCount(), "reason", session.Reason)
-			return result(session), fault(session)
+			log.Info("import is over", "state", session.State, "served", session.ServedCount(),
+				"unserved", session.Clients()-session.ServedCount(), "reason", session.Reason)
+			return session, nil
 		}
 		if err := s.await(ctx, l, until.Sub(s.now())); err != nil {
-			return Result{}, err
+			return roster.Session{}, err
 		}
 	}
 }

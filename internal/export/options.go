@@ -50,6 +50,9 @@ type Options struct {
 	// SessionGap is the time between the end of one session of a business and
 	// the announcement of the next; 10 seconds by default.
 	SessionGap time.Duration
+	// MaxClients bounds the clients of one session; the protocol's own bound,
+	// [MaxClients], by default and at most.
+	MaxClients int
 	// Repeats is how often the same client may be served; 20 by default. It is
 	// counted from the start of the daemon.
 	Repeats int
@@ -134,6 +137,8 @@ func (o Options) withDefaults() Options {
 	orDuration(&o.AnnounceWait, 2*time.Minute)
 	orDuration(&o.SessionTimeout, 30*time.Minute)
 	orDuration(&o.SessionGap, 10*time.Second)
+	orInt(&o.MaxClients, MaxClients)
+	o.MaxClients = min(o.MaxClients, MaxClients)
 	orInt(&o.Repeats, 20)
 	orInt(&o.Limits.Address, 50)
 	orInt(&o.Limits.Business, 500)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,123 +40,172 @@ func (p poster) StartImport(ctx context.Context, _ sdk.StartImportRequest) (sdk.
 	return sdk.StartImportResponse{Outcome: sdk.OutcomeOK, SessionID: "r1"}, response.Body.Close()
 }
 
-// startSandbox starts a simulated inTandem that asks twice, drops connections
-// and asks for the first page before it answers the announcement.
-func startSandbox(t *testing.T, apiURI string) (target *sandbox.InTandem, url string) {
-	t.Helper()
-	target = sandbox.NewInTandem(sandbox.Options{
-		BusinessUID: "b1", StaffUID: "s1", APIURI: apiURI,
-		Pull: sandbox.PullOptions{First: true, RepeatEvery: 5, BreakEvery: 7},
-	})
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target.Start(listener)
-	t.Cleanup(func() {
-		if err := target.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return target, "http://" + listener.Addr().String()
-}
-
 // freeze makes the change set of run-1 in a state directory.
-func freeze(t *testing.T, dir string, keys *store.Keyring, all people) *store.ChangeSet {
-	t.Helper()
+func freeze(tb testing.TB, dir string, keys *store.Keyring, all people) *store.ChangeSet {
+	tb.Helper()
 	sets, err := store.NewChangeSets(dir, keys)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	writer, err := sets.Create("run-1")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i, client := range all {
-		if err := writer.Append(fmt.Sprint(i), []byte(client)); err != nil {
-			t.Fatal(err)
+		if err := writer.Append(fmt.Sprint(i+1), []byte(client)); err != nil {
+			tb.Fatal(err)
 		}
 	}
 	if _, _, err := writer.Finish(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	clients, err := sets.Open("run-1")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = clients.Close() })
+	tb.Cleanup(func() { _ = clients.Close() })
 	return clients
 }
 
-// TestARealTargetGetsEveryClientOnceInOrder puts the real parts together: the
-// database, a sealed change set, HTTP, a target that is as unkind as the
-// protocol allows, and a restart in the middle.
-func TestARealTargetGetsEveryClientOnceInOrder(t *testing.T) {
-	dir, all := t.TempDir(), newPeople(2500)
+// installation is the real parts put together: the database, a sealed change
+// set, HTTP, and a simulated inTandem.
+type installation struct {
+	*world
+	db      *bolt.Store
+	target  *sandbox.InTandem
+	present atomic.Pointer[export.Sessions]
+	imp     export.Import
+}
+
+func install(t *testing.T, all people, target sandbox.Options) *installation {
+	t.Helper()
+	dir := t.TempDir()
 	keys, err := store.LoadKeyring(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := bolt.Open(t.Context(), dir, keys)
-	if err != nil {
+	in := &installation{world: newWorld(t)}
+	if in.db, err = bolt.Open(t.Context(), dir, keys); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close() })
-
-	w := newWorld(t)
-	w.options.Store = db
-	var present atomic.Pointer[export.Sessions]
+	t.Cleanup(func() { _ = in.db.Close() })
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = export.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		present.Load().Handler().ServeHTTP(rw, r)
+		in.present.Load().Handler().ServeHTTP(rw, r)
 	}), slog.New(slog.DiscardHandler))
 	server.Start()
 	t.Cleanup(server.Close)
-	w.options.PublicURL = server.URL
-	w.start()
-	present.Store(w.sessions)
+	in.options.Store, in.options.PublicURL, in.options.SessionGap = in.db, server.URL, 10*time.Millisecond
+	in.restart()
 
-	target, url := startSandbox(t, w.sessions.APIURI().Reveal())
-	imp := w.imp("run-1", freeze(t, dir, keys, all))
-	imp.Starter = poster{url: url}
-	half := make(chan struct{})
-	imp.Progress = func(served int) {
-		if served >= 1000 && half != nil {
-			close(half)
-			half = nil
-		}
-	}
-	reached := half
-	first := w.deliver(imp)
-	<-reached
-	first.stop()
-	w.start()
-	imp.Progress = nil
-	second := w.deliver(imp)
-	present.Store(w.sessions)
-
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	imports, err := target.Wait(ctx, 1)
+	target.BusinessUID, target.StaffUID, target.APIURI = "b1", "s1", in.sessions.APIURI().Reveal()
+	in.target = sandbox.NewInTandem(target)
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-second.done
-	if second.err != nil || second.result.State != roster.SessionClosed || second.result.Served != len(all) {
-		t.Errorf("result %+v, %v", second.result, second.err)
-	}
-	got := imports[0]
-	if !got.Completed || got.Received != len(all) {
-		t.Fatalf("the target received %d of %d, completed %t: %s", got.Received, len(all), got.Completed, got.Error)
-	}
-	for i, client := range got.Clients {
-		if string(client) != all[i] {
-			t.Fatalf("client %d is %s, want %s", i, client, all[i])
+	in.target.Start(listener)
+	t.Cleanup(func() {
+		if err := in.target.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	in.imp = in.world.imp("run-1", freeze(t, dir, keys, all))
+	in.imp.Starter = poster{url: "http://" + listener.Addr().String()}
+	return in
+}
+
+// restart begins a process's life on the database as it is.
+func (in *installation) restart() {
+	in.start()
+	in.present.Store(in.sessions)
+}
+
+// deliverUntil delivers until so many clients were served, or stops.
+func (in *installation) deliverUntil(n int) {
+	reached := make(chan struct{})
+	tell := sync.OnceFunc(func() { close(reached) })
+	imp := in.imp
+	imp.Progress = func(served int) {
+		if served >= n {
+			tell()
 		}
 	}
-	for _, page := range got.Pages {
-		if page.Differs {
-			t.Errorf("page %d was not the same bytes twice", page.Number)
+	d := in.deliver(imp)
+	select {
+	case <-reached:
+	case <-d.done:
+	}
+	d.stop()
+}
+
+// await returns the target's imports when n of them are over.
+func (in *installation) await(n int) []sandbox.Import {
+	in.t.Helper()
+	ctx, cancel := context.WithTimeout(in.t.Context(), time.Minute)
+	defer cancel()
+	imports, err := in.target.Wait(ctx, n)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	return imports
+}
+
+// received checks that the target got every client once and in order.
+func received(t *testing.T, imports []sandbox.Import, all people) {
+	t.Helper()
+	at := 0
+	for _, got := range imports {
+		if !got.Completed {
+			t.Errorf("the target did not complete: %s", got.Error)
+		}
+		for _, client := range got.Clients {
+			if at >= len(all) || string(client) != all[at] {
+				t.Fatalf("client %d is %s", at, client)
+			}
+			at++
+		}
+		for _, page := range got.Pages {
+			if page.Differs {
+				t.Errorf("page %d was not the same bytes twice", page.Number)
+			}
 		}
 	}
+	if at != len(all) {
+		t.Errorf("the target received %d of %d clients", at, len(all))
+	}
+}
+
+// TestARealTargetGetsEveryClientOnceInOrder has a target that is as unkind as
+// the protocol allows, and a restart in the middle.
+func TestARealTargetGetsEveryClientOnceInOrder(t *testing.T) {
+	all := newPeople(2500)
+	in := install(t, all, sandbox.Options{Pull: sandbox.PullOptions{First: true, RepeatEvery: 5, BreakEvery: 7}})
+	in.deliverUntil(1000)
+	in.restart()
+	d := in.deliver(in.imp)
+	imports := in.await(1)
+	<-d.done
+	if d.err != nil || d.result.State != roster.SessionClosed || d.result.Served != len(all) {
+		t.Errorf("result %+v, %v", d.result, d.err)
+	}
+	received(t, imports, all)
+}
+
+// TestABigRunIsServedInPartsByRealParts has more clients than two sessions
+// take, and restarts in the first part and in the last.
+func TestABigRunIsServedInPartsByRealParts(t *testing.T) {
+	all := newPeople(120_000)
+	in := install(t, all, sandbox.Options{PerPage: 1000})
+	for _, stop := range []int{20_000, 101_000} {
+		in.deliverUntil(stop)
+		in.restart()
+	}
+	d := in.deliver(in.imp)
+	imports := in.await(3)
+	<-d.done
+	if d.err != nil || d.result.State != roster.SessionClosed || d.result.Served != len(all) || len(d.result.Sessions) != 3 {
+		t.Errorf("result %+v, %v", d.result, d.err)
+	}
+	received(t, imports, all)
 }

@@ -93,6 +93,8 @@ func (p *player) setup(text string) {
 		switch key {
 		case "clients":
 			p.clients = p.number(value)
+		case "clients a session":
+			p.options.MaxClients = p.number(value)
 		case "repeats":
 			p.options.Repeats = p.number(value)
 		case "staff":
@@ -119,6 +121,8 @@ func (p *player) act(step string) {
 		imp := p.imp("run-1", newPeople(p.clients))
 		imp.Identity.StaffUID = ""
 		p.delivery = p.deliver(imp)
+	case "announcement":
+		p.starter.answer(sdk.Outcome(argument))
 	case "wait":
 		var d time.Duration
 		if d, err = time.ParseDuration(argument); err == nil {
@@ -174,6 +178,9 @@ func (p *player) describe() string {
 	p.t.Helper()
 	var out strings.Builder
 	s := p.session()
+	if p.options.MaxClients > 0 {
+		fmt.Fprintf(&out, "part: %d, clients %d..%d\n", s.Part, s.From, s.To)
+	}
 	fmt.Fprintf(&out, "state: %s\nannounced: %d\nstaff: %s\nserved: %s\nlast page served: %t\n",
 		s.State, p.starter.count(), s.Staff, ranges(s.Served), s.LastServed)
 	if s.Reason != "" {

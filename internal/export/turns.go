@@ -53,3 +53,26 @@ func (t *turns) leave(business string, mine chan struct{}) {
 		close(queue[0])
 	}
 }
+
+// turn is one caller's place in the queue of a business.
+type turn struct {
+	turns    *turns
+	business string
+	release  func()
+}
+
+// take waits for the turn unless the caller has it.
+func (t *turn) take(ctx context.Context, waiting func()) (err error) {
+	if t.release == nil {
+		t.release, err = t.turns.take(ctx, t.business, waiting)
+	}
+	return err
+}
+
+// giveBack lets the next caller go ahead.
+func (t *turn) giveBack() {
+	if t.release != nil {
+		t.release()
+		t.release = nil
+	}
+}
