@@ -52,7 +52,7 @@ func (c *pageCall) mapRows(ctx context.Context, rows rowSet) (*roster.Mapped, er
 			return nil, err
 		}
 		if ended.why == endStopped {
-			return nil, c.cause(ctx)
+			return nil, fmt.Errorf("map a page: %w", stopCause(ctx))
 		}
 		c.mapping.pool.opts.Logger.WarnContext(ctx, "mapping worker ended",
 			slog.String("script", c.mapping.request.Name), slog.String("why", string(ended.why)), slog.Int("row", ended.row))
@@ -125,10 +125,10 @@ func (c *pageCall) mapHalves(ctx context.Context, rows rowSet) (*roster.Mapped, 
 	return appendRecords(first, second)
 }
 
-// cause says why a call was stopped.
-func (c *pageCall) cause(ctx context.Context) error {
+// stopCause says why a call was stopped before its end.
+func stopCause(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("map a page: %w", err)
+		return err
 	}
 	return ErrClosed
 }

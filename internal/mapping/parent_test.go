@@ -108,21 +108,21 @@ func TestAPageSurvivesTheKillOfItsWorker(t *testing.T) {
 		}
 	}()
 	before := children(t, os.Getpid())
-	m := load(t, pool, "function map(r) for i = 1, 20000 do end return { first_name = r.name } end")
+	m := load(t, pool, "function map(r) for i = 1, 10000 do end return { first_name = r.name } end")
 	workers := slices.DeleteFunc(children(t, os.Getpid()), func(pid int) bool { return slices.Contains(before, pid) })
 	if len(workers) != 1 {
 		t.Fatalf("workers %v, want one", workers)
 	}
 	idle := cpuTicks(t, workers[0])
 	mapped := make(chan *roster.Mapped)
-	go func() { mapped <- mapOne(t, m, people(t, 500, nil)) }()
+	go func() { mapped <- mapOne(t, m, people(t, 200, nil)) }()
 	eventually(t, "the worker is busy", func() bool { return cpuTicks(t, workers[0]) > idle+1 })
 	if err := syscall.Kill(workers[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	got := <-mapped
-	if len(got.Records) != 500 {
-		t.Fatalf("%d records, want 500", len(got.Records))
+	if len(got.Records) != 200 {
+		t.Fatalf("%d records, want 200", len(got.Records))
 	}
 	for i, r := range got.Records {
 		if r.Row != i || r.Verdict != roster.VerdictMapped {

@@ -3,6 +3,7 @@ package mapping
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 
@@ -52,6 +53,9 @@ func (p *Pool) Load(ctx context.Context, script Script, c Context, target roster
 	}
 	first, err := m.startWorker(ctx)
 	m.giveBack(first)
+	if ended, ok := errors.AsType[*endedError](err); ok && ended.why == endStopped {
+		err = fmt.Errorf("load %s: %w", script.Name, stopCause(ctx))
+	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
