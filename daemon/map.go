@@ -1,7 +1,12 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,4 +28,91 @@ func (c *cli) mapWorkerCommand() *cobra.Command {
 	}
 }
 
-func (c *cli) mapCommand() *cobra.Command { return group("map", "Work on mapping scripts") }
+// caseTime bounds the cases of all scripts together: a case runs inside this
+// process, where a script that does not end can only be given up.
+const caseTime = time.Minute
+
+func (c *cli) mapCommand() *cobra.Command {
+	test := &cobra.Command{
+		Use: "test [SCRIPT]...", Short: "Run the cases beside mapping scripts",
+		Long: `Run the cases that stand beside a script, in a .txtar file of the same name.
+Without a script, those of every script in scripts_dir are run.`,
+		Example: "  rosterd map test scripts/gym_to_intandem.lua",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			scripts := args
+			if len(scripts) == 0 {
+				var err error
+				if scripts, err = c.allScripts(); err != nil {
+					return err
+				}
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), caseTime)
+			defer cancel()
+			return c.mapTest(ctx, scripts)
+		},
+	}
+	return group("map", "Work on mapping scripts", test)
+}
+
+// allScripts are the scripts of the configuration that have cases.
+func (c *cli) allScripts() ([]string, error) {
+	cfg, err := c.load(true)
+	if err != nil {
+		return nil, err
+	}
+	cases, err := filepath.Glob(filepath.Join(cfg.ScriptsDir, "*.txtar"))
+	if err != nil {
+		return nil, err
+	}
+	scripts := make([]string, len(cases))
+	for i, path := range cases {
+		scripts[i] = strings.TrimSuffix(path, ".txtar") + ".lua"
+	}
+	if len(scripts) == 0 {
+		return nil, usagef("no script in %s has cases: write them into a .txtar file beside it", cfg.ScriptsDir)
+	}
+	return scripts, nil
+}
+
+// caseJSON is a case's result with --json.
+type caseJSON struct {
+	Type    string `json:"type"`
+	Script  string `json:"script"`
+	Name    string `json:"name"`
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	OK      bool   `json:"ok"`
+	Failure string `json:"failure,omitempty"`
+}
+
+func (c *cli) mapTest(ctx context.Context, scripts []string) error {
+	passed, failed := 0, 0
+	for _, script := range scripts {
+		results, err := mapping.RunCases(ctx, script)
+		if err != nil {
+			return err
+		}
+		for _, r := range results {
+			if r.Passed() {
+				passed++
+			} else {
+				failed++
+			}
+			if c.json {
+				c.print(caseJSON{"case", script, r.Name, r.File, r.Line, r.Passed(), r.Failure})
+				continue
+			}
+			fmt.Fprintln(c.stdout, r)
+		}
+	}
+	if c.json {
+		c.print(map[string]any{"type": "summary", "ok": failed == 0, "passed": passed, "failed": failed})
+	} else {
+		fmt.Fprintf(c.stdout, "%d passed, %d failed\n", passed, failed)
+	}
+	if failed > 0 {
+		return &endError{code: exitFailure}
+	}
+	return nil
+}
