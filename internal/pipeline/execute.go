@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -141,22 +143,32 @@ func (r *Runner) abandon(run *roster.Run, state roster.RunState, live *progress,
 	r.end(run, state, live, fault)
 }
 
-// end stores how a run ended. It works on a context of its own: the run's may
-// be what ended it.
+// endPause is how long to wait before a run's end is stored again.
+const endPause = 5 * time.Second
+
+// end stores how a run ended, and tries on while the store cannot take it, as
+// on a full disk. When the daemon stops before that, the run goes on after the
+// restart. It works on a context of its own: the run's may be what ended it.
 func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault) {
-	ctx := context.WithoutCancel(r.ctx)
 	counts, ended := live.get(), r.Now()
-	stored, err := r.Runs.UpdateRun(ctx, run.ID, func(stored *roster.Run) error {
-		stored.State, stored.Counts, stored.Fault, stored.Ended = state, counts, fault, &ended
-		stored.Warnings = run.Warnings
-		return nil
-	})
-	if err != nil {
-		r.Logger.Error("run's end not stored; it goes on after a restart", "run", run.ID, "job", run.Job, "err", err)
-		return
+	for attempt := 1; ; attempt++ {
+		stored, err := r.Runs.UpdateRun(context.WithoutCancel(r.ctx), run.ID, func(stored *roster.Run) error {
+			stored.State, stored.Counts, stored.Fault, stored.Ended = state, counts, fault, &ended
+			stored.Warnings = run.Warnings
+			return nil
+		})
+		if err == nil {
+			*run = stored
+			r.ended(stored)
+			return
+		}
+		if attempt == 1 {
+			r.Logger.Error("run's end cannot be stored; it is tried again", "run", run.ID, "job", run.Job, "state", state, "err", err)
+		}
+		if r.Sleep(r.ctx, endPause) != nil {
+			return
+		}
 	}
-	*run = stored
-	r.ended(stored)
 }
 
 // ended logs the one line that each run leaves.
@@ -179,6 +191,18 @@ func (r *Runner) ended(run roster.Run) {
 func asFault(err error) *roster.Fault {
 	if f, ok := errors.AsType[*roster.Fault](err); ok {
 		return f
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &roster.Fault{
+			Code: "state.disk_full", Message: "there is no room in state_dir: " + err.Error(),
+			Hint: "make room and start the job again; the daemon goes on by itself",
+		}
+	}
+	if errors.Is(err, syscall.EROFS) {
+		return &roster.Fault{
+			Code: "state.read_only", Message: "state_dir cannot be written: " + err.Error(),
+			Hint: "mount it writable again and start the job again; the daemon goes on by itself",
+		}
 	}
 	e, ok := errors.AsType[*sdk.Error](err)
 	if !ok {

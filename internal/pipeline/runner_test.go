@@ -3,6 +3,8 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"syscall"
 	"testing"
 	"time"
 
@@ -269,5 +271,49 @@ func TestAMapperThatBreaksEndsTheRunAndNotTheRunner(t *testing.T) {
 	}
 	if _, err := w.Start(t.Context(), job, "manual"); err != nil {
 		t.Errorf("start after a failed run: %v", err)
+	}
+}
+
+func TestAnEndThatCannotBeStoredIsTriedAgain(t *testing.T) {
+	store := &fullStore{memory: newMemory(), refusals: 3}
+	w := newWorld(t, store.memory, "a")
+	w.Runs = store
+	run := w.run(t)
+	if run.State != roster.RunOK || len(w.waits) != 3 {
+		t.Errorf("got %s after %d waits", run.State, len(w.waits))
+	}
+}
+
+// fullStore has no room for the first ends of runs.
+type fullStore struct {
+	*memory
+	refusals int
+}
+
+func (s *fullStore) UpdateRun(ctx context.Context, id string, update func(*roster.Run) error) (roster.Run, error) {
+	return s.memory.UpdateRun(ctx, id, func(run *roster.Run) error {
+		if err := update(run); err != nil {
+			return err
+		}
+		if run.State.Ended() && s.refusals > 0 {
+			s.refusals--
+			return &fs.PathError{Op: "write", Path: "rosterd.db", Err: syscall.ENOSPC}
+		}
+		return nil
+	})
+}
+
+func TestAFullDiskIsNamedInTheFault(t *testing.T) {
+	w := newWorld(t, newMemory(), "a")
+	w.Open = func(ctx context.Context, run roster.Run, j roster.Job) (*pipeline.Flow, error) {
+		flow, err := w.open(ctx, run, j)
+		flow.Create = func() (pipeline.ChangeSet, error) {
+			return nil, &fs.PathError{Op: "write", Path: "run.cs", Err: syscall.ENOSPC}
+		}
+		return flow, err
+	}
+	run := w.run(t)
+	if run.State != roster.RunFailed || run.Fault.Code != "state.disk_full" || run.Fault.Hint == "" {
+		t.Errorf("got %s, %v", run.State, run.Fault)
 	}
 }
