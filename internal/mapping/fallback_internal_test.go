@@ -60,6 +60,26 @@ func TestHalvingFindsTheRecordWithoutSharedMemory(t *testing.T) {
 	}
 }
 
+func TestAScriptThatStopsTooOftenFailsTheCall(t *testing.T) {
+	t.Parallel()
+	pool := NewPool(Options{Command: []string{"/proc/self/exe", "map-worker"}, Workers: 1, RecordDeadline: 10 * time.Millisecond})
+	pool.maxStops = 2
+	defer func() {
+		if err := pool.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	script := Script{Name: "x.lua", Source: []byte("function map() while true do end end")}
+	m, err := pool.Load(t.Context(), script, Context{}, roster.ImportTarget(sdk.KindMember))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.Map(t.Context(), BenchPage(t, 20, 1))
+	if fault, ok := errors.AsType[*ScriptError](err); !ok || fault.File != "x.lua" {
+		t.Errorf("%v, want a fault of the script", err)
+	}
+}
+
 // The hot path allocates for the values that the script handles and for
 // nothing else: a change that adds a map or a copy for each record shows here.
 func TestARecordCostsFewAllocations(t *testing.T) {

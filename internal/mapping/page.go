@@ -155,11 +155,11 @@ func (c *pageCall) stoppedRecord(index int, why ending) roster.MappedRecord {
 func (m *Mapping) countStop() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.stops++; m.stops <= maxStops {
+	if m.stops++; m.stops <= m.pool.maxStops {
 		return nil
 	}
 	return &ScriptError{
-		File: m.request.Name, Message: fmt.Sprintf("the script was stopped on more than %d records", maxStops),
+		File: m.request.Name, Message: fmt.Sprintf("the script was stopped on more than %d records", m.pool.maxStops),
 		Hint: "it does not end or needs too much memory on ordinary records: try it with `rosterd map test`",
 	}
 }

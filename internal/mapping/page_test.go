@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -16,14 +17,14 @@ import (
 
 func TestAPageBecomesTheSameBytesOnEveryWorker(t *testing.T) {
 	t.Parallel()
-	page := mapping.BenchPage(t, 300, 3)
+	page := mapping.BenchPage(t, 60, 3)
 	want := mapOne(t, load(t, newPool(t, 1), mapping.BenchSource), page)
 	if first := string(want.Records[0].Data); first == "" {
 		t.Fatalf("record 0 is %+v", want.Records[0])
 	}
 	m := load(t, newPool(t, 2), mapping.BenchSource)
 	var calls sync.WaitGroup
-	for range 6 {
+	for range 4 {
 		calls.Go(func() {
 			got, err := m.Map(t.Context(), page)
 			if err != nil {
@@ -52,8 +53,9 @@ func TestAMappedRecordNamesItsFieldsAndItsSource(t *testing.T) {
 				got = append(got, field)
 			}
 		}
-		if len(got) != 2 || !(got[0] == want[0] && got[1] == want[1] || got[0] == want[1] && got[1] == want[0]) {
-			t.Errorf("record %d carries %v, want %v", i, got, want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("record %d carries other fields: %s", i, diff)
 		}
 		r := mapped.Records[i]
 		if r.ID != fmt.Sprintf("m-%d", i) || r.Key != r.ID || r.Club != "downtown" || r.Position != fmt.Sprintf("line %d", i+2) {
@@ -127,23 +129,6 @@ func TestAMalformedPageIsRefused(t *testing.T) {
 	}
 	if mapped := mapOne(t, m, people(t, 3, nil)); len(mapped.Records) != 3 {
 		t.Errorf("after a malformed page: %v", mapped.Records)
-	}
-}
-
-func TestAScriptThatStopsTooOftenFailsTheCall(t *testing.T) {
-	t.Parallel()
-	opts := options(1)
-	opts.RecordDeadline = 1
-	pool := mapping.NewPool(opts)
-	t.Cleanup(func() {
-		if err := pool.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	m := load(t, pool, "function map(r) while true do end end")
-	_, err := m.Map(t.Context(), people(t, 200, nil))
-	if fault, ok := errors.AsType[*mapping.ScriptError](err); !ok || fault.File != "scripts/test.lua" {
-		t.Errorf("%v, want a fault of the script", err)
 	}
 }
 

@@ -18,6 +18,8 @@ type Pool struct {
 	launcher *launcher
 	// progress makes the shared memory of a worker.
 	progress func() (*os.File, []byte, error)
+	// maxStops bounds the stopped records of one mapping.
+	maxStops int
 
 	mu     sync.Mutex
 	loaded map[*Mapping]struct{}
@@ -27,7 +29,7 @@ type Pool struct {
 // NewPool returns a pool. It starts no process before [Pool.Load].
 func NewPool(opts Options) *Pool {
 	return &Pool{
-		opts: opts.withDefaults(), launcher: newLauncher(), progress: newProgress,
+		opts: opts.withDefaults(), launcher: newLauncher(), progress: newProgress, maxStops: maxStops,
 		loaded: map[*Mapping]struct{}{},
 	}
 }
