@@ -20,6 +20,9 @@ type SessionFilter struct {
 	Business string
 	// Open selects only sessions that are not over.
 	Open bool
+	// Awaiting selects only sessions whose clients are still known by their
+	// ids, so that the target may tell what became of them.
+	Awaiting bool
 	// Limit is the largest number wanted; 0 for no limit.
 	Limit int
 }

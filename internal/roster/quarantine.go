@@ -57,4 +57,5 @@ const (
 	CodeFreezeMissing   = "freeze.missing_field"
 	CodeFreezeDuplicate = "freeze.duplicate_id"
 	CodeFreezeTooLarge  = "freeze.too_large"
+	CodeDeliverFailed   = "deliver.failed"
 )

@@ -77,7 +77,8 @@ func (f *Fault) Error() string {
 //	Frozen = Served + Unserved
 //	Served = Created + Updated + Kept + Failed + Unknown
 //
-// Created, Updated, Kept and Failed are nil until the target has told them.
+// Created, Updated, Kept and Failed are nil until the target has told anything of
+// the run, which may be after the run's end.
 type Counts struct {
 	Read        int `json:"read"`
 	Skipped     int `json:"skipped"`
@@ -92,4 +93,32 @@ type Counts struct {
 	Kept    *int `json:"kept"`
 	Failed  *int `json:"failed"`
 	Unknown int  `json:"unknown"`
+}
+
+// Tell changes what the target has told of the run by what it told of one of
+// the run's sessions: from before to after.
+func (c *Counts) Tell(before, after OutcomeCounts) {
+	add := func(count **int, n int) {
+		if *count == nil {
+			*count = new(int)
+		}
+		n += **count
+		*count = &n
+	}
+	add(&c.Created, after.Created-before.Created)
+	add(&c.Updated, after.Updated-before.Updated)
+	add(&c.Kept, after.Kept-before.Kept)
+	add(&c.Failed, after.Failed-before.Failed)
+}
+
+// TakeOutcome takes over what the target has told, and makes Unknown the
+// served clients that it has not told of.
+func (c *Counts) TakeOutcome(told Counts) {
+	c.Created, c.Updated, c.Kept, c.Failed = told.Created, told.Updated, told.Kept, told.Failed
+	c.Unknown = c.Served
+	for _, count := range []*int{c.Created, c.Updated, c.Kept, c.Failed} {
+		if count != nil {
+			c.Unknown -= *count
+		}
+	}
 }

@@ -1,6 +1,10 @@
 package roster
 
-import "time"
+import (
+	"time"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
 
 // SessionState is where an import session is, or how it ended.
 type SessionState string
@@ -59,6 +63,14 @@ type Session struct {
 	// LastServed says that a short or empty page was served: everything was
 	// asked for up to the end.
 	LastServed bool `json:"last_served"`
+	// PerPage is the size of a page as the target asked for it last.
+	PerPage int `json:"per_page,omitempty"`
+	// Kind is the kind of the session's records, empty where they are of
+	// several.
+	Kind sdk.Kind `json:"kind,omitempty"`
+	// Outcome counts the served clients by what the target told of them. It is
+	// nil until the target has told of the session, which may be after its end.
+	Outcome *OutcomeCounts `json:"outcome,omitempty"`
 	// Reason says why the session is parked, partial or refused.
 	Reason  string     `json:"reason,omitempty"`
 	Created time.Time  `json:"created"`
@@ -74,6 +86,16 @@ type Range struct {
 
 // Clients is the number of clients in the session.
 func (s Session) Clients() int { return s.To - s.From }
+
+// HasServed reports whether the client at a place was served.
+func (s Session) HasServed(place int) bool {
+	for _, r := range s.Served {
+		if r.From <= place && place < r.To {
+			return true
+		}
+	}
+	return false
+}
 
 // ServedCount is the number of clients that were served.
 func (s Session) ServedCount() int {

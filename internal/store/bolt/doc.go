@@ -32,8 +32,15 @@
 //	    T of Created, session id -> empty
 //	sessions_by_run
 //	    run id                bucket: T of Created, session id -> empty
+//	sessions_by_business
+//	    business              bucket: T of Created, session id -> empty
 //	sessions_open
 //	    business              -> session id; the sessions that are not over
+//	session_clients
+//	    session id            -> the clients' places by the keyed hash of their ids;
+//	                          absent once the target is no longer heard
+//	session_outcomes
+//	    session id            -> what became of the clients, as runs of one outcome
 //	schedule
 //	    job                   -> when the job was last due, RFC 3339, UTC
 //

@@ -71,6 +71,9 @@ func openLocked(path string, keys *store.Keyring) (*Store, error) {
 	if s.idKey, err = keys.Derive("quarantine ids"); err != nil {
 		return nil, err
 	}
+	if s.clientKey, err = keys.Derive("session clients"); err != nil {
+		return nil, err
+	}
 	if s.db, err = openFile(path, false); err != nil {
 		return nil, err
 	}

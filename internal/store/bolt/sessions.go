@@ -27,8 +27,12 @@ func (s *Store) CreateSession(ctx context.Context, session roster.Session) error
 		if err != nil {
 			return err
 		}
+		byBusiness, err := nested(tx, bucketSessionsByBusiness, session.Business)
+		if err != nil {
+			return err
+		}
 		key := timeKey(session.Created, session.ID)
-		if err := errors.Join(byRun.Put(key, nil), bucket(tx, bucketSessionsByTime).Put(key, nil)); err != nil {
+		if err := errors.Join(byRun.Put(key, nil), byBusiness.Put(key, nil), bucket(tx, bucketSessionsByTime).Put(key, nil)); err != nil {
 			return err
 		}
 		_, err = putSession(tx, session)
@@ -98,10 +102,16 @@ func (s *Store) Sessions(ctx context.Context, filter roster.SessionFilter) ([]ro
 		switch {
 		case filter.Open:
 			var err error
-			found, err = openSessions(tx, filter)
+			found, err = indexedSessions(tx, filter, bucketSessionsOpen, func(_, id []byte) []byte { return id })
+			return err
+		case filter.Awaiting:
+			var err error
+			found, err = indexedSessions(tx, filter, bucketSessionClients, func(id, _ []byte) []byte { return id })
 			return err
 		case filter.Run != "":
 			return newestFirst(peek(tx, bucketSessionsByRun, filter.Run), visit)
+		case filter.Business != "":
+			return newestFirst(peek(tx, bucketSessionsByBusiness, filter.Business), visit)
 		default:
 			return newestFirst(bucket(tx, bucketSessionsByTime), visit)
 		}
@@ -112,14 +122,19 @@ func (s *Store) Sessions(ctx context.Context, filter roster.SessionFilter) ([]ro
 	return found, nil
 }
 
-func openSessions(tx *bbolt.Tx, filter roster.SessionFilter) ([]roster.Session, error) {
+// indexedSessions answers from a bucket that has few of all sessions; id takes a
+// session's id from an entry of it.
+func indexedSessions(
+	tx *bbolt.Tx, filter roster.SessionFilter, index string, id func(key, value []byte) []byte,
+) ([]roster.Session, error) {
 	var found []roster.Session
-	err := bucket(tx, bucketSessionsOpen).ForEach(func(_, id []byte) error {
+	err := bucket(tx, index).ForEach(func(key, value []byte) error {
 		var session roster.Session
-		if err := load(bucket(tx, bucketSessions), id, &session); err != nil {
+		if err := load(bucket(tx, bucketSessions), id(key, value), &session); err != nil {
 			return err
 		}
-		if matchesSession(filter, session) {
+		awaiting := !filter.Awaiting || bucket(tx, bucketSessionClients).Get([]byte(session.ID)) != nil
+		if awaiting && matchesSession(filter, session) {
 			found = append(found, session)
 		}
 		return nil

@@ -16,41 +16,46 @@ import (
 
 // Store is the daemon's memory in one bbolt file.
 type Store struct {
-	db      *bbolt.DB
-	lock    *store.DirLock
-	sealer  *store.Sealer
-	idKey   []byte
-	install string
-	clean   bool
+	db     *bbolt.DB
+	lock   *store.DirLock
+	sealer *store.Sealer
+	// idKey names quarantined records, clientKey the clients of sessions.
+	idKey, clientKey []byte
+	install          string
+	clean            bool
 }
 
 // The top-level buckets; the package comment says what they hold.
 const (
-	bucketMeta               = "meta"
-	bucketRuns               = "runs"
-	bucketRunsByTime         = "runs_by_time"
-	bucketRunsByJob          = "runs_by_job"
-	bucketRunsOpen           = "runs_open"
-	bucketCursors            = "cursors"
-	bucketQuarantine         = "quarantine"
-	bucketPayload            = "quarantine_payload"
-	bucketSessions           = "sessions"
-	bucketSessionsByTime     = "sessions_by_time"
-	bucketSessionsByRun      = "sessions_by_run"
-	bucketSessionsOpen       = "sessions_open"
-	bucketSchedule           = "schedule"
-	metaSchema               = "schema"
-	metaInstall              = "install"
-	metaKey                  = "key"
-	metaClean                = "clean"
-	cleanYes, cleanNo        = "1", "0"
-	schemaVersion        int = 1
+	bucketMeta                   = "meta"
+	bucketRuns                   = "runs"
+	bucketRunsByTime             = "runs_by_time"
+	bucketRunsByJob              = "runs_by_job"
+	bucketRunsOpen               = "runs_open"
+	bucketCursors                = "cursors"
+	bucketQuarantine             = "quarantine"
+	bucketPayload                = "quarantine_payload"
+	bucketSessions               = "sessions"
+	bucketSessionsByTime         = "sessions_by_time"
+	bucketSessionsByRun          = "sessions_by_run"
+	bucketSessionsByBusiness     = "sessions_by_business"
+	bucketSessionsOpen           = "sessions_open"
+	bucketSessionClients         = "session_clients"
+	bucketSessionOutcomes        = "session_outcomes"
+	bucketSchedule               = "schedule"
+	metaSchema                   = "schema"
+	metaInstall                  = "install"
+	metaKey                      = "key"
+	metaClean                    = "clean"
+	cleanYes, cleanNo            = "1", "0"
+	schemaVersion            int = 1
 )
 
 func buckets() []string {
 	return []string{
 		bucketMeta, bucketRuns, bucketRunsByTime, bucketRunsByJob, bucketRunsOpen, bucketCursors, bucketQuarantine,
-		bucketPayload, bucketSessions, bucketSessionsByTime, bucketSessionsByRun, bucketSessionsOpen, bucketSchedule,
+		bucketPayload, bucketSessions, bucketSessionsByTime, bucketSessionsByRun, bucketSessionsByBusiness,
+		bucketSessionsOpen, bucketSessionClients, bucketSessionOutcomes, bucketSchedule,
 	}
 }
 

@@ -27,6 +27,9 @@ func Sealed(t *testing.T, open Open) {
 	q.Payload = []byte(`{"email":"` + Canary + `"}`)
 	q = add(t, s, q)[0]
 
+	must(t, s.CreateSession(t.Context(), session("s1", "r1", "b1", 0)))
+	must(t, s.IndexClients(t.Context(), "s1", []string{Canary}))
+
 	w, err := changeSets(t, dir).Create("r1")
 	must(t, err)
 	must(t, w.Append(Canary, []byte(`{"email":"`+Canary+`"}`)))

@@ -20,6 +20,7 @@ type Store interface {
 	RunStore
 	QuarantineStore
 	SessionStore
+	OutcomeStore
 	ScheduleStore
 	Installation
 }
@@ -98,6 +99,9 @@ func Run(t *testing.T, open Open) {
 		{"EntriesAreDroppedById", testQuarantineDropped},
 		{"ABusinessHasOneSessionThatIsNotOver", testOneSession},
 		{"SessionsAreListedLatestFirst", testSessionsListed},
+		{"ClientsAreFoundByTheirIds", testClients},
+		{"OutcomesMoveSessionRunAndQuarantineTogether", testOutcomes},
+		{"OutcomesAreKeptWithoutARun", testOutcomeOfALostRun},
 		{"TheScheduleIsKept", testSchedule},
 		{"TheInstallationIsKept", testInstallation},
 		{"AnEndedContextChangesNothing", testEndedContext},
