@@ -124,14 +124,14 @@ func (r *Runner) prepareAndJudge(ctx context.Context, run *roster.Run, flow *Flo
 func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
 	live.served(0)
 	d, err := flow.Deliver(ctx, *run, live.served)
+	run.Warnings = append(run.Warnings, d.Warnings...)
+	if d.Served+d.Unserved > 0 {
+		live.served(d.Served)
+	}
 	if err != nil {
 		return err
 	}
-	counts := live.get()
-	counts.Served, counts.Unserved, counts.Unknown = d.Served, d.Unserved, d.Served
-	live.set(counts)
-	run.Warnings = append(run.Warnings, d.Warnings...)
-	r.end(run, endState(counts), live, endFault(counts))
+	r.end(run, roster.RunOK, live, nil)
 	return flow.Discard()
 }
 
@@ -149,12 +149,16 @@ const endPause = 5 * time.Second
 // end stores how a run ended, and tries on while the store cannot take it, as
 // on a full disk. When the daemon stops before that, the run goes on after the
 // restart. It works on a context of its own: the run's may be what ended it.
+// What the target has told of the clients is in the stored run and stays there.
 func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault) {
 	counts, ended := live.get(), r.Now()
 	for attempt := 1; ; attempt++ {
 		stored, err := r.Runs.UpdateRun(context.WithoutCancel(r.ctx), run.ID, func(stored *roster.Run) error {
+			told := stored.Counts
 			stored.State, stored.Counts, stored.Fault, stored.Ended = state, counts, fault, &ended
 			stored.Warnings = run.Warnings
+			stored.Counts.TakeOutcome(told)
+			Settle(stored)
 			return nil
 		})
 		if err == nil {

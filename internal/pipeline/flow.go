@@ -50,7 +50,8 @@ type Flow struct {
 	// Create begins the run's change set, discarding an unfinished one.
 	Create func() (ChangeSet, error)
 	// Deliver delivers the run's finished change set and returns when the
-	// delivery is over. It is called again for the same run after a restart.
+	// delivery is over. It is called again for the same run after a restart. A
+	// delivery that counts its clients counts also beside an error.
 	Deliver func(ctx context.Context, run roster.Run, progress func(served int)) (Delivery, error)
 	// Discard removes the run's change set.
 	Discard func() error

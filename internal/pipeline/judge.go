@@ -1,6 +1,10 @@
 package pipeline
 
-import "github.com/rosterd/rosterd/internal/roster"
+import (
+	"fmt"
+
+	"github.com/rosterd/rosterd/internal/roster"
+)
 
 // judgement is what the guards say of a whole change set.
 type judgement struct {
@@ -31,22 +35,34 @@ func judge(p *preparation) judgement {
 	return judgement{state: roster.RunDelivering}
 }
 
-// endState is the state of a run whose delivery is over. A run that left a
-// record behind is never ok.
-func endState(c roster.Counts) roster.RunState {
-	if c.Quarantined > 0 || c.Unserved > 0 {
-		return roster.RunPartial
+// Settle makes the state and the fault of a run that was delivered to its end
+// from its counts; another run is left as it is. It is called when the run ends
+// and again whenever the target tells what became of the clients, so that a run
+// that was ok becomes partial when a client turns out to have failed. A run that
+// left a record behind is never ok.
+func Settle(run *roster.Run) {
+	if run.State != roster.RunOK && run.State != roster.RunPartial {
+		return
 	}
-	return roster.RunOK
-}
-
-func endFault(c roster.Counts) *roster.Fault {
-	if c.Unserved == 0 {
-		return nil
+	failed := 0
+	if run.Counts.Failed != nil {
+		failed = *run.Counts.Failed
 	}
-	return &roster.Fault{
-		Code:    "export.unserved",
-		Message: "the import ended before every client was asked for",
-		Hint:    "`rosterd session list` shows which were not served; run the job again to send them",
+	run.State, run.Fault = roster.RunOK, nil
+	switch {
+	case run.Counts.Unserved > 0:
+		run.State, run.Fault = roster.RunPartial, &roster.Fault{
+			Code:    "export.unserved",
+			Message: "the import ended before every client was asked for",
+			Hint:    "`rosterd session list` shows which were not served; run the job again to send them",
+		}
+	case failed > 0:
+		run.State, run.Fault = roster.RunPartial, &roster.Fault{
+			Code:    roster.CodeDeliverFailed,
+			Message: fmt.Sprintf("the target could not import %d of the clients", failed),
+			Hint:    "`rosterd quarantine list --run " + run.ID + " --code " + roster.CodeDeliverFailed + "` names them",
+		}
+	case run.Counts.Quarantined > 0:
+		run.State = roster.RunPartial
 	}
 }

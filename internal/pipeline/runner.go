@@ -121,7 +121,9 @@ func (r *Runner) Live(ctx context.Context, id string) (roster.Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a, ok := r.active[run.Job]; ok && a.id == id {
+		told := run.Counts
 		run.Counts = a.live.get()
+		run.Counts.TakeOutcome(told)
 	}
 	return run, nil
 }

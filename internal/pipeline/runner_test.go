@@ -53,6 +53,54 @@ func TestARunThatLeftARecordBehindIsNeverOK(t *testing.T) {
 	}
 }
 
+func TestAClientThatFailedMakesARunPartialEvenAfterItsEnd(t *testing.T) {
+	store := newMemory()
+	w := newWorld(t, store, "a", "b", "c")
+	w.deliver = func(ctx context.Context, run roster.Run, progress func(int)) (pipeline.Delivery, error) {
+		progress(2)
+		_, err := store.UpdateRun(ctx, run.ID, func(stored *roster.Run) error {
+			stored.Counts.Tell(roster.OutcomeCounts{}, roster.OutcomeCounts{Created: 1})
+			return nil
+		})
+		live, lerr := w.Live(ctx, run.ID)
+		if c := live.Counts; c.Served != 2 || c.Unknown != 1 || c.Created == nil || *c.Created != 1 || *c.Failed != 0 {
+			t.Errorf("while it is delivered: %+v", c)
+		}
+		return pipeline.Delivery{Served: 3}, errors.Join(err, lerr)
+	}
+	run := w.run(t)
+	if run.State != roster.RunOK || run.Counts.Served != 3 || run.Counts.Unknown != 2 || *run.Counts.Created != 1 {
+		t.Errorf("at its end: %s, %+v", run.State, run.Counts)
+	}
+	run.Counts.Tell(roster.OutcomeCounts{Created: 1}, roster.OutcomeCounts{Created: 1, Kept: 1, Failed: 1})
+	run.Counts.TakeOutcome(run.Counts)
+	pipeline.Settle(&run)
+	if run.State != roster.RunPartial || run.Fault == nil || run.Fault.Code != roster.CodeDeliverFailed || run.Counts.Unknown != 0 {
+		t.Errorf("after a client failed: %s, %v, %+v", run.State, run.Fault, run.Counts)
+	}
+	run.Counts.Tell(roster.OutcomeCounts{Failed: 1}, roster.OutcomeCounts{Created: 1})
+	pipeline.Settle(&run)
+	if run.State != roster.RunOK || run.Fault != nil {
+		t.Errorf("after it was created all the same: %s, %v", run.State, run.Fault)
+	}
+	run.State = roster.RunFailed
+	run.Counts.Tell(roster.OutcomeCounts{}, roster.OutcomeCounts{Failed: 1})
+	if pipeline.Settle(&run); run.State != roster.RunFailed {
+		t.Errorf("a failed run became %s", run.State)
+	}
+}
+
+func TestARefusedImportKeepsTheCountOfWhatWasServed(t *testing.T) {
+	w := newWorld(t, newMemory(), "a", "b", "c")
+	w.deliver = func(context.Context, roster.Run, func(int)) (pipeline.Delivery, error) {
+		return pipeline.Delivery{Served: 1, Unserved: 2}, &roster.Fault{Code: "export.refused", Message: "not installed"}
+	}
+	run := w.run(t)
+	if run.State != roster.RunFailed || run.Counts.Served != 1 || run.Counts.Unserved != 2 {
+		t.Errorf("got %s, %+v", run.State, run.Counts)
+	}
+}
+
 func TestRecordsAreFrozenInTheOrderOfTheSource(t *testing.T) {
 	ids := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"}
 	w := newWorld(t, newMemory(), ids...)
