@@ -68,7 +68,9 @@ To see it work, with nothing to set up:  rosterd quickstart`,
 		},
 		Args: cobra.ArbitraryArgs,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err: err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w; see `%s --help`", err, cmd.CommandPath())
+	})
 	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration file (or ROSTERD_CONFIG; default /etc/rosterd/rosterd.yaml)")
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON instead of text")
 	root.AddCommand(
@@ -182,6 +184,9 @@ func describe(err error) complaintError {
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {
 		told.Code = "usage"
+	}
+	if errors.Is(err, admin.ErrUnreachable) {
+		told.Code, told.Hint = "daemon.unreachable", "start it with `systemctl start rosterd` or `rosterd run`"
 	}
 	return told
 }

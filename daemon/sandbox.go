@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,9 @@ import, pulls the clients from --api-uri as inTandem does, and keeps what it
 received: GET /sandbox/clients and /sandbox/imports show it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Answer = sandbox.ImportAnswer(answer)
+			if !slices.Contains(sandbox.ImportAnswers(), o.Answer) {
+				return usagef("--answer is one of %v, and not %q", sandbox.ImportAnswers(), answer)
+			}
 			o.Logger = slog.New(slog.NewTextHandler(c.stderr, nil))
 			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", listen)
 			if err != nil {
