@@ -36,10 +36,11 @@ type session struct {
 }
 
 var (
-	_ sdk.Source        = (*Conn)(nil)
-	_ sdk.ImportStarter = (*Conn)(nil)
-	_ sdk.FieldLister   = (*Conn)(nil)
-	_ sdk.Checker       = (*Conn)(nil)
+	_ sdk.Source            = (*Conn)(nil)
+	_ sdk.ImportStarter     = (*Conn)(nil)
+	_ sdk.OutcomeSubscriber = (*Conn)(nil)
+	_ sdk.FieldLister       = (*Conn)(nil)
+	_ sdk.Checker           = (*Conn)(nil)
 )
 
 // Abilities returns what the connection can do with its settings.
@@ -96,6 +97,14 @@ func (c *Conn) StartImport(ctx context.Context, req sdk.StartImportRequest) (sdk
 		}
 	}
 	return res, err
+}
+
+// SubscribeOutcomes asks for events about what became of clients.
+func (c *Conn) SubscribeOutcomes(ctx context.Context, req sdk.SubscribeOutcomesRequest) error {
+	_, err := call(ctx, c, sdk.AbilityOutcomeSubscriber, func(ctx context.Context, r *wire.Remote) (struct{}, error) {
+		return struct{}{}, r.SubscribeOutcomes(ctx, req)
+	})
+	return err
 }
 
 // ListFields lists the fields of the connection's business.

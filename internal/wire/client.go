@@ -52,10 +52,11 @@ type Remote struct {
 }
 
 var (
-	_ sdk.Source        = (*Remote)(nil)
-	_ sdk.ImportStarter = (*Remote)(nil)
-	_ sdk.FieldLister   = (*Remote)(nil)
-	_ sdk.Checker       = (*Remote)(nil)
+	_ sdk.Source            = (*Remote)(nil)
+	_ sdk.ImportStarter     = (*Remote)(nil)
+	_ sdk.OutcomeSubscriber = (*Remote)(nil)
+	_ sdk.FieldLister       = (*Remote)(nil)
+	_ sdk.Checker           = (*Remote)(nil)
 )
 
 // Abilities returns what the connection can do with its settings.
@@ -124,6 +125,12 @@ func code(err error) sdk.Code {
 		return e.Code
 	}
 	return sdk.CodeInternal
+}
+
+// SubscribeOutcomes asks for events about what became of clients.
+func (r *Remote) SubscribeOutcomes(ctx context.Context, req sdk.SubscribeOutcomesRequest) error {
+	_, err := r.rpc.SubscribeOutcomes(ctx, &adapterv1.SubscribeOutcomesRequest{Handle: r.handle, TargetUrl: req.TargetURL})
+	return fromStatus(ctx, "subscribe to outcomes", err)
 }
 
 // ListFields lists the fields of the connection's business.

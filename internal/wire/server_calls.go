@@ -61,6 +61,20 @@ func (s *Server) StartImport(ctx context.Context, r *adapterv1.StartImportReques
 	}, nil
 }
 
+// SubscribeOutcomes asks for events about what became of clients.
+func (s *Server) SubscribeOutcomes(ctx context.Context, r *adapterv1.SubscribeOutcomesRequest) (_ *adapterv1.SubscribeOutcomesResponse, err error) {
+	defer s.recovered(ctx, &err)
+	v, ctx, release, err := use[sdk.OutcomeSubscriber](ctx, s, r.GetHandle(), sdk.AbilityOutcomeSubscriber)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := v.SubscribeOutcomes(ctx, sdk.SubscribeOutcomesRequest{TargetURL: r.GetTargetUrl()}); err != nil {
+		return nil, toStatus(ctx, err)
+	}
+	return &adapterv1.SubscribeOutcomesResponse{}, nil
+}
+
 // ListFields lists the fields of the connection's business.
 func (s *Server) ListFields(ctx context.Context, r *adapterv1.ListFieldsRequest) (_ *adapterv1.ListFieldsResponse, err error) {
 	defer s.recovered(ctx, &err)

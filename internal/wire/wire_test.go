@@ -29,6 +29,7 @@ type fake struct {
 	read   func(context.Context, sdk.ReadRequest) (*sdk.Page, error)
 	start  func(sdk.StartImportRequest) (sdk.StartImportResponse, error)
 	fields []sdk.Field
+	asked  sdk.SubscribeOutcomesRequest
 	check  error
 	closed chan struct{}
 }
@@ -43,6 +44,11 @@ func (f *fake) ImportIdentity(context.Context) (sdk.ImportIdentity, error) {
 
 func (f *fake) StartImport(_ context.Context, req sdk.StartImportRequest) (sdk.StartImportResponse, error) {
 	return f.start(req)
+}
+
+func (f *fake) SubscribeOutcomes(_ context.Context, req sdk.SubscribeOutcomesRequest) error {
+	f.asked = req
+	return f.check
 }
 func (f *fake) ListFields(context.Context) ([]sdk.Field, error) { return f.fields, nil }
 func (f *fake) Check(context.Context) error                     { return f.check }
@@ -127,7 +133,7 @@ func TestAConnectionCrossesWhole(t *testing.T) {
 	if diff := cmp.Diff(want, f.conn); diff != "" {
 		t.Error(diff)
 	}
-	if len(r.Abilities()) != 4 {
+	if len(r.Abilities()) != 5 {
 		t.Error(r.Abilities())
 	}
 }
@@ -268,6 +274,19 @@ func TestAnOutcomeThatIsNotKnownIsUnknown(t *testing.T) {
 	fail = errors.New("no idea")
 	if res, err := r.StartImport(t.Context(), sdk.StartImportRequest{}); err == nil || res.Outcome != sdk.OutcomeUnknown {
 		t.Error(res, err)
+	}
+}
+
+func TestSubscriptionsCrossWhole(t *testing.T) {
+	f := &fake{}
+	r := opened(t, f)
+	want := sdk.SubscribeOutcomesRequest{TargetURL: "https://sync.example.com/c/x/hook"}
+	if err := r.SubscribeOutcomes(t.Context(), want); err != nil || f.asked != want {
+		t.Errorf("got %+v, %v", f.asked, err)
+	}
+	f.check = sdk.Fail(sdk.CodeAuth, errors.New("the app token is refused"))
+	if e := sdk.AsError(r.SubscribeOutcomes(t.Context(), want)); e == nil || e.Code != sdk.CodeAuth {
+		t.Errorf("got %+v", e)
 	}
 }
 

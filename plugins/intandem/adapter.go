@@ -41,22 +41,28 @@ type settings struct {
 	BusinessUID string `json:"business_uid"`
 	AppCodeName string `json:"app_code_name"`
 	Token       string `json:"token"`
-	StaffUID    string `json:"staff_uid"`
-	APIURL      string `json:"api_url"`
+	// AppToken is nil where it is not set.
+	AppToken *string `json:"app_token"`
+	StaffUID string  `json:"staff_uid"`
+	APIURL   string  `json:"api_url"`
 }
 
 // connection is one business at inTandem.
 type connection struct {
 	business, staff, app string
 	http                 *httpx.Client
+	// hooks subscribes to events; nil without an app token.
+	hooks *httpx.Client
 }
 
 // The abilities of a connection.
 var (
-	_ sdk.ImportStarter = (*connection)(nil)
-	_ sdk.FieldLister   = (*connection)(nil)
-	_ sdk.Checker       = (*connection)(nil)
-	_ io.Closer         = (*connection)(nil)
+	_ sdk.ImportStarter     = (*connection)(nil)
+	_ sdk.OutcomeSubscriber = (*connection)(nil)
+	_ sdk.FieldLister       = (*connection)(nil)
+	_ sdk.Checker           = (*connection)(nil)
+	_ sdk.Limited           = (*connection)(nil)
+	_ io.Closer             = (*connection)(nil)
 )
 
 func open(_ context.Context, c sdk.Connection) (*connection, error) {
@@ -64,17 +70,32 @@ func open(_ context.Context, c sdk.Connection) (*connection, error) {
 	if err != nil {
 		return nil, sdk.Fail(sdk.CodeConfig, err)
 	}
+	client, err := newClient(s.APIURL, "token", s.Token)
+	if err != nil {
+		return nil, err
+	}
+	opened := &connection{business: s.BusinessUID, staff: s.StaffUID, app: s.AppCodeName, http: client}
+	if s.AppToken != nil {
+		if opened.hooks, err = newClient(s.APIURL, "app_token", *s.AppToken); err != nil {
+			return nil, err
+		}
+	}
+	return opened, nil
+}
+
+// newClient makes a client that uses the token in the named setting.
+func newClient(url, setting, token string) (*httpx.Client, error) {
 	client, err := httpx.New(httpx.Options{
-		BaseURL: s.APIURL, Token: s.Token, UserAgent: "rosterd-intandem/" + version,
+		BaseURL: url, Token: token, UserAgent: "rosterd-intandem/" + version,
 		Timeout: requestTimeout, Rate: requestsPerSecond,
 	})
 	switch {
 	case errors.Is(err, httpx.ErrToken):
-		return nil, sdk.Fail(sdk.CodeConfig, fmt.Errorf("setting token: %w", err))
+		return nil, sdk.Fail(sdk.CodeConfig, fmt.Errorf("setting %s: %w", setting, err))
 	case err != nil:
 		return nil, sdk.Fail(sdk.CodeConfig, fmt.Errorf("setting api_url: %w", err))
 	}
-	return &connection{business: s.BusinessUID, staff: s.StaffUID, app: s.AppCodeName, http: client}, nil
+	return client, nil
 }
 
 // parseSettings checks what the schema says once more, because an adapter
@@ -85,13 +106,15 @@ func parseSettings(raw json.RawMessage) (settings, error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		// The decoder's own text may quote a value.
-		return settings{}, errors.New("the settings are not an object of business_uid, app_code_name, token, staff_uid and api_url, all text")
+		return settings{}, errors.New("the settings are not an object of business_uid, app_code_name, token, app_token, staff_uid and api_url, all text")
 	}
 	switch {
 	case s.BusinessUID == "":
 		return settings{}, errors.New("setting business_uid is missing: the business whose clients are imported")
 	case s.Token == "":
 		return settings{}, errors.New("setting token is missing: a staff or app token of the business")
+	case s.AppToken != nil && *s.AppToken == "":
+		return settings{}, errors.New("setting app_token is empty: set a token of the app, or leave it out")
 	case s.AppCodeName == "":
 		return settings{}, errors.New("setting app_code_name is missing: the code name of the Client Import app")
 	case !regexp.MustCompile(`^[a-zA-Z0-9]+$`).MatchString(s.AppCodeName):
@@ -108,8 +131,21 @@ func (c *connection) ImportIdentity(context.Context) (sdk.ImportIdentity, error)
 	return sdk.ImportIdentity{BusinessUID: c.business, StaffUID: c.staff}, nil
 }
 
+// Abilities implements [sdk.Limited]: without an app token there is nothing to
+// subscribe with.
+func (c *connection) Abilities() []sdk.Ability {
+	has := []sdk.Ability{sdk.AbilityImportStarter, sdk.AbilityFieldLister, sdk.AbilityChecker}
+	if c.hooks != nil {
+		has = append(has, sdk.AbilityOutcomeSubscriber)
+	}
+	return has
+}
+
 // Close closes idle connections to the API.
 func (c *connection) Close() error {
 	c.http.Close()
+	if c.hooks != nil {
+		c.hooks.Close()
+	}
 	return nil
 }

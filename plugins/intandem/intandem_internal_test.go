@@ -82,7 +82,7 @@ func opened(t *testing.T, url string) *connection {
 
 func TestTheAdapterDescribesItself(t *testing.T) {
 	info := adapter().Describe()
-	want := []sdk.Ability{sdk.AbilityImportStarter, sdk.AbilityFieldLister, sdk.AbilityChecker}
+	want := []sdk.Ability{sdk.AbilityImportStarter, sdk.AbilityOutcomeSubscriber, sdk.AbilityFieldLister, sdk.AbilityChecker}
 	if info.Name != "intandem" || info.Version == "" || !cmp.Equal(info.Abilities, want) {
 		t.Errorf("%+v", info)
 	}

@@ -96,6 +96,22 @@ type StartImportResponse struct {
 	Detail string
 }
 
+// OutcomeSubscriber asks a system that pulls imports to tell rosterd what became
+// of each client (the vendor's "bulk_import/done" webhook).
+type OutcomeSubscriber interface {
+	// SubscribeOutcomes asks for events to req.TargetURL. A subscription that is
+	// there already is no error. The events go to rosterd itself: the adapter
+	// sees none of them.
+	SubscribeOutcomes(ctx context.Context, req SubscribeOutcomesRequest) error
+}
+
+// SubscribeOutcomesRequest asks for events.
+type SubscribeOutcomesRequest struct {
+	// TargetURL is where the system sends the events. It holds a secret and must
+	// not be logged or stand in an error.
+	TargetURL string
+}
+
 // FieldLister lists the fields that a system's records can carry.
 type FieldLister interface {
 	// ListFields returns the fields of the connection's business.

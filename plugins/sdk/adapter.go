@@ -93,10 +93,11 @@ type Ability string
 
 // The abilities of this version of the contract.
 const (
-	AbilitySource        Ability = "source"
-	AbilityImportStarter Ability = "import_starter"
-	AbilityFieldLister   Ability = "field_lister"
-	AbilityChecker       Ability = "checker"
+	AbilitySource            Ability = "source"
+	AbilityImportStarter     Ability = "import_starter"
+	AbilityOutcomeSubscriber Ability = "outcome_subscriber"
+	AbilityFieldLister       Ability = "field_lister"
+	AbilityChecker           Ability = "checker"
 )
 
 // Info is an adapter's description of itself.
@@ -178,6 +179,9 @@ func byMethods(v any) []Ability {
 	}
 	if _, ok := v.(ImportStarter); ok {
 		has = append(has, AbilityImportStarter)
+	}
+	if _, ok := v.(OutcomeSubscriber); ok {
+		has = append(has, AbilityOutcomeSubscriber)
 	}
 	if _, ok := v.(FieldLister); ok {
 		has = append(has, AbilityFieldLister)

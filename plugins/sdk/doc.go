@@ -5,8 +5,8 @@
 // program, opens the configured connections and calls the abilities that the
 // opened values have.
 //
-// An ability is a small interface ([Source], [ImportStarter], [FieldLister],
-// [Checker]). A published interface never gains a method: an argument is added
+// An ability is a small interface ([Source], [ImportStarter],
+// [OutcomeSubscriber], [FieldLister], [Checker]). A published interface never gains a method: an argument is added
 // to its request struct, an ability is another interface.
 //
 // The package imports only the standard library, so that the daemon's own

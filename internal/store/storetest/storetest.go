@@ -20,7 +20,6 @@ type Store interface {
 	RunStore
 	QuarantineStore
 	SessionStore
-	OutcomeStore
 	ScheduleStore
 	Installation
 }
@@ -55,8 +54,9 @@ type QuarantineReader interface {
 	QuarantineGroups(ctx context.Context, filter roster.QuarantineFilter) ([]roster.QuarantineGroup, error)
 }
 
-// SessionStore keeps import sessions.
+// SessionStore keeps import sessions and what became of their clients.
 type SessionStore interface {
+	OutcomeStore
 	CreateSession(ctx context.Context, session roster.Session) error
 	Session(ctx context.Context, id string) (roster.Session, error)
 	UpdateSession(ctx context.Context, id string, update func(*roster.Session) error) (roster.Session, error)

@@ -1103,6 +1103,95 @@ func (x *StartImportResponse) GetDetail() string {
 	return ""
 }
 
+type SubscribeOutcomesRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	// Holds a secret in clear.
+	TargetUrl     string `protobuf:"bytes,2,opt,name=target_url,json=targetUrl,proto3" json:"target_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeOutcomesRequest) Reset() {
+	*x = SubscribeOutcomesRequest{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeOutcomesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeOutcomesRequest) ProtoMessage() {}
+
+func (x *SubscribeOutcomesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeOutcomesRequest.ProtoReflect.Descriptor instead.
+func (*SubscribeOutcomesRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SubscribeOutcomesRequest) GetHandle() uint64 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+func (x *SubscribeOutcomesRequest) GetTargetUrl() string {
+	if x != nil {
+		return x.TargetUrl
+	}
+	return ""
+}
+
+type SubscribeOutcomesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeOutcomesResponse) Reset() {
+	*x = SubscribeOutcomesResponse{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeOutcomesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeOutcomesResponse) ProtoMessage() {}
+
+func (x *SubscribeOutcomesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeOutcomesResponse.ProtoReflect.Descriptor instead.
+func (*SubscribeOutcomesResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{18}
+}
+
 type ListFieldsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
@@ -1112,7 +1201,7 @@ type ListFieldsRequest struct {
 
 func (x *ListFieldsRequest) Reset() {
 	*x = ListFieldsRequest{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[17]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1213,7 @@ func (x *ListFieldsRequest) String() string {
 func (*ListFieldsRequest) ProtoMessage() {}
 
 func (x *ListFieldsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[17]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1226,7 @@ func (x *ListFieldsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFieldsRequest.ProtoReflect.Descriptor instead.
 func (*ListFieldsRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{17}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListFieldsRequest) GetHandle() uint64 {
@@ -1156,7 +1245,7 @@ type ListFieldsResponse struct {
 
 func (x *ListFieldsResponse) Reset() {
 	*x = ListFieldsResponse{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[18]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1257,7 @@ func (x *ListFieldsResponse) String() string {
 func (*ListFieldsResponse) ProtoMessage() {}
 
 func (x *ListFieldsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[18]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1270,7 @@ func (x *ListFieldsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFieldsResponse.ProtoReflect.Descriptor instead.
 func (*ListFieldsResponse) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{18}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListFieldsResponse) GetFields() []*Field {
@@ -1203,7 +1292,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[19]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1215,7 +1304,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[19]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1228,7 +1317,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{19}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Field) GetKey() string {
@@ -1268,7 +1357,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[20]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1280,7 +1369,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[20]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1293,7 +1382,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{20}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CheckRequest) GetHandle() uint64 {
@@ -1311,7 +1400,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[21]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1412,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[21]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1425,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{21}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{23}
 }
 
 var File_plugins_sdk_proto_v1_adapter_proto protoreflect.FileDescriptor
@@ -1422,7 +1511,12 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12\x12\n" +
 	"\x04code\x18\x03 \x01(\tR\x04code\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail\"+\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"Q\n" +
+	"\x18SubscribeOutcomesRequest\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\x12\x1d\n" +
+	"\n" +
+	"target_url\x18\x02 \x01(\tR\ttargetUrl\"\x1b\n" +
+	"\x19SubscribeOutcomesResponse\"+\n" +
 	"\x11ListFieldsRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\"G\n" +
 	"\x12ListFieldsResponse\x121\n" +
@@ -1434,14 +1528,15 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\x06custom\x18\x04 \x01(\bR\x06custom\"&\n" +
 	"\fCheckRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\"\x0f\n" +
-	"\rCheckResponse2\xb8\x05\n" +
+	"\rCheckResponse2\xaa\x06\n" +
 	"\aAdapter\x12U\n" +
 	"\bDescribe\x12#.rosterd.adapter.v1.DescribeRequest\x1a$.rosterd.adapter.v1.DescribeResponse\x12I\n" +
 	"\x04Open\x12\x1f.rosterd.adapter.v1.OpenRequest\x1a .rosterd.adapter.v1.OpenResponse\x12L\n" +
 	"\x05Close\x12 .rosterd.adapter.v1.CloseRequest\x1a!.rosterd.adapter.v1.CloseResponse\x12I\n" +
 	"\x04Read\x12\x1f.rosterd.adapter.v1.ReadRequest\x1a .rosterd.adapter.v1.ReadResponse\x12g\n" +
 	"\x0eImportIdentity\x12).rosterd.adapter.v1.ImportIdentityRequest\x1a*.rosterd.adapter.v1.ImportIdentityResponse\x12^\n" +
-	"\vStartImport\x12&.rosterd.adapter.v1.StartImportRequest\x1a'.rosterd.adapter.v1.StartImportResponse\x12[\n" +
+	"\vStartImport\x12&.rosterd.adapter.v1.StartImportRequest\x1a'.rosterd.adapter.v1.StartImportResponse\x12p\n" +
+	"\x11SubscribeOutcomes\x12,.rosterd.adapter.v1.SubscribeOutcomesRequest\x1a-.rosterd.adapter.v1.SubscribeOutcomesResponse\x12[\n" +
 	"\n" +
 	"ListFields\x12%.rosterd.adapter.v1.ListFieldsRequest\x1a&.rosterd.adapter.v1.ListFieldsResponse\x12L\n" +
 	"\x05Check\x12 .rosterd.adapter.v1.CheckRequest\x1a!.rosterd.adapter.v1.CheckResponseB;Z9github.com/rosterd/rosterd/plugins/sdk/proto/v1;adapterv1b\x06proto3"
@@ -1459,59 +1554,63 @@ func file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP() []byte {
 }
 
 var file_plugins_sdk_proto_v1_adapter_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plugins_sdk_proto_v1_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_plugins_sdk_proto_v1_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_plugins_sdk_proto_v1_adapter_proto_goTypes = []any{
-	(Fault_Class)(0),               // 0: rosterd.adapter.v1.Fault.Class
-	(*Fault)(nil),                  // 1: rosterd.adapter.v1.Fault
-	(*DescribeRequest)(nil),        // 2: rosterd.adapter.v1.DescribeRequest
-	(*DescribeResponse)(nil),       // 3: rosterd.adapter.v1.DescribeResponse
-	(*KindInfo)(nil),               // 4: rosterd.adapter.v1.KindInfo
-	(*OpenRequest)(nil),            // 5: rosterd.adapter.v1.OpenRequest
-	(*OpenResponse)(nil),           // 6: rosterd.adapter.v1.OpenResponse
-	(*CloseRequest)(nil),           // 7: rosterd.adapter.v1.CloseRequest
-	(*CloseResponse)(nil),          // 8: rosterd.adapter.v1.CloseResponse
-	(*ReadRequest)(nil),            // 9: rosterd.adapter.v1.ReadRequest
-	(*ReadResponse)(nil),           // 10: rosterd.adapter.v1.ReadResponse
-	(*Page)(nil),                   // 11: rosterd.adapter.v1.Page
-	(*Rejected)(nil),               // 12: rosterd.adapter.v1.Rejected
-	(*ImportIdentityRequest)(nil),  // 13: rosterd.adapter.v1.ImportIdentityRequest
-	(*ImportIdentityResponse)(nil), // 14: rosterd.adapter.v1.ImportIdentityResponse
-	(*StartImportRequest)(nil),     // 15: rosterd.adapter.v1.StartImportRequest
-	(*ImportField)(nil),            // 16: rosterd.adapter.v1.ImportField
-	(*StartImportResponse)(nil),    // 17: rosterd.adapter.v1.StartImportResponse
-	(*ListFieldsRequest)(nil),      // 18: rosterd.adapter.v1.ListFieldsRequest
-	(*ListFieldsResponse)(nil),     // 19: rosterd.adapter.v1.ListFieldsResponse
-	(*Field)(nil),                  // 20: rosterd.adapter.v1.Field
-	(*CheckRequest)(nil),           // 21: rosterd.adapter.v1.CheckRequest
-	(*CheckResponse)(nil),          // 22: rosterd.adapter.v1.CheckResponse
-	nil,                            // 23: rosterd.adapter.v1.OpenRequest.ClubsEntry
+	(Fault_Class)(0),                  // 0: rosterd.adapter.v1.Fault.Class
+	(*Fault)(nil),                     // 1: rosterd.adapter.v1.Fault
+	(*DescribeRequest)(nil),           // 2: rosterd.adapter.v1.DescribeRequest
+	(*DescribeResponse)(nil),          // 3: rosterd.adapter.v1.DescribeResponse
+	(*KindInfo)(nil),                  // 4: rosterd.adapter.v1.KindInfo
+	(*OpenRequest)(nil),               // 5: rosterd.adapter.v1.OpenRequest
+	(*OpenResponse)(nil),              // 6: rosterd.adapter.v1.OpenResponse
+	(*CloseRequest)(nil),              // 7: rosterd.adapter.v1.CloseRequest
+	(*CloseResponse)(nil),             // 8: rosterd.adapter.v1.CloseResponse
+	(*ReadRequest)(nil),               // 9: rosterd.adapter.v1.ReadRequest
+	(*ReadResponse)(nil),              // 10: rosterd.adapter.v1.ReadResponse
+	(*Page)(nil),                      // 11: rosterd.adapter.v1.Page
+	(*Rejected)(nil),                  // 12: rosterd.adapter.v1.Rejected
+	(*ImportIdentityRequest)(nil),     // 13: rosterd.adapter.v1.ImportIdentityRequest
+	(*ImportIdentityResponse)(nil),    // 14: rosterd.adapter.v1.ImportIdentityResponse
+	(*StartImportRequest)(nil),        // 15: rosterd.adapter.v1.StartImportRequest
+	(*ImportField)(nil),               // 16: rosterd.adapter.v1.ImportField
+	(*StartImportResponse)(nil),       // 17: rosterd.adapter.v1.StartImportResponse
+	(*SubscribeOutcomesRequest)(nil),  // 18: rosterd.adapter.v1.SubscribeOutcomesRequest
+	(*SubscribeOutcomesResponse)(nil), // 19: rosterd.adapter.v1.SubscribeOutcomesResponse
+	(*ListFieldsRequest)(nil),         // 20: rosterd.adapter.v1.ListFieldsRequest
+	(*ListFieldsResponse)(nil),        // 21: rosterd.adapter.v1.ListFieldsResponse
+	(*Field)(nil),                     // 22: rosterd.adapter.v1.Field
+	(*CheckRequest)(nil),              // 23: rosterd.adapter.v1.CheckRequest
+	(*CheckResponse)(nil),             // 24: rosterd.adapter.v1.CheckResponse
+	nil,                               // 25: rosterd.adapter.v1.OpenRequest.ClubsEntry
 }
 var file_plugins_sdk_proto_v1_adapter_proto_depIdxs = []int32{
 	0,  // 0: rosterd.adapter.v1.Fault.class:type_name -> rosterd.adapter.v1.Fault.Class
 	4,  // 1: rosterd.adapter.v1.DescribeResponse.kinds:type_name -> rosterd.adapter.v1.KindInfo
-	23, // 2: rosterd.adapter.v1.OpenRequest.clubs:type_name -> rosterd.adapter.v1.OpenRequest.ClubsEntry
+	25, // 2: rosterd.adapter.v1.OpenRequest.clubs:type_name -> rosterd.adapter.v1.OpenRequest.ClubsEntry
 	11, // 3: rosterd.adapter.v1.ReadResponse.page:type_name -> rosterd.adapter.v1.Page
 	12, // 4: rosterd.adapter.v1.Page.rejected:type_name -> rosterd.adapter.v1.Rejected
 	16, // 5: rosterd.adapter.v1.StartImportRequest.fields:type_name -> rosterd.adapter.v1.ImportField
-	20, // 6: rosterd.adapter.v1.ListFieldsResponse.fields:type_name -> rosterd.adapter.v1.Field
+	22, // 6: rosterd.adapter.v1.ListFieldsResponse.fields:type_name -> rosterd.adapter.v1.Field
 	2,  // 7: rosterd.adapter.v1.Adapter.Describe:input_type -> rosterd.adapter.v1.DescribeRequest
 	5,  // 8: rosterd.adapter.v1.Adapter.Open:input_type -> rosterd.adapter.v1.OpenRequest
 	7,  // 9: rosterd.adapter.v1.Adapter.Close:input_type -> rosterd.adapter.v1.CloseRequest
 	9,  // 10: rosterd.adapter.v1.Adapter.Read:input_type -> rosterd.adapter.v1.ReadRequest
 	13, // 11: rosterd.adapter.v1.Adapter.ImportIdentity:input_type -> rosterd.adapter.v1.ImportIdentityRequest
 	15, // 12: rosterd.adapter.v1.Adapter.StartImport:input_type -> rosterd.adapter.v1.StartImportRequest
-	18, // 13: rosterd.adapter.v1.Adapter.ListFields:input_type -> rosterd.adapter.v1.ListFieldsRequest
-	21, // 14: rosterd.adapter.v1.Adapter.Check:input_type -> rosterd.adapter.v1.CheckRequest
-	3,  // 15: rosterd.adapter.v1.Adapter.Describe:output_type -> rosterd.adapter.v1.DescribeResponse
-	6,  // 16: rosterd.adapter.v1.Adapter.Open:output_type -> rosterd.adapter.v1.OpenResponse
-	8,  // 17: rosterd.adapter.v1.Adapter.Close:output_type -> rosterd.adapter.v1.CloseResponse
-	10, // 18: rosterd.adapter.v1.Adapter.Read:output_type -> rosterd.adapter.v1.ReadResponse
-	14, // 19: rosterd.adapter.v1.Adapter.ImportIdentity:output_type -> rosterd.adapter.v1.ImportIdentityResponse
-	17, // 20: rosterd.adapter.v1.Adapter.StartImport:output_type -> rosterd.adapter.v1.StartImportResponse
-	19, // 21: rosterd.adapter.v1.Adapter.ListFields:output_type -> rosterd.adapter.v1.ListFieldsResponse
-	22, // 22: rosterd.adapter.v1.Adapter.Check:output_type -> rosterd.adapter.v1.CheckResponse
-	15, // [15:23] is the sub-list for method output_type
-	7,  // [7:15] is the sub-list for method input_type
+	18, // 13: rosterd.adapter.v1.Adapter.SubscribeOutcomes:input_type -> rosterd.adapter.v1.SubscribeOutcomesRequest
+	20, // 14: rosterd.adapter.v1.Adapter.ListFields:input_type -> rosterd.adapter.v1.ListFieldsRequest
+	23, // 15: rosterd.adapter.v1.Adapter.Check:input_type -> rosterd.adapter.v1.CheckRequest
+	3,  // 16: rosterd.adapter.v1.Adapter.Describe:output_type -> rosterd.adapter.v1.DescribeResponse
+	6,  // 17: rosterd.adapter.v1.Adapter.Open:output_type -> rosterd.adapter.v1.OpenResponse
+	8,  // 18: rosterd.adapter.v1.Adapter.Close:output_type -> rosterd.adapter.v1.CloseResponse
+	10, // 19: rosterd.adapter.v1.Adapter.Read:output_type -> rosterd.adapter.v1.ReadResponse
+	14, // 20: rosterd.adapter.v1.Adapter.ImportIdentity:output_type -> rosterd.adapter.v1.ImportIdentityResponse
+	17, // 21: rosterd.adapter.v1.Adapter.StartImport:output_type -> rosterd.adapter.v1.StartImportResponse
+	19, // 22: rosterd.adapter.v1.Adapter.SubscribeOutcomes:output_type -> rosterd.adapter.v1.SubscribeOutcomesResponse
+	21, // 23: rosterd.adapter.v1.Adapter.ListFields:output_type -> rosterd.adapter.v1.ListFieldsResponse
+	24, // 24: rosterd.adapter.v1.Adapter.Check:output_type -> rosterd.adapter.v1.CheckResponse
+	16, // [16:25] is the sub-list for method output_type
+	7,  // [7:16] is the sub-list for method input_type
 	7,  // [7:7] is the sub-list for extension type_name
 	7,  // [7:7] is the sub-list for extension extendee
 	0,  // [0:7] is the sub-list for field type_name
@@ -1528,7 +1627,7 @@ func file_plugins_sdk_proto_v1_adapter_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugins_sdk_proto_v1_adapter_proto_rawDesc), len(file_plugins_sdk_proto_v1_adapter_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

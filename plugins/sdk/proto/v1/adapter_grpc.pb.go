@@ -25,14 +25,15 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Adapter_Describe_FullMethodName       = "/rosterd.adapter.v1.Adapter/Describe"
-	Adapter_Open_FullMethodName           = "/rosterd.adapter.v1.Adapter/Open"
-	Adapter_Close_FullMethodName          = "/rosterd.adapter.v1.Adapter/Close"
-	Adapter_Read_FullMethodName           = "/rosterd.adapter.v1.Adapter/Read"
-	Adapter_ImportIdentity_FullMethodName = "/rosterd.adapter.v1.Adapter/ImportIdentity"
-	Adapter_StartImport_FullMethodName    = "/rosterd.adapter.v1.Adapter/StartImport"
-	Adapter_ListFields_FullMethodName     = "/rosterd.adapter.v1.Adapter/ListFields"
-	Adapter_Check_FullMethodName          = "/rosterd.adapter.v1.Adapter/Check"
+	Adapter_Describe_FullMethodName          = "/rosterd.adapter.v1.Adapter/Describe"
+	Adapter_Open_FullMethodName              = "/rosterd.adapter.v1.Adapter/Open"
+	Adapter_Close_FullMethodName             = "/rosterd.adapter.v1.Adapter/Close"
+	Adapter_Read_FullMethodName              = "/rosterd.adapter.v1.Adapter/Read"
+	Adapter_ImportIdentity_FullMethodName    = "/rosterd.adapter.v1.Adapter/ImportIdentity"
+	Adapter_StartImport_FullMethodName       = "/rosterd.adapter.v1.Adapter/StartImport"
+	Adapter_SubscribeOutcomes_FullMethodName = "/rosterd.adapter.v1.Adapter/SubscribeOutcomes"
+	Adapter_ListFields_FullMethodName        = "/rosterd.adapter.v1.Adapter/ListFields"
+	Adapter_Check_FullMethodName             = "/rosterd.adapter.v1.Adapter/Check"
 )
 
 // AdapterClient is the client API for Adapter service.
@@ -45,6 +46,7 @@ type AdapterClient interface {
 	Read(ctx context.Context, in *ReadRequest, opts ...grpc.CallOption) (*ReadResponse, error)
 	ImportIdentity(ctx context.Context, in *ImportIdentityRequest, opts ...grpc.CallOption) (*ImportIdentityResponse, error)
 	StartImport(ctx context.Context, in *StartImportRequest, opts ...grpc.CallOption) (*StartImportResponse, error)
+	SubscribeOutcomes(ctx context.Context, in *SubscribeOutcomesRequest, opts ...grpc.CallOption) (*SubscribeOutcomesResponse, error)
 	ListFields(ctx context.Context, in *ListFieldsRequest, opts ...grpc.CallOption) (*ListFieldsResponse, error)
 	Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*CheckResponse, error)
 }
@@ -117,6 +119,16 @@ func (c *adapterClient) StartImport(ctx context.Context, in *StartImportRequest,
 	return out, nil
 }
 
+func (c *adapterClient) SubscribeOutcomes(ctx context.Context, in *SubscribeOutcomesRequest, opts ...grpc.CallOption) (*SubscribeOutcomesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SubscribeOutcomesResponse)
+	err := c.cc.Invoke(ctx, Adapter_SubscribeOutcomes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adapterClient) ListFields(ctx context.Context, in *ListFieldsRequest, opts ...grpc.CallOption) (*ListFieldsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListFieldsResponse)
@@ -147,6 +159,7 @@ type AdapterServer interface {
 	Read(context.Context, *ReadRequest) (*ReadResponse, error)
 	ImportIdentity(context.Context, *ImportIdentityRequest) (*ImportIdentityResponse, error)
 	StartImport(context.Context, *StartImportRequest) (*StartImportResponse, error)
+	SubscribeOutcomes(context.Context, *SubscribeOutcomesRequest) (*SubscribeOutcomesResponse, error)
 	ListFields(context.Context, *ListFieldsRequest) (*ListFieldsResponse, error)
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
 	mustEmbedUnimplementedAdapterServer()
@@ -176,6 +189,9 @@ func (UnimplementedAdapterServer) ImportIdentity(context.Context, *ImportIdentit
 }
 func (UnimplementedAdapterServer) StartImport(context.Context, *StartImportRequest) (*StartImportResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StartImport not implemented")
+}
+func (UnimplementedAdapterServer) SubscribeOutcomes(context.Context, *SubscribeOutcomesRequest) (*SubscribeOutcomesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SubscribeOutcomes not implemented")
 }
 func (UnimplementedAdapterServer) ListFields(context.Context, *ListFieldsRequest) (*ListFieldsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListFields not implemented")
@@ -312,6 +328,24 @@ func _Adapter_StartImport_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Adapter_SubscribeOutcomes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SubscribeOutcomesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).SubscribeOutcomes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_SubscribeOutcomes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).SubscribeOutcomes(ctx, req.(*SubscribeOutcomesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Adapter_ListFields_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListFieldsRequest)
 	if err := dec(in); err != nil {
@@ -378,6 +412,10 @@ var Adapter_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StartImport",
 			Handler:    _Adapter_StartImport_Handler,
+		},
+		{
+			MethodName: "SubscribeOutcomes",
+			Handler:    _Adapter_SubscribeOutcomes_Handler,
 		},
 		{
 			MethodName: "ListFields",
