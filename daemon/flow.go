@@ -223,6 +223,9 @@ func (a *announcer) StartImport(ctx context.Context, req sdk.StartImportRequest)
 	listed := a.target.Has(sdk.AbilityFieldLister)
 	if listed {
 		fields, err := a.target.ListFields(ctx)
+		if err != nil && ctx.Err() != nil {
+			return sdk.StartImportResponse{}, err
+		}
 		if err != nil {
 			e := sdk.AsError(err)
 			return sdk.StartImportResponse{

@@ -59,6 +59,8 @@ func (s *Sessions) await(ctx context.Context, l *live, wait time.Duration) error
 // announce sends the announcement once and stores what came of it. Requests are
 // answered while it runs, because the target asks for the first page at once.
 func (s *Sessions) announce(ctx context.Context, l *live, imp Import) error {
+	ctx, done := outlive(ctx, announceGrace)
+	defer done()
 	response, err := imp.Starter.StartImport(ctx, sdk.StartImportRequest{
 		Fields: imp.Fields, Override: imp.Override, Upload: imp.Upload, Notify: imp.Notify,
 	})
@@ -81,6 +83,20 @@ func (s *Sessions) announce(ctx context.Context, l *live, imp Import) error {
 			"wait", s.options.AnnounceWait, "detail", clip(response.Detail))
 	}
 	return nil
+}
+
+// announceGrace is how long an announcement under way may take when its run is
+// to stop: one that is cut off has an unknown outcome.
+const announceGrace = 10 * time.Second
+
+// outlive returns a context that ends a while after ctx, or when done is called.
+func outlive(ctx context.Context, grace time.Duration) (longer context.Context, done context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = sleep(longer, grace) // it is over either way
+		cancel()
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 func (s *Sessions) attach(l *live, business string) {
