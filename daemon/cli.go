@@ -180,6 +180,9 @@ func describe(err error) complaintError {
 	}
 	if p, ok := errors.AsType[*admin.Problem](err); ok {
 		told.Code, told.Message, told.Hint = p.Code, p.Detail, p.Hint
+		for _, fault := range p.Errors {
+			told.Message += "; " + fault.Parameter + ": " + fault.Detail
+		}
 		return told
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {
