@@ -232,6 +232,29 @@ func TestEveryStateIsDrawn(t *testing.T) {
 	}
 }
 
+// TestEveryAbilityIsInTheManual reads the constants of package sdk.
+func TestEveryAbilityIsInTheManual(t *testing.T) {
+	t.Parallel()
+	manual := readDocument(t, "docs/adapters.md").text
+	found := 0
+	for _, f := range parseGo(t, "plugins/sdk", 0, isCode) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || !strings.HasPrefix(spec.Names[0].Name, "Ability") {
+				return true
+			}
+			found++
+			if name := strings.TrimPrefix(spec.Names[0].Name, "Ability"); !strings.Contains(manual, "`sdk."+name+"`") {
+				t.Errorf("docs/adapters.md does not name the ability sdk.%s", name)
+			}
+			return true
+		})
+	}
+	if found < 4 {
+		t.Errorf("%d abilities found in plugins/sdk, want 4 or more", found)
+	}
+}
+
 // TestEveryDependencyHasADecision looks at what the Go files import: each
 // module is named in a record under docs/adr.
 func TestEveryDependencyHasADecision(t *testing.T) {

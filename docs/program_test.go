@@ -38,10 +38,15 @@ var built = sync.OnceValues(func() (*program, error) {
 		found := map[string]string{}
 		return found, p.collect("rosterd", found)
 	})
-	for _, args := range [][]string{
-		{"-o", filepath.Join(scratch, "rosterd"), "./daemon"},
-		{"-o", filepath.Join(scratch, "plugins") + "/", "./plugins/csv", "./plugins/intandem"},
-	} {
+	adapters, err := filepath.Glob(filepath.Join(root, "plugins", "*", "README.md"))
+	if err != nil {
+		return nil, err
+	}
+	plugins := []string{"-o", filepath.Join(scratch, "plugins") + "/"}
+	for _, readme := range adapters {
+		plugins = append(plugins, "./plugins/"+filepath.Base(filepath.Dir(readme)))
+	}
+	for _, args := range [][]string{{"-o", filepath.Join(scratch, "rosterd"), "./daemon"}, plugins} {
 		build := exec.Command("go", append([]string{"build", buildMode}, args...)...)
 		build.Dir = root
 		if text, err := build.CombinedOutput(); err != nil {

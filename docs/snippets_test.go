@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,26 @@ func checkConfiguration(t *testing.T, p *program, doc string, line int, text str
 		for _, c := range account.Connections {
 			for _, fault := range config.CheckSettings(cfg, c.Ref, p.schema(t, c.Adapter)) {
 				t.Errorf("%s:%d: %s", doc, line, fault)
+			}
+		}
+	}
+}
+
+// TestEverySettingIsInItsReadme holds the tables of settings to the schemas.
+func TestEverySettingIsInItsReadme(t *testing.T) {
+	t.Parallel()
+	p := builtProgram(t)
+	for _, d := range documents(t) {
+		if ok, _ := filepath.Match("plugins/*/README.md", d.path); !ok {
+			continue
+		}
+		var schema struct{ Properties map[string]any }
+		if err := json.Unmarshal(p.schema(t, filepath.Base(filepath.Dir(d.path))), &schema); err != nil || len(schema.Properties) == 0 {
+			t.Errorf("%s: schema with %d settings, error %v", d.path, len(schema.Properties), err)
+		}
+		for name := range schema.Properties {
+			if !strings.Contains(d.text, "\n| `"+name+"` |") {
+				t.Errorf("%s has no row for the setting %s", d.path, name)
 			}
 		}
 	}
