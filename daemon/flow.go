@@ -49,7 +49,7 @@ func (p *parts) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_
 	}
 	closers = append(closers, target.Close)
 	flow := &pipeline.Flow{
-		Kinds: job.Kinds, Parallel: runtime.GOMAXPROCS(0), Close: closeAll,
+		Kinds: job.Kinds, Changes: job.Read == roster.ReadChanges, Parallel: runtime.GOMAXPROCS(0), Close: closeAll,
 		Create: func() (pipeline.ChangeSet, error) {
 			w, err := p.changes.Create(run.ID)
 			return changeSet{w}, err

@@ -74,7 +74,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		NewID: func() string { return newID(time.Now()) },
 	})
 	p.runner = &pipeline.Runner{
-		Runs: p.store, Quarantine: p.store, Jobs: p.jobs, Open: p.openFlow, Abandon: p.abandon,
+		Runs: p.store, Quarantine: p.store, Cursors: p.store, Jobs: p.jobs, Open: p.openFlow, Abandon: p.abandon,
 		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log,
 	}
 	return p, nil

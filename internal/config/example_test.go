@@ -143,12 +143,12 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 		Jobs: []roster.Job{
 			{
 				Ref: "acme/launch", Account: "acme", Type: roster.JobImport, From: "acme/gym", To: "acme/intandem",
-				Kinds: []sdk.Kind{sdk.KindMember}, Mapping: filepath.Join(dir, "scripts/gym_to_intandem.lua"),
+				Kinds: []sdk.Kind{sdk.KindMember}, Read: roster.ReadAll, Mapping: filepath.Join(dir, "scripts/gym_to_intandem.lua"),
 				Schedule: "manual", Location: toronto, Upload: "single", Notify: true,
 			},
 			{
 				Ref: "acme/leads", Account: "acme", Type: roster.JobSync, From: "acme/crm", To: "acme/clubsys",
-				Kinds: sdk.Kinds(), Mapping: filepath.Join(dir, "scripts/crm_to_clubsys.lua"),
+				Kinds: sdk.Kinds(), Read: roster.ReadChanges, Mapping: filepath.Join(dir, "scripts/crm_to_clubsys.lua"),
 				Schedule: "*/5 * * * *", Location: toronto,
 				Sync: roster.SyncOptions{Sweep: "0 3 * * 0", Owner: "optional", LeadSources: "create", Guards: roster.Guards{
 					MaxCreate: roster.Limit{Count: 500}, MaxUpdate: roster.Limit{Percent: 20, Relative: true},

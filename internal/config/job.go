@@ -24,6 +24,7 @@ func (l *loader) readJob(account roster.Account, key string, v value) roster.Job
 		From: l.connection(account, v.get("from")), To: l.connection(account, v.get("to")),
 		Mapping: l.script(v.get("mapping")), Location: location(account.Timezone),
 	}
+	job.Read = roster.ReadMode(v.get("read").textOr(string(defaultRead(job.Type))))
 	job.Schedule = l.schedule(v.get("schedule"), job.Location)
 	job.Kinds = l.kinds(v.get("kinds"), job.Type)
 	l.checkEnds(account, v, job)
@@ -39,6 +40,15 @@ func (l *loader) readJob(account roster.Account, key string, v value) roster.Job
 		l.warn(value{src: v.src, node: v.key}, CodeSyncNotRun, "job "+job.Ref+" is a sync: this version checks it and does not run it", "remove it, or leave it for a version that runs syncs")
 	}
 	return job
+}
+
+// defaultRead is everything for an import, whose target tells clients apart,
+// and what has changed for a sync, which has links.
+func defaultRead(t roster.JobType) roster.ReadMode {
+	if t == roster.JobSync {
+		return roster.ReadChanges
+	}
+	return roster.ReadAll
 }
 
 // location returns a zone that was checked before.

@@ -100,9 +100,16 @@ func (r *Runner) prepareAndJudge(ctx context.Context, run *roster.Run, flow *Flo
 		return err
 	}
 	verdict := judge(prepared)
-	updated, err = r.Runs.BeginDelivery(ctx, run.ID, roster.Delivery{ReplaceQuarantine: true}, func(stored *roster.Run) error {
+	with := roster.Delivery{ReplaceQuarantine: !flow.Changes}
+	if flow.Changes && verdict.state == roster.RunOK {
+		with.Cursors = prepared.cursors
+	}
+	updated, err = r.Runs.BeginDelivery(ctx, run.ID, with, func(stored *roster.Run) error {
 		stored.State, stored.Fault, stored.Warnings = verdict.state, verdict.fault, verdict.warnings
 		stored.Counts, stored.Fields = prepared.counts, prepared.freezer.fieldNames()
+		if flow.Changes {
+			stored.Cursors = prepared.cursors
+		}
 		if stored.State.Ended() {
 			ended := r.Now()
 			stored.Ended = &ended
@@ -152,8 +159,12 @@ const endPause = 5 * time.Second
 // What the target has told of the clients is in the stored run and stays there.
 func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault) {
 	counts, ended := live.get(), r.Now()
+	var with roster.Delivery
+	if state == roster.RunOK && counts.Unserved == 0 {
+		with.Cursors = run.Cursors
+	}
 	for attempt := 1; ; attempt++ {
-		stored, err := r.Runs.UpdateRun(context.WithoutCancel(r.ctx), run.ID, func(stored *roster.Run) error {
+		stored, err := r.Runs.BeginDelivery(context.WithoutCancel(r.ctx), run.ID, with, func(stored *roster.Run) error {
 			told := stored.Counts
 			stored.State, stored.Counts, stored.Fault, stored.Ended = state, counts, fault, &ended
 			stored.Warnings = run.Warnings

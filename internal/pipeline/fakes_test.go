@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,9 +23,18 @@ type memory struct {
 	mu         sync.Mutex
 	runs       map[string]roster.Run
 	quarantine []roster.Quarantined
+	cursors    map[sdk.Kind]sdk.Cursor
 }
 
-func newMemory() *memory { return &memory{runs: map[string]roster.Run{}} }
+func newMemory() *memory {
+	return &memory{runs: map[string]roster.Run{}, cursors: map[sdk.Kind]sdk.Cursor{}}
+}
+
+func (m *memory) Cursor(_ context.Context, _ string, kind sdk.Kind) (sdk.Cursor, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cursors[kind], nil
+}
 
 func (m *memory) CreateRun(_ context.Context, run roster.Run) error {
 	m.mu.Lock()
@@ -73,6 +83,7 @@ func (m *memory) BeginDelivery(
 	if d.ReplaceQuarantine {
 		m.quarantine = slices.DeleteFunc(m.quarantine, func(q roster.Quarantined) bool { return q.Run != id })
 	}
+	maps.Copy(m.cursors, d.Cursors)
 	m.mu.Unlock()
 	return m.UpdateRun(ctx, id, update)
 }
@@ -177,15 +188,16 @@ func (c *changeSet) Abort()                           {}
 // world is a runner with fakes around it.
 type world struct {
 	*pipeline.Runner
-	store     *memory
-	source    *source
-	mapper    pipeline.Mapper
-	changes   *changeSet
-	deliver   func(ctx context.Context, run roster.Run, progress func(int)) (pipeline.Delivery, error)
-	waits     []time.Duration
-	created   int
-	dropped   int
-	abandoned int
+	store       *memory
+	source      *source
+	mapper      pipeline.Mapper
+	changes     *changeSet
+	deliver     func(ctx context.Context, run roster.Run, progress func(int)) (pipeline.Delivery, error)
+	waits       []time.Duration
+	created     int
+	dropped     int
+	abandoned   int
+	changesOnly bool
 }
 
 const job = "acme/launch"
@@ -199,7 +211,7 @@ func newWorld(t *testing.T, store *memory, ids ...string) *world {
 	}
 	ids2 := 0
 	w.Runner = &pipeline.Runner{
-		Runs: store, Quarantine: store,
+		Runs: store, Quarantine: store, Cursors: store,
 		Jobs:    map[string]roster.Job{job: {Ref: job, Type: roster.JobImport}},
 		Now:     func() time.Time { return time.Unix(1_800_000_000, 0).UTC() },
 		NewID:   func() string { ids2++; return "run-" + strconv.Itoa(ids2) },
@@ -215,6 +227,7 @@ func newWorld(t *testing.T, store *memory, ids ...string) *world {
 func (w *world) open(context.Context, roster.Run, roster.Job) (*pipeline.Flow, error) {
 	return &pipeline.Flow{
 		Source: w.source, Mapper: w.mapper, Script: "abc", Parallel: 3, Kinds: []sdk.Kind{sdk.KindMember},
+		Changes: w.changesOnly,
 		Create: func() (pipeline.ChangeSet, error) {
 			w.created++
 			w.changes = &changeSet{}

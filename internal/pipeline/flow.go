@@ -47,6 +47,8 @@ type Flow struct {
 	Parallel int
 	// Kinds are the kinds of record to read, in order.
 	Kinds []sdk.Kind
+	// Changes says that reading goes on behind the job's cursors.
+	Changes bool
 	// Create begins the run's change set, discarding an unfinished one.
 	Create func() (ChangeSet, error)
 	// Deliver delivers the run's finished change set and returns when the
@@ -67,8 +69,15 @@ type RunStore interface {
 	UpdateRun(ctx context.Context, id string, update func(*roster.Run) error) (roster.Run, error)
 	Runs(ctx context.Context, filter roster.RunFilter) ([]roster.Run, error)
 	// BeginDelivery stores, in one transaction, the run as update leaves it
-	// and what goes with it.
+	// and what goes with it. It is called when a delivery begins and when it
+	// ends.
 	BeginDelivery(ctx context.Context, id string, d roster.Delivery, update func(*roster.Run) error) (roster.Run, error)
+}
+
+// CursorStore remembers how far the jobs have read.
+type CursorStore interface {
+	// Cursor returns nil for the beginning.
+	Cursor(ctx context.Context, job string, kind sdk.Kind) (sdk.Cursor, error)
 }
 
 // QuarantineStore keeps refused records.

@@ -17,6 +17,8 @@ type judgement struct {
 // anywhere so far, so a run that ends here has changed nothing.
 func judge(p *preparation) judgement {
 	switch c := p.counts; {
+	case c.Read == 0 && p.flow.Changes:
+		return judgement{state: roster.RunOK}
 	case c.Read == 0:
 		return judgement{state: roster.RunBlocked, fault: &roster.Fault{
 			Code:    "guard.empty_source",

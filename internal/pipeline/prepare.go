@@ -18,11 +18,14 @@ type preparation struct {
 	flow    *Flow
 	read    readFunc
 	store   QuarantineStore
+	from    CursorStore
 	now     func() time.Time
 	live    *progress
 	freezer *freezer
 	counts  roster.Counts
 	refused []roster.Quarantined
+	// cursors are where the reading of each kind has ended.
+	cursors map[sdk.Kind]sdk.Cursor
 }
 
 // prepare fills the run's change set. On return it is durable, the refused
@@ -37,8 +40,9 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	}
 	defer changes.Abort()
 	p := &preparation{
-		run: run, flow: flow, store: r.Quarantine, now: r.Now, live: live,
-		read: r.patient(flow.Source), freezer: newFreezer(changes),
+		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, live: live,
+		cursors: map[sdk.Kind]sdk.Cursor{},
+		read:    r.patient(flow.Source), freezer: newFreezer(changes),
 	}
 	for _, kind := range flow.Kinds {
 		if err := p.kind(ctx, kind); err != nil {
@@ -54,9 +58,17 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	return p, nil
 }
 
-// kind walks all records of one kind.
+// kind reads the records of one kind, all of them or those behind the job's
+// cursor.
 func (p *preparation) kind(ctx context.Context, kind sdk.Kind) error {
-	pages := newPager(ctx, p.flow, p.read, kind, nil)
+	var after sdk.Cursor
+	if p.flow.Changes {
+		var err error
+		if after, err = p.from.Cursor(ctx, p.run.Job, kind); err != nil {
+			return fmt.Errorf("prepare: %w", err)
+		}
+	}
+	pages := newPager(ctx, p.flow, p.read, kind, after)
 	defer pages.close()
 	for {
 		page, ok := pages.next()
@@ -92,6 +104,7 @@ func (p *preparation) take(ctx context.Context, kind sdk.Kind, page mappedPage) 
 		}
 	}
 	p.freezer.occurred(page.mapped.Fields, fields)
+	p.cursors[kind] = page.page.Next
 	p.counts.Read += page.page.Rows + len(page.page.Rejected)
 	p.counts.Frozen = p.freezer.frozen
 	p.live.set(p.counts)

@@ -16,6 +16,7 @@ import (
 type Runner struct {
 	Runs       RunStore
 	Quarantine QuarantineStore
+	Cursors    CursorStore
 	// Jobs are the configured jobs by their ref.
 	Jobs map[string]roster.Job
 	// Open makes a job ready for a run. An error that a person can act on is a

@@ -338,8 +338,10 @@ type fullStore struct {
 	refusals int
 }
 
-func (s *fullStore) UpdateRun(ctx context.Context, id string, update func(*roster.Run) error) (roster.Run, error) {
-	return s.memory.UpdateRun(ctx, id, func(run *roster.Run) error {
+func (s *fullStore) BeginDelivery(
+	ctx context.Context, id string, d roster.Delivery, update func(*roster.Run) error,
+) (roster.Run, error) {
+	return s.memory.BeginDelivery(ctx, id, d, func(run *roster.Run) error {
 		if err := update(run); err != nil {
 			return err
 		}
@@ -363,5 +365,41 @@ func TestAFullDiskIsNamedInTheFault(t *testing.T) {
 	run := w.run(t)
 	if run.State != roster.RunFailed || run.Fault.Code != "state.disk_full" || run.Fault.Hint == "" {
 		t.Errorf("got %s, %v", run.State, run.Fault)
+	}
+}
+
+func TestAJobThatReadsChangesGoesOnBehindWhatWasDelivered(t *testing.T) {
+	store := newMemory()
+	w := newWorld(t, store, "a", "b", "c")
+	w.changesOnly = true
+	if run := w.run(t); run.State != roster.RunOK || run.Counts.Read != 3 {
+		t.Fatalf("first run: got %s, %+v", run.State, run.Counts)
+	}
+	again := newWorld(t, store, "a", "b", "c", "d")
+	again.changesOnly = true
+	again.NewID = func() string { return "second" }
+	if run := again.run(t); run.State != roster.RunOK || !cmp.Equal(again.changes.ids, []string{"d"}) {
+		t.Errorf("second run: got %s, %v", run.State, again.changes.ids)
+	}
+	third := newWorld(t, store, "a", "b", "c", "d")
+	third.changesOnly = true
+	third.NewID = func() string { return "third" }
+	if run := third.run(t); run.State != roster.RunOK || run.Counts.Read != 0 {
+		t.Errorf("with nothing changed: got %s, %+v, %v", run.State, run.Counts, run.Fault)
+	}
+}
+
+func TestACursorDoesNotPassClientsThatWereNotServed(t *testing.T) {
+	store := newMemory()
+	w := newWorld(t, store, "a", "b")
+	w.changesOnly = true
+	w.deliver = func(context.Context, roster.Run, func(int)) (pipeline.Delivery, error) {
+		return pipeline.Delivery{Served: 1, Unserved: 1}, nil
+	}
+	if run := w.run(t); run.State != roster.RunPartial {
+		t.Fatalf("got %s", run.State)
+	}
+	if cursor := store.cursors[sdk.KindMember]; cursor != nil {
+		t.Errorf("the cursor moved to %q", cursor)
 	}
 }

@@ -63,6 +63,18 @@ const (
 	JobImport JobType = "import"
 )
 
+// ReadMode says how much of its source a run reads.
+type ReadMode string
+
+// The modes of reading.
+const (
+	// ReadAll walks everything each time.
+	ReadAll ReadMode = "all"
+	// ReadChanges goes on behind the cursor of the last run whose records were
+	// all delivered. What that means is up to the adapter's cursor.
+	ReadChanges ReadMode = "changes"
+)
+
 // Job is a configured flow from a connection through a mapping to a
 // connection.
 type Job struct {
@@ -74,6 +86,8 @@ type Job struct {
 	From, To string
 	// Kinds are the kinds of record in the order in which a run handles them.
 	Kinds []sdk.Kind
+	// Read says how much a run reads.
+	Read ReadMode
 	// Mapping is the path of the script.
 	Mapping string
 	// Schedule is "manual", a cron line or "every" with a duration.

@@ -1,6 +1,10 @@
 package roster
 
-import "time"
+import (
+	"time"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
 
 // RunState is where a run is, or how it ended.
 type RunState string
@@ -53,6 +57,9 @@ type Run struct {
 	Fault *Fault `json:"fault,omitempty"`
 	// Script is the SHA-256 of the mapping that made the change set, in hex.
 	Script string `json:"script,omitempty"`
+	// Cursors are how far a run of a job with ReadChanges has read. They become
+	// the job's when the run ends with every frozen record delivered.
+	Cursors map[sdk.Kind]sdk.Cursor `json:"cursors,omitempty"`
 }
 
 // Fault says what went wrong and what to do next.
