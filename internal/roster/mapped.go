@@ -1,6 +1,10 @@
 package roster
 
-import "github.com/rosterd/rosterd/plugins/sdk"
+import (
+	"strings"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
 
 // Verdict is what a mapping decided about one record.
 type Verdict byte
@@ -18,7 +22,7 @@ const (
 // Mapped is what became of one source page, record by record in order.
 type Mapped struct {
 	// Fields are the target fields that occur on the page; a record's Fields
-	// are positions in it.
+	// are positions in it. Those of matters are named as [MatterField] does.
 	Fields  []string
 	Records []MappedRecord
 }
@@ -77,6 +81,8 @@ type MapTarget struct {
 	// KeyField is the field that identifies the record at the target; where a
 	// script leaves it out, the source id stands for it.
 	KeyField string
+	// Matters is how a client holds its matters; nil where it cannot have any.
+	Matters *sdk.MatterForm
 }
 
 // ImportTarget is the [MapTarget] of an import: first_name is mandatory, and
@@ -84,3 +90,35 @@ type MapTarget struct {
 func ImportTarget(kind sdk.Kind) MapTarget {
 	return MapTarget{Kind: kind, Required: []string{"first_name"}, KeyField: "external_id"}
 }
+
+// WithMatters is the target of an import of type multi, whose clients hold
+// matters. What the form leaves open takes the names that scripts use.
+func (t MapTarget) WithMatters(form sdk.MatterForm) MapTarget {
+	if form.Key == "" {
+		form.Key = MattersField
+	}
+	if form.Name == "" {
+		form.Name = MatterName
+	}
+	t.Matters = &form
+	return t
+}
+
+// The names that scripts use: the field of a client that lists its matters, and
+// the field of a matter that holds its name.
+const (
+	MattersField = "matters"
+	MatterName   = "name"
+)
+
+// matterPrefix leads the names of fields of matters. No field of a client may
+// begin with it.
+const matterPrefix = MattersField + "[]."
+
+// MatterField names a field of matters among the fields of a run, where those
+// of clients stand by their own names.
+func MatterField(name string) string { return matterPrefix + name }
+
+// CutMatterField returns the name of a field of matters within a matter, and
+// whether field is one.
+func CutMatterField(field string) (name string, ok bool) { return strings.CutPrefix(field, matterPrefix) }

@@ -103,7 +103,7 @@ func (r *Remote) ImportIdentity(ctx context.Context) (sdk.ImportIdentity, error)
 	if err != nil {
 		return sdk.ImportIdentity{}, fromStatus(ctx, "import identity", err)
 	}
-	return sdk.ImportIdentity{BusinessUID: res.GetBusinessUid(), StaffUID: res.GetStaffUid()}, nil
+	return identityFromProto(res), nil
 }
 
 // StartImport announces an import. With an error the outcome is

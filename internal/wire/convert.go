@@ -88,6 +88,24 @@ func cleanAll(names []string) []string {
 	return out
 }
 
+func identityToProto(id sdk.ImportIdentity) *adapterv1.ImportIdentityResponse {
+	return &adapterv1.ImportIdentityResponse{
+		BusinessUid: id.BusinessUID, StaffUid: id.StaffUID, Matters: &adapterv1.MatterForm{
+			Key: clean(id.Matters.Key, maxText), Name: clean(id.Matters.Name, maxText), Declared: id.Matters.Declared,
+		},
+	}
+}
+
+func identityFromProto(r *adapterv1.ImportIdentityResponse) sdk.ImportIdentity {
+	m := r.GetMatters()
+	return sdk.ImportIdentity{
+		BusinessUID: r.GetBusinessUid(), StaffUID: r.GetStaffUid(),
+		Matters: sdk.MatterForm{
+			Key: clean(m.GetKey(), maxText), Name: clean(m.GetName(), maxText), Declared: m.GetDeclared(),
+		},
+	}
+}
+
 func startToProto(handle uint64, req sdk.StartImportRequest) *adapterv1.StartImportRequest {
 	out := &adapterv1.StartImportRequest{
 		Handle: handle, Override: req.Override, Upload: req.Upload, Notify: req.Notify,

@@ -40,7 +40,7 @@ func (s *Server) ImportIdentity(ctx context.Context, r *adapterv1.ImportIdentity
 	if err != nil {
 		return nil, toStatus(ctx, err)
 	}
-	return &adapterv1.ImportIdentityResponse{BusinessUid: id.BusinessUID, StaffUid: id.StaffUID}, nil
+	return identityToProto(id), nil
 }
 
 // StartImport announces an import.

@@ -39,7 +39,7 @@ func (f *fake) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, error)
 }
 
 func (f *fake) ImportIdentity(context.Context) (sdk.ImportIdentity, error) {
-	return sdk.ImportIdentity{BusinessUID: "b1", StaffUID: "s1"}, nil
+	return sdk.ImportIdentity{BusinessUID: "b1", StaffUID: "s1", Matters: sdk.MatterForm{Key: "deals", Name: "title", Declared: true}}, nil
 }
 
 func (f *fake) StartImport(_ context.Context, req sdk.StartImportRequest) (sdk.StartImportResponse, error) {
@@ -259,7 +259,8 @@ func TestAnnouncementsCrossWhole(t *testing.T) {
 		t.Error(diff)
 	}
 	id, err := r.ImportIdentity(t.Context())
-	if want := (sdk.ImportIdentity{BusinessUID: "b1", StaffUID: "s1"}); err != nil || id != want {
+	who := sdk.ImportIdentity{BusinessUID: "b1", StaffUID: "s1", Matters: sdk.MatterForm{Key: "deals", Name: "title", Declared: true}}
+	if err != nil || id != who {
 		t.Error(id, err)
 	}
 }

@@ -50,6 +50,22 @@ type ImportIdentity struct {
 	// StaffUID is the staff member on whose behalf the import runs. Empty when
 	// it is not configured: the first one seen is then taken.
 	StaffUID string
+	// Matters says how the clients of an import of type multi hold theirs.
+	Matters MatterForm
+}
+
+// MatterForm is the JSON form of clients with several matters. The vendor
+// documents the import type but not its form, so a connection's settings may
+// change it.
+type MatterForm struct {
+	// Key is the member of a client that holds the list of its matters; empty
+	// is "matters".
+	Key string
+	// Name is the member of a matter that holds its name; empty is "name".
+	Name string
+	// Declared says that the fields of matters are announced like those of
+	// clients.
+	Declared bool
 }
 
 // StartImportRequest announces an import.

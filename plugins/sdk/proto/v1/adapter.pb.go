@@ -858,6 +858,7 @@ type ImportIdentityResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	BusinessUid   string                 `protobuf:"bytes,1,opt,name=business_uid,json=businessUid,proto3" json:"business_uid,omitempty"`
 	StaffUid      string                 `protobuf:"bytes,2,opt,name=staff_uid,json=staffUid,proto3" json:"staff_uid,omitempty"`
+	Matters       *MatterForm            `protobuf:"bytes,3,opt,name=matters,proto3" json:"matters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -906,6 +907,73 @@ func (x *ImportIdentityResponse) GetStaffUid() string {
 	return ""
 }
 
+func (x *ImportIdentityResponse) GetMatters() *MatterForm {
+	if x != nil {
+		return x.Matters
+	}
+	return nil
+}
+
+type MatterForm struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Declared      bool                   `protobuf:"varint,3,opt,name=declared,proto3" json:"declared,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatterForm) Reset() {
+	*x = MatterForm{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatterForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatterForm) ProtoMessage() {}
+
+func (x *MatterForm) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatterForm.ProtoReflect.Descriptor instead.
+func (*MatterForm) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *MatterForm) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *MatterForm) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MatterForm) GetDeclared() bool {
+	if x != nil {
+		return x.Declared
+	}
+	return false
+}
+
 type StartImportRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
@@ -919,7 +987,7 @@ type StartImportRequest struct {
 
 func (x *StartImportRequest) Reset() {
 	*x = StartImportRequest{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[14]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -931,7 +999,7 @@ func (x *StartImportRequest) String() string {
 func (*StartImportRequest) ProtoMessage() {}
 
 func (x *StartImportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[14]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -944,7 +1012,7 @@ func (x *StartImportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartImportRequest.ProtoReflect.Descriptor instead.
 func (*StartImportRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{14}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StartImportRequest) GetHandle() uint64 {
@@ -992,7 +1060,7 @@ type ImportField struct {
 
 func (x *ImportField) Reset() {
 	*x = ImportField{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[15]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1072,7 @@ func (x *ImportField) String() string {
 func (*ImportField) ProtoMessage() {}
 
 func (x *ImportField) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[15]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1085,7 @@ func (x *ImportField) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportField.ProtoReflect.Descriptor instead.
 func (*ImportField) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{15}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ImportField) GetKey() string {
@@ -1047,7 +1115,7 @@ type StartImportResponse struct {
 
 func (x *StartImportResponse) Reset() {
 	*x = StartImportResponse{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[16]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1127,7 @@ func (x *StartImportResponse) String() string {
 func (*StartImportResponse) ProtoMessage() {}
 
 func (x *StartImportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[16]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1072,7 +1140,7 @@ func (x *StartImportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartImportResponse.ProtoReflect.Descriptor instead.
 func (*StartImportResponse) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{16}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StartImportResponse) GetOutcome() string {
@@ -1114,7 +1182,7 @@ type SubscribeOutcomesRequest struct {
 
 func (x *SubscribeOutcomesRequest) Reset() {
 	*x = SubscribeOutcomesRequest{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[17]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1194,7 @@ func (x *SubscribeOutcomesRequest) String() string {
 func (*SubscribeOutcomesRequest) ProtoMessage() {}
 
 func (x *SubscribeOutcomesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[17]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1207,7 @@ func (x *SubscribeOutcomesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeOutcomesRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeOutcomesRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{17}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SubscribeOutcomesRequest) GetHandle() uint64 {
@@ -1164,7 +1232,7 @@ type SubscribeOutcomesResponse struct {
 
 func (x *SubscribeOutcomesResponse) Reset() {
 	*x = SubscribeOutcomesResponse{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[18]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1244,7 @@ func (x *SubscribeOutcomesResponse) String() string {
 func (*SubscribeOutcomesResponse) ProtoMessage() {}
 
 func (x *SubscribeOutcomesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[18]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1257,7 @@ func (x *SubscribeOutcomesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeOutcomesResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeOutcomesResponse) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{18}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{19}
 }
 
 type ListFieldsRequest struct {
@@ -1201,7 +1269,7 @@ type ListFieldsRequest struct {
 
 func (x *ListFieldsRequest) Reset() {
 	*x = ListFieldsRequest{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[19]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1213,7 +1281,7 @@ func (x *ListFieldsRequest) String() string {
 func (*ListFieldsRequest) ProtoMessage() {}
 
 func (x *ListFieldsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[19]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1226,7 +1294,7 @@ func (x *ListFieldsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFieldsRequest.ProtoReflect.Descriptor instead.
 func (*ListFieldsRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{19}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListFieldsRequest) GetHandle() uint64 {
@@ -1245,7 +1313,7 @@ type ListFieldsResponse struct {
 
 func (x *ListFieldsResponse) Reset() {
 	*x = ListFieldsResponse{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[20]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +1325,7 @@ func (x *ListFieldsResponse) String() string {
 func (*ListFieldsResponse) ProtoMessage() {}
 
 func (x *ListFieldsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[20]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +1338,7 @@ func (x *ListFieldsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFieldsResponse.ProtoReflect.Descriptor instead.
 func (*ListFieldsResponse) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{20}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListFieldsResponse) GetFields() []*Field {
@@ -1292,7 +1360,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[21]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1304,7 +1372,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[21]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1317,7 +1385,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{21}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Field) GetKey() string {
@@ -1357,7 +1425,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[22]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1369,7 +1437,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[22]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1450,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{22}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CheckRequest) GetHandle() uint64 {
@@ -1400,7 +1468,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[23]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1480,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[23]
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1493,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{23}
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{24}
 }
 
 var File_plugins_sdk_proto_v1_adapter_proto protoreflect.FileDescriptor
@@ -1493,10 +1561,16 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x10\n" +
 	"\x03raw\x18\x04 \x01(\fR\x03raw\"/\n" +
 	"\x15ImportIdentityRequest\x12\x16\n" +
-	"\x06handle\x18\x01 \x01(\x04R\x06handle\"X\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\"\x92\x01\n" +
 	"\x16ImportIdentityResponse\x12!\n" +
 	"\fbusiness_uid\x18\x01 \x01(\tR\vbusinessUid\x12\x1b\n" +
-	"\tstaff_uid\x18\x02 \x01(\tR\bstaffUid\"\xb1\x01\n" +
+	"\tstaff_uid\x18\x02 \x01(\tR\bstaffUid\x128\n" +
+	"\amatters\x18\x03 \x01(\v2\x1e.rosterd.adapter.v1.MatterFormR\amatters\"N\n" +
+	"\n" +
+	"MatterForm\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
+	"\bdeclared\x18\x03 \x01(\bR\bdeclared\"\xb1\x01\n" +
 	"\x12StartImportRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\x127\n" +
 	"\x06fields\x18\x02 \x03(\v2\x1f.rosterd.adapter.v1.ImportFieldR\x06fields\x12\x1a\n" +
@@ -1554,7 +1628,7 @@ func file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP() []byte {
 }
 
 var file_plugins_sdk_proto_v1_adapter_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plugins_sdk_proto_v1_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_plugins_sdk_proto_v1_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_plugins_sdk_proto_v1_adapter_proto_goTypes = []any{
 	(Fault_Class)(0),                  // 0: rosterd.adapter.v1.Fault.Class
 	(*Fault)(nil),                     // 1: rosterd.adapter.v1.Fault
@@ -1571,49 +1645,51 @@ var file_plugins_sdk_proto_v1_adapter_proto_goTypes = []any{
 	(*Rejected)(nil),                  // 12: rosterd.adapter.v1.Rejected
 	(*ImportIdentityRequest)(nil),     // 13: rosterd.adapter.v1.ImportIdentityRequest
 	(*ImportIdentityResponse)(nil),    // 14: rosterd.adapter.v1.ImportIdentityResponse
-	(*StartImportRequest)(nil),        // 15: rosterd.adapter.v1.StartImportRequest
-	(*ImportField)(nil),               // 16: rosterd.adapter.v1.ImportField
-	(*StartImportResponse)(nil),       // 17: rosterd.adapter.v1.StartImportResponse
-	(*SubscribeOutcomesRequest)(nil),  // 18: rosterd.adapter.v1.SubscribeOutcomesRequest
-	(*SubscribeOutcomesResponse)(nil), // 19: rosterd.adapter.v1.SubscribeOutcomesResponse
-	(*ListFieldsRequest)(nil),         // 20: rosterd.adapter.v1.ListFieldsRequest
-	(*ListFieldsResponse)(nil),        // 21: rosterd.adapter.v1.ListFieldsResponse
-	(*Field)(nil),                     // 22: rosterd.adapter.v1.Field
-	(*CheckRequest)(nil),              // 23: rosterd.adapter.v1.CheckRequest
-	(*CheckResponse)(nil),             // 24: rosterd.adapter.v1.CheckResponse
-	nil,                               // 25: rosterd.adapter.v1.OpenRequest.ClubsEntry
+	(*MatterForm)(nil),                // 15: rosterd.adapter.v1.MatterForm
+	(*StartImportRequest)(nil),        // 16: rosterd.adapter.v1.StartImportRequest
+	(*ImportField)(nil),               // 17: rosterd.adapter.v1.ImportField
+	(*StartImportResponse)(nil),       // 18: rosterd.adapter.v1.StartImportResponse
+	(*SubscribeOutcomesRequest)(nil),  // 19: rosterd.adapter.v1.SubscribeOutcomesRequest
+	(*SubscribeOutcomesResponse)(nil), // 20: rosterd.adapter.v1.SubscribeOutcomesResponse
+	(*ListFieldsRequest)(nil),         // 21: rosterd.adapter.v1.ListFieldsRequest
+	(*ListFieldsResponse)(nil),        // 22: rosterd.adapter.v1.ListFieldsResponse
+	(*Field)(nil),                     // 23: rosterd.adapter.v1.Field
+	(*CheckRequest)(nil),              // 24: rosterd.adapter.v1.CheckRequest
+	(*CheckResponse)(nil),             // 25: rosterd.adapter.v1.CheckResponse
+	nil,                               // 26: rosterd.adapter.v1.OpenRequest.ClubsEntry
 }
 var file_plugins_sdk_proto_v1_adapter_proto_depIdxs = []int32{
 	0,  // 0: rosterd.adapter.v1.Fault.class:type_name -> rosterd.adapter.v1.Fault.Class
 	4,  // 1: rosterd.adapter.v1.DescribeResponse.kinds:type_name -> rosterd.adapter.v1.KindInfo
-	25, // 2: rosterd.adapter.v1.OpenRequest.clubs:type_name -> rosterd.adapter.v1.OpenRequest.ClubsEntry
+	26, // 2: rosterd.adapter.v1.OpenRequest.clubs:type_name -> rosterd.adapter.v1.OpenRequest.ClubsEntry
 	11, // 3: rosterd.adapter.v1.ReadResponse.page:type_name -> rosterd.adapter.v1.Page
 	12, // 4: rosterd.adapter.v1.Page.rejected:type_name -> rosterd.adapter.v1.Rejected
-	16, // 5: rosterd.adapter.v1.StartImportRequest.fields:type_name -> rosterd.adapter.v1.ImportField
-	22, // 6: rosterd.adapter.v1.ListFieldsResponse.fields:type_name -> rosterd.adapter.v1.Field
-	2,  // 7: rosterd.adapter.v1.Adapter.Describe:input_type -> rosterd.adapter.v1.DescribeRequest
-	5,  // 8: rosterd.adapter.v1.Adapter.Open:input_type -> rosterd.adapter.v1.OpenRequest
-	7,  // 9: rosterd.adapter.v1.Adapter.Close:input_type -> rosterd.adapter.v1.CloseRequest
-	9,  // 10: rosterd.adapter.v1.Adapter.Read:input_type -> rosterd.adapter.v1.ReadRequest
-	13, // 11: rosterd.adapter.v1.Adapter.ImportIdentity:input_type -> rosterd.adapter.v1.ImportIdentityRequest
-	15, // 12: rosterd.adapter.v1.Adapter.StartImport:input_type -> rosterd.adapter.v1.StartImportRequest
-	18, // 13: rosterd.adapter.v1.Adapter.SubscribeOutcomes:input_type -> rosterd.adapter.v1.SubscribeOutcomesRequest
-	20, // 14: rosterd.adapter.v1.Adapter.ListFields:input_type -> rosterd.adapter.v1.ListFieldsRequest
-	23, // 15: rosterd.adapter.v1.Adapter.Check:input_type -> rosterd.adapter.v1.CheckRequest
-	3,  // 16: rosterd.adapter.v1.Adapter.Describe:output_type -> rosterd.adapter.v1.DescribeResponse
-	6,  // 17: rosterd.adapter.v1.Adapter.Open:output_type -> rosterd.adapter.v1.OpenResponse
-	8,  // 18: rosterd.adapter.v1.Adapter.Close:output_type -> rosterd.adapter.v1.CloseResponse
-	10, // 19: rosterd.adapter.v1.Adapter.Read:output_type -> rosterd.adapter.v1.ReadResponse
-	14, // 20: rosterd.adapter.v1.Adapter.ImportIdentity:output_type -> rosterd.adapter.v1.ImportIdentityResponse
-	17, // 21: rosterd.adapter.v1.Adapter.StartImport:output_type -> rosterd.adapter.v1.StartImportResponse
-	19, // 22: rosterd.adapter.v1.Adapter.SubscribeOutcomes:output_type -> rosterd.adapter.v1.SubscribeOutcomesResponse
-	21, // 23: rosterd.adapter.v1.Adapter.ListFields:output_type -> rosterd.adapter.v1.ListFieldsResponse
-	24, // 24: rosterd.adapter.v1.Adapter.Check:output_type -> rosterd.adapter.v1.CheckResponse
-	16, // [16:25] is the sub-list for method output_type
-	7,  // [7:16] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	15, // 5: rosterd.adapter.v1.ImportIdentityResponse.matters:type_name -> rosterd.adapter.v1.MatterForm
+	17, // 6: rosterd.adapter.v1.StartImportRequest.fields:type_name -> rosterd.adapter.v1.ImportField
+	23, // 7: rosterd.adapter.v1.ListFieldsResponse.fields:type_name -> rosterd.adapter.v1.Field
+	2,  // 8: rosterd.adapter.v1.Adapter.Describe:input_type -> rosterd.adapter.v1.DescribeRequest
+	5,  // 9: rosterd.adapter.v1.Adapter.Open:input_type -> rosterd.adapter.v1.OpenRequest
+	7,  // 10: rosterd.adapter.v1.Adapter.Close:input_type -> rosterd.adapter.v1.CloseRequest
+	9,  // 11: rosterd.adapter.v1.Adapter.Read:input_type -> rosterd.adapter.v1.ReadRequest
+	13, // 12: rosterd.adapter.v1.Adapter.ImportIdentity:input_type -> rosterd.adapter.v1.ImportIdentityRequest
+	16, // 13: rosterd.adapter.v1.Adapter.StartImport:input_type -> rosterd.adapter.v1.StartImportRequest
+	19, // 14: rosterd.adapter.v1.Adapter.SubscribeOutcomes:input_type -> rosterd.adapter.v1.SubscribeOutcomesRequest
+	21, // 15: rosterd.adapter.v1.Adapter.ListFields:input_type -> rosterd.adapter.v1.ListFieldsRequest
+	24, // 16: rosterd.adapter.v1.Adapter.Check:input_type -> rosterd.adapter.v1.CheckRequest
+	3,  // 17: rosterd.adapter.v1.Adapter.Describe:output_type -> rosterd.adapter.v1.DescribeResponse
+	6,  // 18: rosterd.adapter.v1.Adapter.Open:output_type -> rosterd.adapter.v1.OpenResponse
+	8,  // 19: rosterd.adapter.v1.Adapter.Close:output_type -> rosterd.adapter.v1.CloseResponse
+	10, // 20: rosterd.adapter.v1.Adapter.Read:output_type -> rosterd.adapter.v1.ReadResponse
+	14, // 21: rosterd.adapter.v1.Adapter.ImportIdentity:output_type -> rosterd.adapter.v1.ImportIdentityResponse
+	18, // 22: rosterd.adapter.v1.Adapter.StartImport:output_type -> rosterd.adapter.v1.StartImportResponse
+	20, // 23: rosterd.adapter.v1.Adapter.SubscribeOutcomes:output_type -> rosterd.adapter.v1.SubscribeOutcomesResponse
+	22, // 24: rosterd.adapter.v1.Adapter.ListFields:output_type -> rosterd.adapter.v1.ListFieldsResponse
+	25, // 25: rosterd.adapter.v1.Adapter.Check:output_type -> rosterd.adapter.v1.CheckResponse
+	17, // [17:26] is the sub-list for method output_type
+	8,  // [8:17] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_plugins_sdk_proto_v1_adapter_proto_init() }
@@ -1627,7 +1703,7 @@ func file_plugins_sdk_proto_v1_adapter_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugins_sdk_proto_v1_adapter_proto_rawDesc), len(file_plugins_sdk_proto_v1_adapter_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
