@@ -13,4 +13,5 @@
 //	rosterd.lock      the lock, with the process id of its holder
 //	rosterd.db        the database (package bolt)
 //	changesets/R.cs   the change set of run R
+//	served/S.notes    what session S served since it was stored last (package bolt)
 package store

@@ -44,6 +44,8 @@ func TestAKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	storetest.Crash(t, open, rounds)
 }
 
+func TestWhatIsNotedAsServedOutlivesTheProcess(t *testing.T) { storetest.Notes(t, open) }
+
 func TestPersonalDataIsInNoFileInClear(t *testing.T) { storetest.Sealed(t, open) }
 
 func TestASecondProcessIsRefusedAndToldWhoHoldsTheDirectory(t *testing.T) {

@@ -36,6 +36,8 @@
 //	    business              bucket: T of Created, session id -> empty
 //	sessions_open
 //	    business              -> session id; the sessions that are not over
+//	sessions_awaiting
+//	    session id            -> empty; the sessions in session_clients
 //	session_clients
 //	    session id            -> the clients' places by the keyed hash of their ids;
 //	                          absent once the target is no longer heard
@@ -43,6 +45,9 @@
 //	    session id            -> what became of the clients, as runs of one outcome
 //	schedule
 //	    job                   -> when the job was last due, RFC 3339, UTC
+//
+// What a session serves is also noted in a file of its own, served/SESSION.notes,
+// between two changes of the session: see [Store.NoteServed].
 //
 // Keys are stored in clear and therefore hold no personal data: a record's id
 // may be an e-mail address, so that it appears only sealed or in a keyed hash.

@@ -74,10 +74,17 @@ func openLocked(path string, keys *store.Keyring) (*Store, error) {
 	if s.clientKey, err = keys.Derive("session clients"); err != nil {
 		return nil, err
 	}
+	if s.notes, err = newNotes(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	if s.db, err = openFile(path, false); err != nil {
 		return nil, err
 	}
-	if err := s.begin(path, keys.ID()); err != nil {
+	err = s.begin(path, keys.ID())
+	if err == nil {
+		err = s.foldNotes()
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	return s, nil

@@ -37,7 +37,10 @@ func (s *Store) IndexClients(ctx context.Context, session string, ids []string) 
 		if bucket(tx, bucketSessions).Get([]byte(session)) == nil {
 			return store.ErrNotFound
 		}
-		return bucket(tx, bucketSessionClients).Put([]byte(session), index)
+		return errors.Join(
+			bucket(tx, bucketSessionsAwaiting).Put([]byte(session), nil),
+			bucket(tx, bucketSessionClients).Put([]byte(session), index),
+		)
 	})
 }
 
@@ -122,11 +125,11 @@ func searchClient(index []byte, hash [hashBytes]byte) int {
 // stays.
 func (s *Store) ForgetClients(ctx context.Context, session string) error {
 	return s.update(ctx, "forget the clients of session "+session, func(tx *bbolt.Tx) error {
-		clients := bucket(tx, bucketSessionClients)
-		if clients.Get([]byte(session)) == nil {
+		awaiting := bucket(tx, bucketSessionsAwaiting)
+		if awaiting.Get([]byte(session)) == nil {
 			return errUnchanged
 		}
-		return clients.Delete([]byte(session))
+		return errors.Join(awaiting.Delete([]byte(session)), bucket(tx, bucketSessionClients).Delete([]byte(session)))
 	})
 }
 

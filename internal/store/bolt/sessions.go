@@ -79,6 +79,9 @@ func (s *Store) UpdateSession(
 		}
 		return err
 	})
+	if err == nil && session.State.Ended() {
+		err = s.notes.drop(id)
+	}
 	if err != nil {
 		return roster.Session{}, err
 	}
@@ -106,7 +109,7 @@ func (s *Store) Sessions(ctx context.Context, filter roster.SessionFilter) ([]ro
 			return err
 		case filter.Awaiting:
 			var err error
-			found, err = indexedSessions(tx, filter, bucketSessionClients, func(id, _ []byte) []byte { return id })
+			found, err = indexedSessions(tx, filter, bucketSessionsAwaiting, func(id, _ []byte) []byte { return id })
 			return err
 		case filter.Run != "":
 			return newestFirst(peek(tx, bucketSessionsByRun, filter.Run), visit)
@@ -133,7 +136,7 @@ func indexedSessions(
 		if err := load(bucket(tx, bucketSessions), id(key, value), &session); err != nil {
 			return err
 		}
-		awaiting := !filter.Awaiting || bucket(tx, bucketSessionClients).Get([]byte(session.ID)) != nil
+		awaiting := !filter.Awaiting || bucket(tx, bucketSessionsAwaiting).Get([]byte(session.ID)) != nil
 		if awaiting && matchesSession(filter, session) {
 			found = append(found, session)
 		}

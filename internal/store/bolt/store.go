@@ -19,6 +19,7 @@ type Store struct {
 	db     *bbolt.DB
 	lock   *store.DirLock
 	sealer *store.Sealer
+	notes  *notes
 	// idKey names quarantined records, clientKey the clients of sessions.
 	idKey, clientKey []byte
 	install          string
@@ -41,6 +42,7 @@ const (
 	bucketSessionsByBusiness     = "sessions_by_business"
 	bucketSessionsOpen           = "sessions_open"
 	bucketSessionClients         = "session_clients"
+	bucketSessionsAwaiting       = "sessions_awaiting"
 	bucketSessionOutcomes        = "session_outcomes"
 	bucketSchedule               = "schedule"
 	metaSchema                   = "schema"
@@ -55,7 +57,7 @@ func buckets() []string {
 	return []string{
 		bucketMeta, bucketRuns, bucketRunsByTime, bucketRunsByJob, bucketRunsOpen, bucketCursors, bucketQuarantine,
 		bucketPayload, bucketSessions, bucketSessionsByTime, bucketSessionsByRun, bucketSessionsByBusiness,
-		bucketSessionsOpen, bucketSessionClients, bucketSessionOutcomes, bucketSchedule,
+		bucketSessionsOpen, bucketSessionsAwaiting, bucketSessionClients, bucketSessionOutcomes, bucketSchedule,
 	}
 }
 
@@ -72,7 +74,7 @@ func (s *Store) Close() error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		return bucket(tx, bucketMeta).Put([]byte(metaClean), []byte(cleanYes))
 	})
-	if err := errors.Join(err, s.db.Close(), s.lock.Unlock()); err != nil {
+	if err := errors.Join(err, s.notes.close(), s.db.Close(), s.lock.Unlock()); err != nil {
 		return fmt.Errorf("close the database: %w", err)
 	}
 	return nil

@@ -60,6 +60,7 @@ type SessionStore interface {
 	CreateSession(ctx context.Context, session roster.Session) error
 	Session(ctx context.Context, id string) (roster.Session, error)
 	UpdateSession(ctx context.Context, id string, update func(*roster.Session) error) (roster.Session, error)
+	NoteServed(ctx context.Context, session string, clients roster.Range) error
 	Sessions(ctx context.Context, filter roster.SessionFilter) ([]roster.Session, error)
 }
 
