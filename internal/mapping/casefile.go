@@ -8,13 +8,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // caseFile is a parsed file of cases.
 type caseFile struct {
 	context Context
-	kind    sdk.Kind
+	target  roster.MapTarget
 	cases   []mapCase
 }
 
@@ -33,10 +34,11 @@ type caseContext struct {
 	Account, Job, Country, Timezone string
 	Kind                            sdk.Kind
 	Clubs                           map[string]Club
+	Upload                          string
 }
 
 func parseCases(path string, raw []byte) (*caseFile, error) {
-	file := &caseFile{kind: sdk.KindMember}
+	file := &caseFile{target: roster.ImportTarget(sdk.KindMember)}
 	index := map[string]int{}
 	for _, section := range parseSections(raw) {
 		line := section.line
@@ -78,7 +80,14 @@ func (f *caseFile) setContext(data []byte) error {
 		return err
 	}
 	if c.Kind != "" {
-		f.kind = c.Kind
+		f.target.Kind = c.Kind
+	}
+	switch c.Upload {
+	case "", "single":
+	case "multi":
+		f.target = f.target.WithMatters(sdk.MatterForm{})
+	default:
+		return fmt.Errorf("upload %q is neither single nor multi", c.Upload)
 	}
 	f.context = Context{
 		Account: c.Account, Job: c.Job, Country: c.Country, Timezone: c.Timezone,

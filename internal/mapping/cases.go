@@ -56,7 +56,7 @@ func RunCases(ctx context.Context, scriptPath string) ([]CaseResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEngine(ctx, Script{Name: scriptPath, Source: source}, file.context, roster.ImportTarget(file.kind))
+	e, err := newEngine(ctx, Script{Name: scriptPath, Source: source}, file.context, file.target)
 	if err != nil {
 		return nil, err
 	}

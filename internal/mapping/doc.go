@@ -33,6 +33,15 @@
 // Reasons are kept in clear and shown to operators: they are cut to 200
 // characters and must not hold personal data.
 //
+// A job with "upload: multi" imports clients with several matters. There the
+// field matters is a list of tables, at most 50, each with a name that no other
+// matter of the client has:
+//
+//	matters = { { name = "Gold membership", plan = "gold" }, { name = "Locker 12" } }
+//
+// With "upload: single" such a list is refused. Among the fields of a page those
+// of matters stand as matters[].plan.
+//
 // A function cannot assign to a global, and an unknown name is an error when
 // the script is loaded. Local variables outside of map keep their values as
 // long as the state lives, but which records share a state is not defined.
@@ -73,7 +82,8 @@
 //
 // Beside x.lua, x.txtar holds its cases. Text before the first marker is a
 // comment. An optional section context.json applies to all cases; a case is a
-// record and what is expected of it:
+// record and what is expected of it. With "upload": "multi" in the context
+// clients may have matters, which then stand under the names that scripts use:
 //
 //	-- context.json --
 //	{"country": "CA", "clubs": {"1": {"key": "downtown", "country": "CA"}}}

@@ -3,7 +3,6 @@ package mapping
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -18,49 +17,59 @@ const (
 	maxRecordBytes = 256 << 10
 	// maxReplyBytes bounds all records and payloads of a page together.
 	maxReplyBytes = 32 << 20
-	// maxFieldName bounds the name of a target field.
-	maxFieldName = 128
-)
 
-// field is one field of the record at hand.
-type field struct {
-	name  string
-	value lua.LValue
-}
+	tooManyFields = "the page's records have more than 256 different fields"
+	tooLarge      = "the mapped record is larger than 256 KiB"
+)
 
 // result validates and encodes what a script returned, record by record. Its
 // buffers are reused for all records of a page.
 type result struct {
 	required []string
 	keyField string
-	// fields are the target fields of the page at hand; positions their places.
-	fields    []string
-	positions map[string]int
-	record    []field
-	out       []byte
+	keyLabel []byte
+	// fields are the target fields of the page at hand, pages its number.
+	fields  []string
+	pages   int
+	slots   slots
+	matters matters
+	record  []field
+	out     []byte
 	// written are the bytes of the whole page.
 	written int
 }
 
 func (r *result) init(target roster.MapTarget) {
 	r.required, r.keyField = target.Required, target.KeyField
-	r.positions = map[string]int{}
+	r.keyLabel = append(appendString(nil, r.keyField), ':')
+	r.slots = newSlots(nil, func(name string) string { return name })
+	r.matters.init(target.Matters)
 }
 
 // reset begins a page. The bytes of the page before belong to its reply.
 func (r *result) reset() {
 	r.fields = r.fields[:0]
-	clear(r.positions)
+	r.pages++
+	r.slots.forget()
+	r.matters.slots.forget()
 	r.out, r.written = nil, 0
 }
 
 // take makes the mapped record from the table that a script returned.
 func (r *result) take(e *engine, table *lua.LTable, m *roster.MappedRecord) {
-	if !r.collect(table, m) {
+	record, fault := r.slots.collect(r.record[:0], table)
+	if fault != "" {
+		r.invalid(m, "the table that map returned "+fault)
 		return
 	}
+	r.record = record
+	r.finish(e, m)
+}
+
+// finish checks the record at hand and encodes it.
+func (r *result) finish(e *engine, m *roster.MappedRecord) {
 	m.Key = m.ID
-	key := r.find(r.keyField)
+	key := findField(r.record, r.keyField)
 	if key != nil {
 		if text, ok := keyText(key.value); ok && text != "" {
 			m.Key = text
@@ -70,7 +79,7 @@ func (r *result) take(e *engine, table *lua.LTable, m *roster.MappedRecord) {
 		}
 	}
 	for _, name := range r.required {
-		if f := r.find(name); f == nil || isBlank(e, f.value) {
+		if f := findField(r.record, name); f == nil || isBlank(e, f.value) {
 			m.Verdict, m.Stage, m.Code = roster.VerdictRejected, roster.StageFreeze, roster.CodeFreezeMissing
 			m.Reason = name + " is missing"
 			return
@@ -79,68 +88,46 @@ func (r *result) take(e *engine, table *lua.LTable, m *roster.MappedRecord) {
 	r.encode(e, m)
 }
 
-// collect gathers the table's fields sorted by name, so that the same record
-// has the same bytes always.
-func (r *result) collect(table *lua.LTable, m *roster.MappedRecord) bool {
-	r.record = r.record[:0]
-	fault := ""
-	table.ForEach(func(k, v lua.LValue) {
-		name, ok := k.(lua.LString)
-		switch {
-		case !ok:
-			fault = "the table that map returned has a key that is no text"
-		case len(name) == 0 || len(name) > maxFieldName || !utf8.ValidString(string(name)):
-			fault = "the table that map returned has a field with an empty, overlong or malformed name"
-		default:
-			r.record = append(r.record, field{string(name), v})
-		}
-	})
-	if fault != "" {
-		r.invalid(m, fault)
-		return false
-	}
-	if len(r.record) > roster.MaxFields {
-		r.invalid(m, "the record has more than 256 fields")
-		return false
-	}
-	slices.SortFunc(r.record, func(a, b field) int { return strings.Compare(a.name, b.name) })
-	return true
-}
-
-func (r *result) find(name string) *field {
-	for i := range r.record {
-		if r.record[i].name == name {
-			return &r.record[i]
-		}
-	}
-	return nil
-}
-
-// encode appends the record as a JSON object, the key field last.
+// encode appends the record as a JSON object: its fields by name, its matters,
+// and the key field last.
 func (r *result) encode(e *engine, m *roster.MappedRecord) {
 	start := len(r.out)
 	b := append(r.out, '{')
 	var set roster.FieldSet
-	key := lua.LNil
+	key, list := lua.LNil, lua.LNil
 	for _, f := range r.record {
-		if f.name == r.keyField {
+		if f.slot.name == r.keyField {
 			key = f.value
 			continue
 		}
-		position, ok := r.position(f.name)
-		if !ok {
-			r.invalid(m, "the page's records have more than 256 different fields")
+		taken, fault := r.matters.take(f)
+		if fault != "" {
+			r.invalid(m, fault)
 			return
 		}
-		set.Add(position)
-		b = append(appendString(b, f.name), ':')
-		if b, ok = appendValue(e, b, f.value); !ok {
-			r.invalid(m, "field "+e.showName(f.name)+" is "+e.fault(f.value))
+		if taken {
+			list = f.value
+			continue
+		}
+		if !r.note(f.slot, &set) {
+			r.invalid(m, tooManyFields)
+			return
+		}
+		var ok bool
+		if b, ok = appendValue(e, append(b, f.slot.label...), f.value); !ok {
+			r.invalid(m, "field "+e.showName(f.slot.name)+" is "+e.fault(f.value))
 			return
 		}
 		b = append(b, ',')
 	}
-	b = append(appendString(b, r.keyField), ':')
+	if list != lua.LNil {
+		var fault string
+		if b, fault = r.matters.encode(e, b, list, &set); fault != "" {
+			r.invalid(m, fault)
+			return
+		}
+	}
+	b = append(b, r.keyLabel...)
 	if n, ok := key.(lua.LNumber); ok {
 		b, _ = appendNumber(b, float64(n))
 	} else {
@@ -154,11 +141,25 @@ func (r *result) encode(e *engine, m *roster.MappedRecord) {
 	m.Verdict, m.Data, m.Fields = roster.VerdictMapped, b[start:len(b):len(b)], set
 }
 
+// note adds a field to those of a record and gives it a position on the page,
+// or returns false where the page has no place for it.
+func (r *result) note(s *slot, set *roster.FieldSet) bool {
+	if s.page != r.pages {
+		if len(r.fields) == roster.MaxFields {
+			return false
+		}
+		s.page, s.position = r.pages, len(r.fields)
+		r.fields = append(r.fields, s.path)
+	}
+	set.Add(s.position)
+	return true
+}
+
 // fits counts the bytes of a record against the page's bound.
 func (r *result) fits(m *roster.MappedRecord, size int) bool {
 	switch {
 	case size > maxRecordBytes:
-		r.invalid(m, "the mapped record is larger than 256 KiB")
+		r.invalid(m, tooLarge)
 	case r.written+size > maxReplyBytes:
 		r.invalid(m, "the mapped records of the page are larger than 32 MiB together")
 	default:
@@ -166,18 +167,6 @@ func (r *result) fits(m *roster.MappedRecord, size int) bool {
 		return true
 	}
 	return false
-}
-
-func (r *result) position(name string) (int, bool) {
-	if i, ok := r.positions[name]; ok {
-		return i, true
-	}
-	if len(r.fields) == roster.MaxFields {
-		return 0, false
-	}
-	r.positions[name] = len(r.fields)
-	r.fields = append(r.fields, name)
-	return len(r.fields) - 1, true
 }
 
 // payload returns the source record as JSON, or nothing where the page's

@@ -121,4 +121,6 @@ func MatterField(name string) string { return matterPrefix + name }
 
 // CutMatterField returns the name of a field of matters within a matter, and
 // whether field is one.
-func CutMatterField(field string) (name string, ok bool) { return strings.CutPrefix(field, matterPrefix) }
+func CutMatterField(field string) (name string, ok bool) {
+	return strings.CutPrefix(field, matterPrefix)
+}
