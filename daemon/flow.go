@@ -124,6 +124,8 @@ func (p *parts) connect(ctx context.Context, ref string, need sdk.Ability) (*ada
 	return conn, nil
 }
 
+const protocolHint = "install a version of the adapter that was built for this rosterd"
+
 // connectionFault says what a person can do about a connection that does not
 // open.
 func connectionFault(ref string, err error) error {
@@ -136,7 +138,7 @@ func connectionFault(ref string, err error) error {
 	case errors.Is(err, adapters.ErrProtocol):
 		return &roster.Fault{
 			Code: "adapter.protocol", Message: fmt.Sprintf("connection %s: %v", ref, err),
-			Hint: "install a version of the adapter that was built for this rosterd",
+			Hint: protocolHint,
 		}
 	}
 	return fmt.Errorf("connection %s: %w", ref, err)

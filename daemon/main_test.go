@@ -30,7 +30,7 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binaries = dir
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=v1.2.3-test", "-o", dir+"/", ".") //nolint:noctx // it ends with the tests
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=v1.2.3-test", "-o", dir+"/", ".")                    //nolint:noctx // it ends with the tests
 	adapters := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", dir+"/plugins/", "../plugins/csv", "../plugins/intandem") //nolint:noctx // it ends with the tests
 	for _, cmd := range []*exec.Cmd{build, adapters} {
 		if out, err := cmd.CombinedOutput(); err != nil {

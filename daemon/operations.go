@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rosterd/rosterd/internal/adapters"
 	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/schedule"
@@ -38,9 +39,18 @@ func (o operations) Run(ctx context.Context, id string) (roster.Run, error) {
 	return o.p.runner.Live(ctx, id)
 }
 
-// Runs lists runs.
+// Runs lists runs, those under way with their live counts.
 func (o operations) Runs(ctx context.Context, f roster.RunFilter) ([]roster.Run, error) {
-	return o.p.store.Runs(ctx, f)
+	runs, err := o.p.store.Runs(ctx, f)
+	for i := range runs {
+		if runs[i].State.Ended() {
+			continue
+		}
+		if runs[i], err = o.p.runner.Live(ctx, runs[i].ID); err != nil {
+			break
+		}
+	}
+	return runs, err
 }
 
 // CancelRun asks a run to end.
@@ -229,6 +239,9 @@ func (o operations) Adapters(ctx context.Context) ([]admin.AdapterInfo, error) {
 func asFault(err error) *roster.Fault {
 	if f, ok := errors.AsType[*roster.Fault](err); ok {
 		return f
+	}
+	if errors.Is(err, adapters.ErrProtocol) {
+		return &roster.Fault{Code: "adapter.protocol", Message: err.Error(), Hint: protocolHint}
 	}
 	return &roster.Fault{Code: "adapter", Message: err.Error(), Hint: "the daemon's log tells more"}
 }

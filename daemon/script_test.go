@@ -160,11 +160,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	path := filepath.Join(binaries, args[1])
 	cmd := exec.Command(path, args[2:]...) //nolint:noctx // it is stopped by name or at the end
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), log, log
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "ROSTERD_CONFIG", "CREDENTIALS_DIRECTORY"} {
-		if value := ts.Getenv(name); value != "" {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-	}
+	cmd.Env = environment(ts)
 	ts.Check(cmd.Start())
 	b := backgroundOf(ts)
 	b.mu.Lock()
@@ -210,13 +206,30 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: until PATTERN COMMAND...")
 	}
 	pattern := regexp.MustCompile("(?m)" + args[0])
+	var out []byte
 	matches := func() bool {
-		_ = ts.Exec(args[1], args[2:]...) // only what it prints counts
-		return pattern.MatchString(ts.ReadFile("stdout"))
+		cmd := exec.Command(filepath.Join(binaries, args[1]), args[2:]...) //nolint:noctx // it ends by itself
+		cmd.Dir, cmd.Env = ts.MkAbs("."), environment(ts)
+		out, _ = cmd.Output() // only what it prints counts
+		return pattern.Match(out)
 	}
-	if !poll(matches) {
+	matched := poll(matches)
+	_, err := ts.Stdout().Write(out)
+	ts.Check(err)
+	if !matched {
 		ts.Fatalf("the output of %v does not match %q", args[1:], args[0])
 	}
+}
+
+// environment is what a program beside the script is given.
+func environment(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "ROSTERD_CONFIG", "CREDENTIALS_DIRECTORY"} {
+		if value := ts.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }
 
 func get(ts *testscript.TestScript, neg bool, args []string) {
