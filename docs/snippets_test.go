@@ -12,8 +12,9 @@ import (
 )
 
 // TestEveryConfigurationLoads reads the yaml blocks: one that begins with
-// "version:" is a whole configuration, any other one is connections of an
-// account. Settings are checked against the schema of their adapter.
+// "version:" is a whole configuration, one that begins with "adapter:" is a
+// connection, any other one is connections with their keys. Settings are
+// checked against the schema of their adapter.
 func TestEveryConfigurationLoads(t *testing.T) {
 	t.Parallel()
 	p := builtProgram(t)
@@ -25,6 +26,9 @@ func TestEveryConfigurationLoads(t *testing.T) {
 			}
 			found++
 			text := b.text
+			if strings.HasPrefix(text, "adapter:") {
+				text = "system:\n" + indent(text, "  ")
+			}
 			if !strings.HasPrefix(text, "version:") {
 				text = "version: 1\nplugins: {lock: plugins.lock}\naccounts:\n  acme:\n    country: CA\n    timezone: America/Toronto\n" +
 					"    clubs: {downtown: {}, airport: {}}\n    connections:\n" + indent(text, "      ")
