@@ -52,6 +52,9 @@ func cancelled(p *probe, f func(context.Context) error) error {
 }
 
 func together(p *probe, f func(context.Context) error) error {
+	if f(p.ctx) != nil {
+		return leftOutError("one call fails already: see the check ok")
+	}
 	errs := make([]error, parallel)
 	var all sync.WaitGroup
 	for i := range errs {
@@ -65,7 +68,7 @@ func together(p *probe, f func(context.Context) error) error {
 // connection then shows whether the call has ended at the adapter's end too.
 func (p *probe) hanging(f func(context.Context) error) error {
 	if p.c.Hang == nil {
-		return leftOutError("the case has no Hang that makes the outside system silent")
+		return leftOutError("it takes a fake of the outside system that is silent on command: give Case.Hang in a test of the adapter")
 	}
 	restore := p.c.Hang()
 	defer restore()

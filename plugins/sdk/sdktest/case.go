@@ -119,9 +119,9 @@ type Result struct {
 }
 
 // Evaluate makes the checks on an adapter that can be reached in one way, and
-// reports each when it is done. Case.Adapter is not used. What can be seen from
-// inside the adapter's process only, goroutines and what it prints, is left
-// out.
+// reports each when it is done. Case.Adapter is not used; Case.Kinds are, when
+// nil, those that the connection has records of. What can be seen from inside
+// the adapter's process only, goroutines and what it prints, is left out.
 func Evaluate(ctx context.Context, s Subject, c Case, report func(Result)) {
 	c = c.withDefaults()
 	w := way{name: "process", subject: s}
@@ -133,12 +133,34 @@ func Evaluate(ctx context.Context, s Subject, c Case, report func(Result)) {
 		})
 		return
 	}
+	if c.Kinds == nil {
+		c.Kinds = present(ctx, s, info, c)
+	}
 	for _, ch := range checks(info, c) {
 		if ctx.Err() != nil {
 			return
 		}
 		report(ch.result(ctx, w, c))
 	}
+}
+
+// present finds the kinds that the connection has records of. A kind that
+// cannot be read is among them: a check will say why.
+func present(ctx context.Context, s Subject, info sdk.Info, c Case) []sdk.Kind {
+	kinds := []sdk.Kind{}
+	p := &probe{ctx: ctx, subject: s, c: c}
+	for _, k := range info.Kinds {
+		r, err := p.reader(k)
+		if err == nil {
+			var first step
+			if first, err = r.read(ctx, nil, 1); err == nil && first.done && len(first.records)+len(first.rejected) == 0 {
+				continue
+			}
+		}
+		kinds = append(kinds, k.Kind)
+	}
+	_ = p.closeAll() // a check of its own
+	return kinds
 }
 
 func (c Case) withDefaults() Case {

@@ -29,16 +29,21 @@ func reopens(p *probe) error {
 		}
 	}
 	last := p.open[len(p.open)-1]
+	check := func() error {
+		if !contains(last, sdk.AbilityChecker) {
+			return nil
+		}
+		_, err := call(p.ctx, "check", p.c.Patience, func(ctx context.Context) (struct{}, error) { return struct{}{}, callCheck(ctx, last) })
+		return err
+	}
+	well := check() == nil
 	p.open = p.open[:len(p.open)-1]
 	if err := p.closeAll(); err != nil {
 		return err
 	}
 	p.open = append(p.open, last)
-	if v, ok := last.Value.(sdk.Checker); ok && contains(last, sdk.AbilityChecker) {
-		_, err := call(p.ctx, "check", p.c.Patience, func(ctx context.Context) (struct{}, error) { return struct{}{}, v.Check(ctx) })
-		if err != nil {
-			return fmt.Errorf("another connection was closed: %w", err)
-		}
+	if err := check(); well && err != nil {
+		return fmt.Errorf("another connection was closed: %w", err)
 	}
 	return nil
 }

@@ -148,7 +148,7 @@ func (r property) wrong() map[string]string {
 
 func openOffline(p *probe) error {
 	if p.c.Fault == nil {
-		return leftOutError("the case has no Fault that makes the outside system fail")
+		return leftOutError("it takes a fake of the outside system that fails on command: give Case.Fault in a test of the adapter")
 	}
 	defer p.c.Fault()()
 	_, err := p.connect()
@@ -218,7 +218,7 @@ func badRefused(p *probe) error {
 // failing makes the outside system fail, as f sees it.
 func (p *probe) failing(f func() error) error {
 	if p.c.Fault == nil {
-		return leftOutError("the case has no Fault that makes the outside system fail")
+		return leftOutError("it takes a fake of the outside system that fails on command: give Case.Fault in a test of the adapter")
 	}
 	restore := p.c.Fault()
 	err := f()

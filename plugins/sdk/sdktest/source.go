@@ -16,6 +16,8 @@ const (
 	fewRecords  = 3
 	parallel    = 4
 	behindLimit = 7
+	// straightLimit is what a run asks for.
+	straightLimit = 500
 )
 
 func limits() []int { return []int{1, 2, behindLimit, 500} }
@@ -56,7 +58,7 @@ func sourceChecks(k sdk.KindInfo, wanted []sdk.Kind) []check {
 }
 
 func (r reader) reads(wanted bool) error {
-	w, err := r.straight()
+	w, err := r.walk(nil, straightLimit, r.p.c.MaxRecords)
 	switch {
 	case err != nil:
 		return err
@@ -64,6 +66,16 @@ func (r reader) reads(wanted bool) error {
 		return errors.New("the connection has no record of a kind that is to be checked: name other kinds, or let it have some")
 	}
 	return nil
+}
+
+// straight reads the kind as a run does. Where that fails already, there is
+// nothing to compare with.
+func (r reader) straight() (walk, error) {
+	w, err := r.walk(nil, straightLimit, r.p.c.MaxRecords)
+	if err != nil {
+		return w, leftOutError("the source cannot be read at all: see the check read")
+	}
+	return w, nil
 }
 
 // enough returns the straight walk, or says that it is too short.

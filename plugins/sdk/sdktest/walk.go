@@ -149,9 +149,6 @@ func (r reader) walk(after sdk.Cursor, limit, enough int) (walk, error) {
 	return w, nil
 }
 
-// straight reads the kind as a run does.
-func (r reader) straight() (walk, error) { return r.walk(nil, 500, r.p.c.MaxRecords) }
-
 // distinct leaves out what an inclusive cursor delivered again.
 func (r reader) distinct(all []record) []record {
 	if r.info.Cursor != sdk.CursorInclusive {

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/rosterd/rosterd/internal/adapters"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+	"github.com/rosterd/rosterd/plugins/sdk/sdktest"
+)
+
+// testRecords is how many records of a kind are read for a check, unless a
+// flag says otherwise: a live system may answer a few requests a second only.
+const testRecords = 50
+
+// maxSettings bounds a settings file, in bytes.
+const maxSettings = 1 << 20
+
+func (c *cli) adapterTestCommand() *cobra.Command {
+	var settings string
+	var kinds []string
+	records := testRecords
+	cmd := &cobra.Command{
+		Use: "test PROGRAM", Short: "Check that an adapter keeps its contract", Args: exactly("PROGRAM"),
+		Long: `Start an adapter's program as the daemon does and check it against the contract:
+its description, the settings it refuses, paging, resuming from a cursor,
+cancelled calls. Each check is a line that says what to do where it fails.
+
+The settings file holds a connection as the configuration does, in YAML or JSON:
+
+  settings: {path: members.csv, id: member_no}
+  clubs: {downtown: "1"}
+  client_id: "456"
+
+Nothing is written to the outside system: no import is started, no record sent.
+It is read several times over, and should not change meanwhile.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if settings == "" {
+				return usagef("`rosterd adapter test` needs --settings FILE, which holds the settings of a connection")
+			}
+			wanted, err := kindsOf(kinds)
+			if err != nil {
+				return err
+			}
+			return c.testAdapter(cmd.Context(), args[0], settings, sdktest.Case{Kinds: wanted, MaxRecords: records})
+		},
+	}
+	cmd.Flags().StringVar(&settings, "settings", "", "file with the settings of a connection, YAML or JSON")
+	cmd.Flags().StringSliceVar(&kinds, "kind", nil, "kinds of record that the connection must have (default: those that it has)")
+	cmd.Flags().IntVar(&records, "records", testRecords, "how many records of a kind are read at most for one check")
+	return cmd
+}
+
+func kindsOf(names []string) ([]sdk.Kind, error) {
+	var kinds []sdk.Kind
+	for _, name := range names {
+		if !sdk.Kind(name).Valid() {
+			return nil, usagef("--kind %q is none of %q", name, sdk.Kinds())
+		}
+		kinds = append(kinds, sdk.Kind(name))
+	}
+	return kinds, nil
+}
+
+// testAdapter starts the program, makes the checks and shows them.
+func (c *cli) testAdapter(ctx context.Context, program, settings string, suite sdktest.Case) (err error) {
+	path, err := filepath.Abs(program)
+	if err != nil {
+		return fmt.Errorf("find the adapter: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "rosterd-")
+	if err != nil {
+		return fmt.Errorf("make a folder for sockets: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	host, err := adapters.NewHost(adapters.Options{
+		Dir: filepath.Dir(path), RuntimeDir: dir, Now: time.Now,
+		Logger: slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+	subject := hosted{host: host, name: filepath.Base(path)}
+	info, err := subject.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	if suite.Connection, err = c.testConnection(settings, info); err != nil {
+		return err
+	}
+	verdict := testVerdict{Adapter: info.Name, Version: info.Version, Checks: []sdktest.Result{}}
+	sdktest.Evaluate(ctx, subject, suite, func(r sdktest.Result) {
+		verdict.add(r)
+		if !c.json {
+			c.showCheck(r)
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("check adapter %s: %w", info.Name, err)
+	}
+	return c.showVerdictOf(verdict)
+}
+
+// testVerdict is what came of all checks.
+type testVerdict struct {
+	Adapter string           `json:"adapter"`
+	Version string           `json:"version"`
+	OK      int              `json:"ok"`
+	Failed  int              `json:"failed"`
+	LeftOut int              `json:"left_out"`
+	Checks  []sdktest.Result `json:"checks"`
+}
+
+func (v *testVerdict) add(r sdktest.Result) {
+	v.Checks = append(v.Checks, r)
+	switch r.Status {
+	case sdktest.OK:
+		v.OK++
+	case sdktest.Failed:
+		v.Failed++
+	case sdktest.LeftOut:
+		v.LeftOut++
+	}
+}
+
+func (c *cli) showCheck(r sdktest.Result) {
+	fmt.Fprintf(c.stdout, "%-8s  %s\n", r.Status, strings.TrimSpace(fmt.Sprintf("%-28s  %s", r.Check, r.Reason)))
+	if r.Advice != "" {
+		fmt.Fprintf(c.stdout, "          what to do: %s\n", r.Advice)
+	}
+}
+
+func (c *cli) showVerdictOf(v testVerdict) error {
+	if c.json {
+		c.print(map[string]any{"command": "adapter test", "ok": v.Failed == 0, "result": v, "error": nil})
+	} else {
+		word := "keeps"
+		if v.Failed > 0 {
+			word = "does not keep"
+		}
+		fmt.Fprintf(c.stdout, "%s %s %s the contract: %d checks ok, %d failed, %d left out\n",
+			v.Adapter, v.Version, word, v.OK, v.Failed, v.LeftOut)
+	}
+	if v.Failed > 0 {
+		return &endError{code: exitFailure}
+	}
+	return nil
+}
+
+// hosted is an adapter in a process of its own.
+type hosted struct {
+	host *adapters.Host
+	name string
+}
+
+// Describe implements [sdktest.Subject].
+func (h hosted) Describe(ctx context.Context) (sdk.Info, error) { return h.host.Describe(ctx, h.name) }
+
+// Open implements [sdktest.Subject].
+func (h hosted) Open(ctx context.Context, c sdk.Connection) (sdktest.Opened, error) {
+	conn, err := h.host.Open(ctx, roster.Connection{
+		Ref: c.Name, Adapter: h.name, ClientID: c.ClientID, Clubs: c.Clubs, Settings: roster.NewSecret(string(c.Settings)),
+	})
+	if err != nil {
+		return sdktest.Opened{}, err
+	}
+	return sdktest.Opened{Value: conn, Abilities: conn.Abilities(), Close: func(context.Context) error { return conn.Close() }}, nil
+}
+
+// testConnection reads a settings file.
+func (c *cli) testConnection(path string, info sdk.Info) (sdk.Connection, error) {
+	refuse := func(err error) (sdk.Connection, error) {
+		return sdk.Connection{}, &roster.Fault{
+			Code: "adapter.config", Message: fmt.Sprintf("settings file %s: %v", path, err),
+			Hint: "write the connection as in the configuration: settings, and clubs and client_id where the adapter needs them",
+		}
+	}
+	text, err := readSmall(path, maxSettings)
+	if err != nil {
+		return refuse(err)
+	}
+	var file struct {
+		Adapter  string            `yaml:"adapter"`
+		ClientID string            `yaml:"client_id"`
+		Clubs    map[string]string `yaml:"clubs"`
+		Settings map[string]any    `yaml:"settings"`
+	}
+	dec := yaml.NewDecoder(strings.NewReader(string(text)))
+	dec.KnownFields(true)
+	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		return refuse(err)
+	}
+	if file.Adapter != "" && file.Adapter != info.Name {
+		return refuse(fmt.Errorf("it is for the adapter %s, and the program is %s", file.Adapter, info.Name))
+	}
+	for name, value := range file.Settings {
+		if file.Settings[name], err = c.testSetting(filepath.Dir(path), value); err != nil {
+			return refuse(fmt.Errorf("setting %s: %w", name, err))
+		}
+	}
+	resolvePaths(filepath.Dir(path), file.Settings, info.Settings)
+	raw, err := json.Marshal(file.Settings)
+	if err != nil {
+		return refuse(err)
+	}
+	if file.Settings == nil {
+		raw = json.RawMessage("{}")
+	}
+	return sdk.Connection{Name: "test/" + info.Name, ClientID: file.ClientID, Clubs: file.Clubs, Settings: raw}, nil
+}
+
+// testSetting puts a secret in the place of a reference to it.
+func (c *cli) testSetting(dir string, value any) (any, error) {
+	reference, ok := value.(map[string]any)
+	if !ok || len(reference) != 1 {
+		return value, nil
+	}
+	for source, name := range reference {
+		at, ok := name.(string)
+		switch {
+		case !ok:
+		case source == "env":
+			if secret := c.getenv(at); secret != "" {
+				return secret, nil
+			}
+			return nil, fmt.Errorf("the environment variable %s is not set", at)
+		case source == "file":
+			return secretFile(within(dir, at))
+		case source == "credential":
+			return secretFile(filepath.Join(c.getenv("CREDENTIALS_DIRECTORY"), filepath.Base(at)))
+		}
+	}
+	return value, nil
+}
+
+func secretFile(path string) (string, error) {
+	text, err := readSmall(path, maxSettings)
+	return strings.TrimRight(string(text), "\r\n"), err
+}
+
+// resolvePaths makes the settings that are paths count from the folder of
+// their file, as they do in the configuration.
+func resolvePaths(dir string, settings map[string]any, schema json.RawMessage) {
+	var rules struct {
+		Properties map[string]struct {
+			Format string `json:"format"`
+		} `json:"properties"`
+	}
+	if json.Unmarshal(schema, &rules) != nil {
+		return
+	}
+	for name, rule := range rules.Properties {
+		if path, ok := settings[name].(string); ok && path != "" && rule.Format == "path" {
+			settings[name] = within(dir, path)
+		}
+	}
+}
+
+func within(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	if abs, err := filepath.Abs(filepath.Join(dir, path)); err == nil {
+		return abs
+	}
+	return path
+}
+
+// readSmall reads a file of at most limit bytes.
+func readSmall(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read from
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%s is larger than %d bytes", path, limit)
+	}
+	return text, err
+}
