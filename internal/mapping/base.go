@@ -96,6 +96,7 @@ func (e *engine) replaceString() {
 		return
 	}
 	table.RawSetString("rep", l.NewFunction(limitedRep))
+	e.openPatterns(table)
 	format := table.RawGetString("format")
 	table.RawSetString("format", l.NewFunction(func(l *lua.LState) int { return e.limitedFormat(l, format) }))
 	l.SetMetatable(lua.LString(""), e.readOnly("the library is read-only", table))

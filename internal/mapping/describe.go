@@ -66,6 +66,10 @@ func engineMessages() []engineMessage {
 		{`^(malformed pattern|unfinished capture|invalid capture index|pattern/input too complex|wrong number of arguments|` +
 			`cannot change a protected metatable|unexpected EOS|assertion failed!|the record is read-only|the context is read-only|` +
 			`the library is read-only|the text would be longer than 1 MiB)`, "$1"},
+		{`^(string\.\w+)` + regexp.QuoteMeta(tooManySteps) + `$`, "$1" + tooManySteps},
+		{`^(string\.\w+)` + regexp.QuoteMeta(tooManyRecordSteps) + `$`, "$1" + tooManyRecordSteps},
+		{`^(invalid pattern capture|too many captures|unbalanced pattern|missing '\[' after '%f' in pattern|the pattern is longer than 4 KiB)$`, "$1"},
+		{`^invalid replacement value \(a (\w+)\)$`, "invalid replacement value (a $1)"},
 		{`context (deadline exceeded|canceled)`, "the script took too long"},
 	}
 	messages := make([]engineMessage, 0, len(forms))

@@ -46,8 +46,9 @@ type engine struct {
 	row     sdk.Row
 	club    Club
 
-	phones  phoneBook
-	layouts map[string]string
+	patterns matcher
+	phones   phoneBook
+	layouts  map[string]string
 	// messages are the forms of the engine's messages, made on first use.
 	messages []engineMessage
 
@@ -169,6 +170,7 @@ func (e *engine) mapRow(row sdk.Row, r *roster.MappedRecord) {
 // callMap runs the script for one record and takes its result.
 func (e *engine) callMap(r *roster.MappedRecord) {
 	l := e.lua
+	e.patterns.newRecord()
 	l.Push(e.mapFn)
 	l.Push(e.record)
 	l.Push(e.contextArg)
