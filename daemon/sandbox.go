@@ -20,6 +20,7 @@ func (c *cli) sandboxInTandemCommand() *cobra.Command {
 	var listen string
 	o := sandbox.Options{Now: time.Now}
 	answer := string(sandbox.AnswerSessionID)
+	var fields, matterFields []string
 	cmd := &cobra.Command{
 		Use: "intandem", Short: "Run a simulated inTandem", Args: exactly(),
 		Long: `Run a simulated inTandem for one business. It answers the announcement of an
@@ -30,6 +31,7 @@ received: GET /sandbox/clients and /sandbox/imports show it.`,
 			if !slices.Contains(sandbox.ImportAnswers(), o.Answer) {
 				return usagef("--answer is one of %v, and not %q", sandbox.ImportAnswers(), answer)
 			}
+			o.CustomFields = customFields(fields, matterFields)
 			o.Logger = slog.New(slog.NewTextHandler(c.stderr, nil))
 			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", listen)
 			if err != nil {
@@ -59,5 +61,21 @@ received: GET /sandbox/clients and /sandbox/imports show it.`,
 	f.IntVar(&o.Pull.BreakEvery, "break-every", 0, "drop the connection in each n-th page and ask again")
 	f.DurationVar(&o.Pull.RetryFor, "retry-for", 30*time.Second, "how long to ask again while the app is down")
 	f.StringVar(&answer, "answer", answer, fmt.Sprintf("how announcements are answered: %v", sandbox.ImportAnswers()))
+	f.StringArrayVar(&fields, "field", nil, "label of a custom field of clients; may be repeated")
+	f.StringArrayVar(&matterFields, "matter-field", nil, "label of a custom field of matters; may be repeated")
+	f.StringVar((*string)(&o.CustomKey), "custom-fields", string(sandbox.CustomAny), "how an import names custom fields: label, id or any")
 	return cmd
+}
+
+// customFields are the fields that a business has added. Their ids are
+// custom0000000001 and so on, in this order.
+func customFields(ofClients, ofMatters []string) []sandbox.Field {
+	var all []sandbox.Field
+	for _, label := range ofClients {
+		all = append(all, sandbox.Field{Label: label})
+	}
+	for _, label := range ofMatters {
+		all = append(all, sandbox.Field{Label: label, ObjectType: "matter"})
+	}
+	return all
 }

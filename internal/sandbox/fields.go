@@ -56,16 +56,28 @@ func (s *InTandem) fields() []Field {
 	return all
 }
 
-// known returns the keys that an import may fill. A custom field is accepted by
-// label and by id, since the documents do not say which.
+// known returns the keys that an import may declare.
 func (s *InTandem) known() map[string]bool {
-	keys := make(map[string]bool)
+	keys := s.customKeys("contact", "matter")
 	for _, key := range importKeys() {
 		keys[key] = true
 	}
+	keys[s.opts.Matters.Name] = true
+	return keys
+}
+
+// customKeys returns the keys of the custom fields of these objects.
+func (s *InTandem) customKeys(objects ...string) map[string]bool {
+	keys := make(map[string]bool)
 	for _, f := range s.fields()[len(systemFields()):] {
-		if !f.Deleted {
-			keys[f.Label], keys[f.ID] = true, true
+		if f.Deleted || !slices.Contains(objects, f.ObjectType) {
+			continue
+		}
+		if s.opts.CustomKey != CustomID {
+			keys[f.Label] = true
+		}
+		if s.opts.CustomKey != CustomLabel {
+			keys[f.ID] = true
 		}
 	}
 	return keys

@@ -35,6 +35,10 @@ type Options struct {
 	Fields FieldsShape
 	// CustomFields are the fields that the business added.
 	CustomFields []Field
+	// CustomKey is how an import names a custom field; [CustomAny] if empty.
+	CustomKey CustomKey
+	// Matters is how a client of an import of type multi holds its matters.
+	Matters MatterKeys
 	// Existing are clients that the business has from the start.
 	Existing []Client
 	// Events is how the outcome of an import is told.
@@ -134,6 +138,25 @@ const (
 	FieldsOld FieldsShape = "old"
 )
 
+// CustomKey is how an import names a custom field, which the documents do not
+// say.
+type CustomKey string
+
+// The ways to name a custom field.
+const (
+	CustomAny   CustomKey = "any"
+	CustomLabel CustomKey = "label"
+	CustomID    CustomKey = "id"
+)
+
+// MatterKeys are the JSON keys of matters, which the documents do not name.
+type MatterKeys struct {
+	// Key holds the list of a client's matters; "matters" if empty.
+	Key string
+	// Name holds a matter's name; "name" if empty.
+	Name string
+}
+
 // EventOptions say how bulk_import/done is told to the subscribers.
 type EventOptions struct {
 	// Array wraps each event in an array of one.
@@ -182,6 +205,15 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Fields == "" {
 		o.Fields = FieldsNew
+	}
+	if o.CustomKey == "" {
+		o.CustomKey = CustomAny
+	}
+	if o.Matters.Key == "" {
+		o.Matters.Key = "matters"
+	}
+	if o.Matters.Name == "" {
+		o.Matters.Name = "name"
 	}
 	if o.Now == nil {
 		o.Now = time.Now //nolint:forbidigo // the default of a clock that can be passed in

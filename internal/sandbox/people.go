@@ -16,8 +16,10 @@ type Client struct {
 	// Fields are the values by field key; a value that is no string is kept as
 	// JSON text.
 	Fields map[string]string `json:"fields"`
-	Tags   []string          `json:"tags,omitempty"`
-	Source string            `json:"source,omitempty"`
+	// Matters are what an import of type multi brought.
+	Matters []Matter `json:"matters,omitempty"`
+	Tags    []string `json:"tags,omitempty"`
+	Source  string   `json:"source,omitempty"`
 	// Imports counts how many imports created or updated the client.
 	Imports   int       `json:"imports,omitempty"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
@@ -65,6 +67,7 @@ func (p *people) list() []Client {
 	for _, c := range p.all {
 		copied := *c
 		copied.Fields = maps.Clone(c.Fields)
+		copied.Matters = cloneMatters(c.Matters)
 		copied.Tags = slices.Clone(c.Tags)
 		out = append(out, copied)
 	}
@@ -78,14 +81,18 @@ func emailKey(email string) string { return strings.ToLower(strings.TrimSpace(em
 type received struct {
 	externalID string
 	values     map[string]string
+	matters    []Matter
+	// reason says why the client cannot be imported; empty if it can.
+	reason string
 }
 
-// takeApart reads one client, keeping only the given fields. It returns false
-// for anything that is not an object.
-func takeApart(raw json.RawMessage, keep map[string]bool) (received, bool) {
+// takeApart reads one client of an import, keeping only the fields that the
+// import fills. first_name is mandatory. Matters are looked at in an import of
+// type multi only.
+func (p *puller) takeApart(raw json.RawMessage) received {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &object); err != nil || object == nil {
-		return received{}, false
+		return received{reason: "not an object"}
 	}
 	r := received{values: make(map[string]string, len(object))}
 	for key, value := range object {
@@ -94,11 +101,17 @@ func takeApart(raw json.RawMessage, keep map[string]bool) (received, bool) {
 		case !ok:
 		case key == "external_id":
 			r.externalID = text
-		case keep[key]:
+		case p.keep[key]:
 			r.values[key] = text
 		}
 	}
-	return r, true
+	if p.im.Params.UploadType == "multi" {
+		r.matters, r.reason = p.s.takeMatters(object[p.s.opts.Matters.Key])
+	}
+	if blank(r.values["first_name"]) {
+		r.reason = "First name can't be blank"
+	}
+	return r
 }
 
 // plain returns a JSON value as text; null has none.

@@ -154,26 +154,15 @@ func (s *InTandem) take(p *puller, clients []json.RawMessage) {
 	for i, raw := range clients {
 		p.im.Clients = append(p.im.Clients, raw)
 		p.im.Received++
-		r, ok := takeApart(raw, p.keep)
-		if reason := refusalOf(r, ok); reason != "" {
+		r := p.takeApart(raw)
+		if r.reason != "" {
 			p.im.Failed++
 			page.Failed.add(r.externalID)
-			p.im.Failures = append(p.im.Failures, Failure{Page: page.Number, Index: i, ExternalID: r.externalID, Reason: reason})
+			p.im.Failures = append(p.im.Failures, Failure{Page: page.Number, Index: i, ExternalID: r.externalID, Reason: r.reason})
 			continue
 		}
 		s.store(p.im, page, r)
 	}
-}
-
-// refusalOf says why a client cannot be imported: first_name is mandatory.
-func refusalOf(r received, ok bool) string {
-	switch {
-	case !ok:
-		return "not an object"
-	case blank(r.values["first_name"]):
-		return "First name can't be blank"
-	}
-	return ""
 }
 
 // store creates, updates or skips one client.
@@ -183,7 +172,7 @@ func (s *InTandem) store(im *Import, page *Page, r received) {
 	switch {
 	case have == nil:
 		s.people.add(&Client{
-			UID: s.newID(), ExternalID: r.externalID, Fields: r.values, Tags: []string{im.tag},
+			UID: s.newID(), ExternalID: r.externalID, Fields: r.values, Matters: r.matters, Tags: []string{im.tag},
 			Source: s.opts.AppName, Imports: 1, CreatedAt: now, UpdatedAt: now,
 		})
 		im.Created++
@@ -193,6 +182,7 @@ func (s *InTandem) store(im *Import, page *Page, r received) {
 			have.Fields = make(map[string]string)
 		}
 		maps.Copy(have.Fields, r.values)
+		have.Matters = mergeMatters(have.Matters, r.matters)
 		if r.externalID != "" {
 			have.ExternalID = r.externalID
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -45,11 +46,31 @@ type settings struct {
 	AppToken *string `json:"app_token"`
 	StaffUID string  `json:"staff_uid"`
 	APIURL   string  `json:"api_url"`
+	// CustomFields says by what a custom field goes: [byLabel] or [byID].
+	CustomFields string  `json:"custom_fields"`
+	Matters      matters `json:"matters"`
 }
+
+// matters is the form of clients with several matters, which the vendor does
+// not document.
+type matters struct {
+	Key      string `json:"key"`
+	Name     string `json:"name"`
+	Declared bool   `json:"declared"`
+}
+
+// What a custom field goes by. The vendor's webhooks name custom values by
+// label, its matters API by id; for imports the guide breaks off before it says.
+const (
+	byLabel = "label"
+	byID    = "id"
+)
 
 // connection is one business at inTandem.
 type connection struct {
 	business, staff, app string
+	customFields         string
+	matters              matters
 	http                 *httpx.Client
 	// hooks subscribes to events; nil without an app token.
 	hooks *httpx.Client
@@ -74,7 +95,10 @@ func open(_ context.Context, c sdk.Connection) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened := &connection{business: s.BusinessUID, staff: s.StaffUID, app: s.AppCodeName, http: client}
+	opened := &connection{
+		business: s.BusinessUID, staff: s.StaffUID, app: s.AppCodeName, http: client,
+		customFields: s.CustomFields, matters: s.Matters,
+	}
 	if s.AppToken != nil {
 		if opened.hooks, err = newClient(s.APIURL, "app_token", *s.AppToken); err != nil {
 			return nil, err
@@ -101,12 +125,13 @@ func newClient(url, setting, token string) (*httpx.Client, error) {
 // parseSettings checks what the schema says once more, because an adapter
 // cannot know who starts it.
 func parseSettings(raw json.RawMessage) (settings, error) {
-	s := settings{APIURL: defaultAPIURL}
+	s := settings{APIURL: defaultAPIURL, CustomFields: byLabel}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		// The decoder's own text may quote a value.
-		return settings{}, errors.New("the settings are not an object of business_uid, app_code_name, token, app_token, staff_uid and api_url, all text")
+		return settings{}, errors.New("the settings are not an object of business_uid, app_code_name, token, app_token, staff_uid, api_url and " +
+			"custom_fields, all text, and matters, an object of key, name and declared")
 	}
 	switch {
 	case s.BusinessUID == "":
@@ -119,6 +144,10 @@ func parseSettings(raw json.RawMessage) (settings, error) {
 		return settings{}, errors.New("setting app_code_name is missing: the code name of the Client Import app")
 	case !regexp.MustCompile(`^[a-zA-Z0-9]+$`).MatchString(s.AppCodeName):
 		return settings{}, errors.New("setting app_code_name has other characters than letters and digits")
+	case s.CustomFields != byLabel && s.CustomFields != byID:
+		return settings{}, errors.New("setting custom_fields is neither label nor id")
+	case reserved(s.Matters.Key):
+		return settings{}, errors.New("setting matters.key is the key of a field that every client has; choose another, or leave it out")
 	}
 	if s.APIURL == "" {
 		s.APIURL = defaultAPIURL
@@ -126,9 +155,15 @@ func parseSettings(raw json.RawMessage) (settings, error) {
 	return s, nil
 }
 
+// reserved reports whether a client has the key for something else than its
+// matters.
+func reserved(key string) bool {
+	return key == "external_id" || slices.ContainsFunc(systemFields(), func(s systemField) bool { return s.key == key })
+}
+
 // ImportIdentity implements [sdk.ImportStarter].
 func (c *connection) ImportIdentity(context.Context) (sdk.ImportIdentity, error) {
-	return sdk.ImportIdentity{BusinessUID: c.business, StaffUID: c.staff}, nil
+	return sdk.ImportIdentity{BusinessUID: c.business, StaffUID: c.staff, Matters: sdk.MatterForm(c.matters)}, nil
 }
 
 // Abilities implements [sdk.Limited]: without an app token there is nothing to

@@ -65,14 +65,16 @@ func (f *clientField) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, &loose); err != nil {
 		return err
 	}
-	f.id = strings.Trim(string(loose.ID), `"`)
+	if string(loose.ID) != "null" {
+		f.id = strings.Trim(string(loose.ID), `"`)
+	}
 	f.label, f.typ, f.objectType = text(loose.Label), text(loose.Type), text(loose.ObjectType)
 	f.deleted = strings.Trim(string(loose.Deleted), `"`) == "true"
 	return nil
 }
 
 // ListFields implements [sdk.FieldLister]. A system field has the key of the
-// import, a custom one its label.
+// import, a custom one its label or its id, as the settings say.
 func (c *connection) ListFields(ctx context.Context) ([]sdk.Field, error) {
 	var all []clientField
 	seen := make(map[string]bool)
@@ -94,7 +96,7 @@ func (c *connection) ListFields(ctx context.Context) ([]sdk.Field, error) {
 			break
 		}
 	}
-	return importFields(all), nil
+	return importFields(all, c.customFields), nil
 }
 
 // Check implements [sdk.Checker] with the cheapest call that needs the token.
@@ -146,8 +148,9 @@ func decodeFields(data json.RawMessage) ([]clientField, error) {
 	return fields, nil
 }
 
-// importFields names what an import can fill, in inTandem's order.
-func importFields(all []clientField) []sdk.Field {
+// importFields names what an import can fill, in inTandem's order. A custom
+// field has its label or its id as key.
+func importFields(all []clientField, by string) []sdk.Field {
 	chosen := systemPositions(all)
 	taken := make(map[string]bool)
 	for _, s := range chosen {
@@ -159,12 +162,17 @@ func importFields(all []clientField) []sdk.Field {
 			out = append(out, sdk.Field{Key: s.key, Label: readable(f.label, s.label), Type: f.typ})
 			continue
 		}
-		label := strings.TrimSpace(f.label)
-		if f.deleted || !sound(label) || taken[label] {
+		key := strings.TrimSpace(f.label)
+		label := key
+		if by == byID {
+			key = f.id
+			label = readable(label, key)
+		}
+		if f.deleted || !sound(key) || taken[key] {
 			continue
 		}
-		taken[label] = true
-		out = append(out, sdk.Field{Key: label, Label: label, Type: f.typ, Custom: true})
+		taken[key] = true
+		out = append(out, sdk.Field{Key: key, Label: label, Type: f.typ, Custom: true})
 	}
 	return out
 }

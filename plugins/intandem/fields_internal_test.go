@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,6 +33,29 @@ const listedFields = `[
 	{"id":"16","type":"singleline","object_type":"contact"},
 	{"id":"17","label":"Matter phone","type":"phone","object_type":"matter"}
 ]`
+
+func TestACustomFieldCanGoByItsID(t *testing.T) {
+	want := []sdk.Field{
+		{Key: "5", Label: "Billing address", Type: "address", Custom: true},
+		{Key: "10", Label: "Goal", Type: "singleline", Custom: true},
+		{Key: "13", Label: "Goal", Type: "dropdown", Custom: true},
+		{Key: "14", Label: "email", Type: "singleline", Custom: true},
+		{Key: "15", Label: "15", Type: "singleline", Custom: true},
+		{Key: "16", Label: "16", Type: "singleline", Custom: true},
+		{Key: "17", Label: "Matter phone", Type: "phone", Custom: true},
+	}
+	v := newVendor(t, answers(200, "application/json", `{"status":"OK","data":`+listedFields+`}`))
+	c := opened(t, v.URL)
+	c.customFields = byID
+	all, err := c.ListFields(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := slices.DeleteFunc(all, func(f sdk.Field) bool { return !f.Custom })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+}
 
 func TestFieldsAreListedFromBothShapes(t *testing.T) {
 	want := []sdk.Field{

@@ -115,6 +115,10 @@ func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
 		{`{"business_uid":"b","app_code_name":"a/../b","token":"t"}`, "app_code_name has other characters"},
 		{`{"business_uid":"b","app_code_name":"a","token":"t","tokn":"x"}`, "settings are not"},
 		{`{"business_uid":7,"app_code_name":"a","token":"t"}`, "settings are not"},
+		{`{"business_uid":"b","app_code_name":"a","token":"t","custom_fields":"id","matters":{"key":"deals","name":"title","declared":true}}`, ""},
+		{`{"business_uid":"b","app_code_name":"a","token":"t","custom_fields":"uid"}`, "setting custom_fields"},
+		{`{"business_uid":"b","app_code_name":"a","token":"t","matters":{"key":"email"}}`, "setting matters.key"},
+		{`{"business_uid":"b","app_code_name":"a","token":"t","matters":{"keys":"x"}}`, "settings are not"},
 		{`[]`, "settings are not"},
 	} {
 		value, err := jsonschema.UnmarshalJSON(strings.NewReader(tt.settings))
@@ -148,6 +152,16 @@ func checkFault(t *testing.T, settings, fault string) {
 func TestTheIdentityComesFromTheSettings(t *testing.T) {
 	got, err := opened(t, "").ImportIdentity(t.Context())
 	if want := (sdk.ImportIdentity{BusinessUID: "b1", StaffUID: "s1"}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	settings := `{"business_uid":"b","app_code_name":"a","token":"t","matters":{"key":"deals","name":"title","declared":true}}`
+	v, err := adapter().Opener.Open(t.Context(), sdk.Connection{Settings: json.RawMessage(settings)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err = v.(sdk.ImportStarter).ImportIdentity(t.Context())
+	want := sdk.ImportIdentity{BusinessUID: "b", Matters: sdk.MatterForm{Key: "deals", Name: "title", Declared: true}}
+	if err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
