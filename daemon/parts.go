@@ -59,6 +59,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	}
 	if p.host, err = adapters.NewHost(adapters.Options{
 		Dir: cfg.Plugins.Dir, WorkDir: filepath.Dir(cfg.Path), RuntimeDir: runtimeDir(cfg, getenv), Logger: log, Now: time.Now,
+		Lock: cfg.Plugins.Lock, Private: privatePaths(cfg, getenv), Connections: connectionsOf(cfg),
 	}); err != nil {
 		return p, err
 	}

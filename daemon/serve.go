@@ -38,6 +38,9 @@ cleanly: runs stop where they are and go on at the next start.`,
 			if err != nil {
 				return err
 			}
+			if err := hideMemory(); err != nil {
+				return err
+			}
 			cfg, err := c.load(false)
 			if err != nil {
 				return err

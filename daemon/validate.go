@@ -93,6 +93,7 @@ func (c *cli) adapterFindings(ctx context.Context, cfg *config.Config) (_ []conf
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	host, err := adapters.NewHost(adapters.Options{
 		Dir: cfg.Plugins.Dir, WorkDir: filepath.Dir(cfg.Path), RuntimeDir: dir, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Lock: cfg.Plugins.Lock,
 	})
 	if err != nil {
 		return nil, err

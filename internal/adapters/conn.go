@@ -53,11 +53,16 @@ func (c *Conn) Has(a sdk.Ability) bool { return slices.Contains(c.abilities, a) 
 func (c *Conn) Close() error {
 	c.lock <- struct{}{}
 	defer func() { <-c.lock }()
-	s := c.now
-	c.closed, c.now = true, nil
-	if s == nil || !s.inst.proc.alive() {
+	if c.closed {
 		return nil
 	}
+	s := c.now
+	c.closed, c.now = true, nil
+	c.host.count(c.conn.Adapter, -1)
+	if s == nil || !s.inst.enter() {
+		return nil
+	}
+	defer s.inst.leave()
 	ctx, cancel := context.WithTimeout(c.host.ctx, c.host.opt.StopTimeout)
 	defer cancel()
 	err := s.remote.Close(ctx)
@@ -133,6 +138,7 @@ func call[T any](ctx context.Context, c *Conn, a sdk.Ability, f func(context.Con
 	if err != nil {
 		return none, c.explain(err)
 	}
+	defer s.inst.leave()
 	limited, cancel := context.WithTimeout(ctx, c.host.opt.CallTimeout)
 	defer cancel()
 	v, err := f(limited, s.remote)
@@ -143,11 +149,14 @@ func call[T any](ctx context.Context, c *Conn, a sdk.Ability, f func(context.Con
 	if ctx.Err() == nil && !wire.FromAdapter(err) && c.host.gone(s.inst) {
 		err = sdk.Retry(0, fmt.Errorf("%w during the call (%s): %w", ErrCrashed, s.inst.proc.ending(), err))
 	}
+	if a != sdk.AbilityImportStarter {
+		err = c.host.excuse(s.inst, err)
+	}
 	return none, c.explain(err)
 }
 
 // session returns the open connection, opening it in the present process where
-// it is not.
+// it is not. The caller has entered the process, and leaves it.
 func (c *Conn) session(ctx context.Context) (*session, error) {
 	select {
 	case c.lock <- struct{}{}:
@@ -158,13 +167,22 @@ func (c *Conn) session(ctx context.Context) (*session, error) {
 	if c.closed {
 		return nil, sdk.Fail(sdk.CodeInternal, fmt.Errorf("the connection is %w", ErrClosed))
 	}
-	if c.now != nil && c.now.inst.proc.alive() {
+	if c.now != nil && !c.host.outdated(c.now.inst) && c.now.inst.enter() {
 		return c.now, nil
 	}
-	inst, err := c.host.running(ctx, c.conn.Adapter)
+	inst, err := c.host.fit(ctx, c.conn)
 	if err != nil {
 		return nil, err
 	}
+	if c.now, err = c.open(ctx, inst); err != nil {
+		inst.leave()
+		return nil, err
+	}
+	return c.now, nil
+}
+
+// open opens the connection in a process.
+func (c *Conn) open(ctx context.Context, inst *instance) (*session, error) {
 	limited, cancel := context.WithTimeout(ctx, c.host.opt.OpenTimeout)
 	defer cancel()
 	remote, err := inst.client.Open(limited, c.conn.SDK())
@@ -172,10 +190,9 @@ func (c *Conn) session(ctx context.Context) (*session, error) {
 		if ctx.Err() == nil && !wire.FromAdapter(err) && c.host.gone(inst) {
 			err = sdk.Retry(0, fmt.Errorf("%w while the connection was opened (%s): %w", ErrCrashed, inst.proc.ending(), err))
 		}
-		return nil, err
+		return nil, c.host.excuse(inst, err)
 	}
-	c.now = &session{inst: inst, remote: remote}
-	return c.now, nil
+	return &session{inst: inst, remote: remote}, nil
 }
 
 // explain says which connection an error is about.

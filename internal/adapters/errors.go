@@ -14,6 +14,12 @@ var (
 	// ErrCrashed: the program ended by itself or was killed because it did not
 	// answer.
 	ErrCrashed = errors.New("adapter ended")
+	// ErrPin: the program is not the one that the file of pins names.
+	ErrPin = errors.New("adapter is not accepted")
+	// ErrParked: the program ended too often and is not started again.
+	ErrParked = errors.New("adapter is parked")
+	// ErrPrivate: a connection's settings name files of the daemon itself.
+	ErrPrivate = errors.New("adapters get no access to the files of rosterd")
 	// ErrAbility: the connection lacks the ability that was called.
 	ErrAbility = errors.New("connection lacks the ability")
 	// ErrClosed: the host or the connection was closed.

@@ -35,6 +35,8 @@ const hostEnv = "ROSTERD_TEST_HOST"
 func TestMain(m *testing.M) {
 	key, value := wire.Cookie()
 	switch {
+	case len(os.Args) > 1 && os.Args[1] == adapters.KeeperCommand:
+		os.Exit(adapters.Keep())
 	case os.Getenv(key) == value:
 		beAdapter(filepath.Base(os.Args[0]))
 	case os.Getenv(hostEnv) != "":
@@ -96,14 +98,21 @@ func beHost(dir string) {
 	select {}
 }
 
+// fakeSchema has a file that the fake writes and a path that it reads.
+const fakeSchema = `{"type": "object", "properties": {
+	"file": {"type": "string", "format": "path", "x-access": "write"},
+	"path": {"type": "string", "format": "path"}
+}}`
+
 type settings struct {
 	Mode string `json:"mode"`
 	File string `json:"file"`
+	Path string `json:"path"`
 }
 
 func fake(name string) sdk.Adapter {
 	return sdk.Adapter{
-		Name: name, Version: "1.2.3", Description: "A fake.", Settings: json.RawMessage(`{"type":"object"}`),
+		Name: name, Version: "1.2.3", Description: "A fake.", Settings: json.RawMessage(fakeSchema),
 		Kinds: []sdk.KindInfo{{Kind: sdk.KindMember, Cursor: sdk.CursorWalk}},
 		Opener: sdk.Open(func(_ context.Context, c sdk.Connection) (*fakeConn, error) {
 			f := &fakeConn{log: c.Logger}

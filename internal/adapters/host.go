@@ -22,6 +22,8 @@ type Host struct {
 	cancel  context.CancelFunc
 	// work are the goroutines that start and watch processes.
 	work sync.WaitGroup
+	// confined says that the kernel has Landlock.
+	confined bool
 
 	mu     sync.Mutex
 	closed bool
@@ -34,6 +36,8 @@ type Installed struct {
 	Path string
 	// Info is the adapter's description of itself; empty with Err.
 	Info sdk.Info
+	// Pin is what the program's line in a file of pins is; empty with Err.
+	Pin Pin
 	// Err says why the program is not usable.
 	Err error
 }
@@ -47,15 +51,40 @@ func NewHost(opt Options) (*Host, error) {
 		return nil, err
 	}
 	opt.RuntimeDir = dir
-	if opt.Dir, err = filepath.Abs(opt.Dir); err != nil {
-		return nil, fmt.Errorf("directory of adapters: %w", err)
+	for _, path := range append([]*string{&opt.Dir, &opt.WorkDir}, pointers(opt.Private)...) {
+		if *path, err = filepath.Abs(*path); err != nil {
+			return nil, fmt.Errorf("directory of adapters: %w", err)
+		}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	return &Host{opt: opt, starter: newStarter(), ctx: ctx, cancel: cancel, seats: map[string]*seat{}}, nil
+	h := &Host{opt: opt, starter: newStarter(), confined: landlockVersion() > 0, seats: map[string]*seat{}}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.warn()
+	return h, nil
+}
+
+func pointers(list []string) []*string {
+	out := make([]*string, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}
+
+// warn says once what adapters are not kept from.
+func (h *Host) warn() {
+	if !h.confined {
+		h.opt.Logger.Warn("this kernel has no Landlock: adapters can read whatever the user of rosterd can;" +
+			" use Linux 5.13 or later and have landlock among its security modules")
+	}
+	if _, err := os.Stat(h.opt.Lock); err != nil {
+		h.opt.Logger.Warn("adapters are started without being compared with their pins: set plugins.lock and run `rosterd adapter lock`",
+			"lock", h.opt.Lock)
+	}
 }
 
 // List describes every program in the directory, by name. A program that is
-// not usable is listed with its error.
+// not usable is listed with its error. What was started only for that is
+// stopped again.
 func (h *Host) List(ctx context.Context) ([]Installed, error) {
 	names, err := h.names()
 	if err != nil {
@@ -64,7 +93,10 @@ func (h *Host) List(ctx context.Context) ([]Installed, error) {
 	list := make([]Installed, 0, len(names))
 	for _, name := range names {
 		in := Installed{Name: name, Path: filepath.Join(h.opt.Dir, name)}
-		in.Info, in.Err = h.Describe(ctx, name)
+		var l learned
+		l, in.Err = h.learn(ctx, name)
+		in.Info, in.Pin = l.info, l.pin
+		h.release(name)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("list adapters: %w", ctx.Err())
 		}
@@ -73,14 +105,11 @@ func (h *Host) List(ctx context.Context) ([]Installed, error) {
 	return list, nil
 }
 
-// Describe returns an adapter's description of itself, starting it where it
-// does not run.
+// Describe returns an adapter's description of itself, starting it where it is
+// not known.
 func (h *Host) Describe(ctx context.Context, name string) (sdk.Info, error) {
-	inst, err := h.running(ctx, name)
-	if err != nil {
-		return sdk.Info{}, err
-	}
-	return inst.info, nil
+	l, err := h.learn(ctx, name)
+	return l.info, err
 }
 
 // Open opens a connection, starting its adapter where that does not run. The
@@ -91,7 +120,9 @@ func (h *Host) Open(ctx context.Context, conn roster.Connection) (*Conn, error) 
 	if err != nil {
 		return nil, c.explain(err)
 	}
+	defer s.inst.leave()
 	c.abilities = s.remote.Abilities()
+	h.count(conn.Adapter, 1)
 	return c, nil
 }
 

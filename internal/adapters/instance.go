@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,10 @@ import (
 
 // passedOn are the variables of the daemon's environment that an adapter gets.
 // Everything else stays: the environment holds secrets.
-func passedOn() []string { return []string{"TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} }
+func passedOn() []string { return []string{"TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} }
+
+// tempDir is the adapter's own folder below that of its socket.
+const tempDir = "tmp"
 
 // instance is one running process of an adapter, ready for calls.
 type instance struct {
@@ -34,17 +38,32 @@ type instance struct {
 	// stopping says that the end of the process is wanted.
 	stopping atomic.Bool
 	started  time.Time
+	access   *access
+
+	mu sync.Mutex
+	// retired says that no call begins any more; calls are under way, and idle
+	// is closed when the last one of a retired process has ended.
+	retired bool
+	calls   int
+	idle    chan struct{}
 }
 
 // launch starts the program of an adapter and makes sure that it is what its
 // file name says.
-func (h *Host) launch(name string) (*instance, error) {
+func (h *Host) launch(s *seat) (*instance, error) {
+	name := s.name
 	path, err := h.find(name)
 	if err != nil {
 		return nil, err
 	}
+	program, err := openProgram(name, path, h.opt.Lock)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = program.close() }() // It was only read.
+	access := h.accessOf(s, program.is)
 	var proc *process
-	client := plugin.NewClient(h.clientConfig(name, path, &proc))
+	client := plugin.NewClient(h.clientConfig(program, access, &proc))
 	if _, err := client.Start(); err != nil {
 		if proc != nil {
 			proc.waitExit(h.opt.StopTimeout)
@@ -55,7 +74,7 @@ func (h *Host) launch(name string) (*instance, error) {
 	// killing it ends the waiting.
 	giveUp := time.AfterFunc(h.opt.StartTimeout, proc.kill)
 	defer giveUp.Stop()
-	inst := &instance{proc: proc, started: h.opt.Now()}
+	inst := &instance{proc: proc, started: h.opt.Now(), access: access, idle: make(chan struct{})}
 	protocol, err := client.Client()
 	if err == nil {
 		inst.hangUp = sync.OnceFunc(func() { _ = protocol.Close() })
@@ -94,15 +113,17 @@ func (h *Host) introduce(inst *instance, protocol plugin.ClientProtocol, name st
 }
 
 func startError(name string, err error) error {
-	if errors.Is(err, ErrStart) || errors.Is(err, ErrProtocol) {
+	if errors.Is(err, ErrStart) || errors.Is(err, ErrProtocol) || errors.Is(err, ErrPin) {
 		return err
 	}
 	return fmt.Errorf("%w: %s: %w", ErrStart, name, err)
 }
 
-// clientConfig is how go-plugin starts and reaches one process. A checksum of
-// the program belongs here (SecureConfig), made afresh for every start.
-func (h *Host) clientConfig(name, path string, proc **process) *plugin.ClientConfig {
+// clientConfig is how go-plugin starts and reaches one process. Its SecureConfig
+// is not used: that reads the program by its path and starts it by its path,
+// between which the file can be replaced.
+func (h *Host) clientConfig(program *program, access *access, proc **process) *plugin.ClientConfig {
+	name := program.name
 	logger := h.opt.Logger.With("adapter", name)
 	lines := &lineLog{logger: logger, now: h.opt.Now}
 	return &plugin.ClientConfig{
@@ -118,10 +139,17 @@ func (h *Host) clientConfig(name, path string, proc **process) *plugin.ClientCon
 		SyncStderr:       lines,
 		Logger:           hclog.NewNullLogger(),
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
-			cmd := exec.Command(path) //nolint:noctx // The process outlives every call; stop ends it.
+			temp := filepath.Join(dir, tempDir)
+			if err := os.Mkdir(temp, 0o700); err != nil {
+				return nil, fmt.Errorf("%w: %s: %w", ErrStart, name, err)
+			}
+			keeper := append(slices.Clone(h.opt.Keeper), name)
+			cmd := exec.Command(keeper[0], keeper[1:]...) //nolint:noctx // The process outlives every call; stop ends it.
 			cmd.Env, cmd.Dir = append(environment(), spec.Env...), h.opt.WorkDir
+			cmd.Env = append(cmd.Env, "TMPDIR="+temp)
 			*proc = &process{
-				name: name, cmd: cmd, dir: dir, starter: h.starter, logger: logger, lines: lines,
+				name: name, cmd: cmd, program: program, orders: access.orders(program.path, dir),
+				dir: dir, starter: h.starter, logger: logger, lines: lines,
 				quit: h.ctx.Done(), limit: h.opt.StopTimeout, exited: make(chan struct{}),
 			}
 			return *proc, nil
@@ -159,4 +187,38 @@ func (i *instance) stop(polite, limit time.Duration) {
 		return
 	}
 	<-asked
+}
+
+// enter begins a call and reports whether the process still takes any.
+func (i *instance) enter() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.retired || !i.proc.alive() {
+		return false
+	}
+	i.calls++
+	return true
+}
+
+// leave ends a call.
+func (i *instance) leave() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.calls--
+	if i.retired && i.calls == 0 {
+		close(i.idle)
+	}
+}
+
+// retire lets no further call begin.
+func (i *instance) retire() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.retired {
+		return
+	}
+	i.retired = true
+	if i.calls == 0 {
+		close(i.idle)
+	}
 }

@@ -3,6 +3,9 @@ package adapters
 import (
 	"log/slog"
 	"time"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // Options configure a [Host]. Zero values take the documented defaults.
@@ -17,6 +20,19 @@ type Options struct {
 	// WorkDir is the folder that adapters run in, so that relative paths in
 	// their settings count from it; the caller's own by default.
 	WorkDir string
+	// Keeper is the command of a keeper's process, which is [Keep]: this
+	// program with [KeeperCommand] by default.
+	Keeper []string
+	// Lock is the file of pins, see [ReadLock]. Where it exists, only the
+	// programs in it are started. Empty for none.
+	Lock string
+	// Private are the daemon's own files and folders: a connection whose
+	// settings name one of them, or a folder around or below it, is refused.
+	Private []string
+	// Connections, where it is not nil, returns the configured connections of
+	// an adapter that described itself so. One process serves them all, and is
+	// let through to what all their settings name from the start.
+	Connections func(sdk.Info) []roster.Connection
 	// Logger receives what happens to adapters and what they log themselves.
 	Logger *slog.Logger
 	// Now is the clock, time.Now by default.
@@ -37,6 +53,10 @@ type Options struct {
 	// Pause is the first pause before an adapter is started again; it doubles
 	// with every end in a row up to [MaxPause]. The first end has none: 250 ms.
 	Pause time.Duration
+	// Budget is how many unwanted ends within BudgetWindow park an adapter: 5
+	// within 10 min.
+	Budget       int
+	BudgetWindow time.Duration
 }
 
 // MaxPause bounds the pause before an adapter is started again.
@@ -49,6 +69,12 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now //nolint:forbidigo // The one place where the clock of a host comes from.
 	}
+	if len(o.Keeper) == 0 {
+		o.Keeper = []string{"/proc/self/exe", KeeperCommand}
+	}
+	if o.Budget <= 0 {
+		o.Budget = 5
+	}
 	for _, d := range []struct {
 		value *time.Duration
 		is    time.Duration
@@ -59,6 +85,7 @@ func (o Options) withDefaults() Options {
 		{&o.PingTimeout, 2 * time.Second},
 		{&o.StopTimeout, 2 * time.Second},
 		{&o.Pause, 250 * time.Millisecond},
+		{&o.BudgetWindow, 10 * time.Minute},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.is

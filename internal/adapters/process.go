@@ -3,6 +3,7 @@ package adapters
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,11 +26,18 @@ const pipeGrace = 500 * time.Millisecond
 // maxLine bounds one line of an adapter's output; the rest of it is dropped.
 const maxLine = 16 << 10
 
-// process is one running adapter program. It is go-plugin's runner.Runner:
-// go-plugin sees of the program's output only a handshake that was checked.
+// killGrace is how long a keeper may take to end its adapter before it is
+// killed itself; the kernel then kills the adapter, but not what that started.
+const killGrace = time.Second
+
+// process is one running adapter program with its keeper, of which cmd is the
+// command. It is go-plugin's runner.Runner: go-plugin sees of the program's
+// output only a handshake that was checked.
 type process struct {
 	name    string
 	cmd     *exec.Cmd
+	program *program
+	orders  orders
 	dir     string
 	starter *starter
 	logger  *slog.Logger
@@ -39,11 +47,15 @@ type process struct {
 	lines *lineLog
 
 	// parent is the end of the pipe that tells the adapter of our end.
-	parent    *os.File
+	parent *os.File
+	// control is where the keeper's orders are written.
+	control   *os.File
 	handshake string
 
 	mu     sync.Mutex
 	reaped bool
+	// harder kills a keeper that was asked to end.
+	harder *time.Timer
 	// exited is closed when the process is gone and its output was read;
 	// exitErr may be read then.
 	exited  chan struct{}
@@ -61,7 +73,7 @@ func (p *process) Start(ctx context.Context) error {
 	}
 	first := make(chan string, 1)
 	go p.supervise(stdout, stderr, first)
-	if err := p.awaitHandshake(ctx, first); err != nil {
+	if err := p.admit(ctx, first); err != nil {
 		p.kill()
 		p.waitExit(p.limit)
 		return err
@@ -69,9 +81,44 @@ func (p *process) Start(ctx context.Context) error {
 	return nil
 }
 
-// spawn starts the program with pipes and returns the ends to read from.
+// admit lets the program run once it was verified, waits for its handshake and
+// makes sure that it was not written to meanwhile. The keeper gets ready while
+// the program is read.
+func (p *process) admit(ctx context.Context, first <-chan string) error {
+	err := p.program.verify()
+	if err == nil {
+		err = p.command(ctx)
+	}
+	if err = errors.Join(err, p.control.Close()); err != nil {
+		return err
+	}
+	if err := p.awaitHandshake(ctx, first); err != nil {
+		return err
+	}
+	return p.program.confirm()
+}
+
+// command gives the keeper its orders.
+func (p *process) command(ctx context.Context) error {
+	text, err := json.Marshal(p.orders)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrStart, p.name, err)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		err = p.control.SetWriteDeadline(deadline)
+	}
+	if err == nil {
+		_, err = p.control.Write(text)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: give its keeper orders: %w", ErrStart, p.name, err)
+	}
+	return nil
+}
+
+// spawn starts the keeper with pipes and returns the ends to read from.
 func (p *process) spawn() (stdout, stderr *os.File, err error) {
-	var all [6]*os.File
+	var all [8]*os.File
 	for i := 0; i < len(all); i += 2 {
 		if all[i], all[i+1], err = os.Pipe(); err != nil {
 			closeAll(all[:i]...)
@@ -81,11 +128,12 @@ func (p *process) spawn() (stdout, stderr *os.File, err error) {
 	p.cmd.Stdin, p.parent = all[0], all[1]
 	stdout, p.cmd.Stdout = all[2], all[3]
 	stderr, p.cmd.Stderr = all[4], all[5]
+	p.cmd.ExtraFiles, p.control = []*os.File{all[6], p.program.file}, all[7]
 	if err := p.starter.start(p.cmd); err != nil {
 		closeAll(all[:]...)
 		return nil, nil, err
 	}
-	closeAll(all[0], all[3], all[5])
+	closeAll(all[0], all[3], all[5], all[6])
 	return stdout, stderr, nil
 }
 
@@ -102,8 +150,7 @@ func (p *process) awaitHandshake(ctx context.Context, first <-chan string) error
 	}
 }
 
-// supervise reads the output until the process is gone, reaps it and ends its
-// process group.
+// supervise reads the output until the process is gone, and reaps it.
 func (p *process) supervise(stdout, stderr *os.File, first chan<- string) {
 	var readers sync.WaitGroup
 	readers.Go(func() { p.readStdout(stdout, first) })
@@ -130,8 +177,8 @@ func (p *process) clear() {
 	}
 }
 
-// reap waits for the process and kills its group before its id can be given to
-// another process.
+// reap waits for the keeper. Its id is given free under the lock, so that no
+// signal reaches another process that gets it.
 func (p *process) reap() {
 	for {
 		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
@@ -139,21 +186,37 @@ func (p *process) reap() {
 			break
 		}
 	}
-	p.kill()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.exitErr = p.cmd.Wait()
 	p.reaped = true
+	if p.harder != nil {
+		p.harder.Stop()
+	}
 }
 
-// kill ends the process and everything in its group at once.
+// kill ends the adapter and everything that it started at once. That is the
+// keeper's work; a keeper that is too slow is killed itself.
 func (p *process) kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.harder != nil {
+		return
+	}
+	p.signal(syscall.SIGTERM)
+	p.harder = time.AfterFunc(killGrace, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.signal(syscall.SIGKILL)
+	})
+}
+
+// signal sends the keeper a signal; p.mu is held.
+func (p *process) signal(s syscall.Signal) {
 	if p.reaped || p.cmd.Process == nil {
 		return
 	}
-	if err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := syscall.Kill(p.cmd.Process.Pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		p.logger.Error("an adapter could not be killed", "error", err.Error())
 	}
 }
@@ -191,6 +254,9 @@ func (p *process) ending() string {
 func (p *process) status() string {
 	if p.cmd.ProcessState == nil {
 		return "not started"
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code > exitSignal {
+		return "signal: " + syscall.Signal(code-exitSignal).String()
 	}
 	return p.cmd.ProcessState.String()
 }
@@ -230,7 +296,7 @@ func (p *process) Wait(context.Context) error {
 	return p.exitErr
 }
 
-// Kill kills the process group.
+// Kill ends the adapter and everything that it started.
 func (p *process) Kill(context.Context) error {
 	p.kill()
 	return nil
@@ -243,9 +309,9 @@ func (p *process) Stdout() io.ReadCloser { return io.NopCloser(strings.NewReader
 func (p *process) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
 
 // Name returns the path of the program.
-func (p *process) Name() string { return p.cmd.Path }
+func (p *process) Name() string { return p.program.path }
 
-// ID returns the process id.
+// ID returns the process id of the keeper.
 func (p *process) ID() string { return strconv.Itoa(p.cmd.Process.Pid) }
 
 // Diagnose returns nothing: the errors of Start say what is wrong.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,11 +25,30 @@ type seat struct {
 	mu       sync.Mutex
 	inst     *instance
 	starting *start
+	// conns counts the open connections; named are the grants of each that was
+	// opened, by its name.
+	conns int
+	named map[string][]grant
+	// learned is what the program said of itself when it was last started.
+	learned learned
+	// tried is the file that was started last.
+	tried fileID
 	// ends counts the unwanted ends in a row; until notBefore no process is
 	// started. last says what ended the last one.
 	ends      int
 	notBefore time.Time
 	last      error
+	// recent are the times of the latest unwanted ends; parked says that there
+	// were too many.
+	recent []time.Time
+	parked bool
+}
+
+// learned is what is known of a program as long as its file is the same.
+type learned struct {
+	info sdk.Info
+	pin  Pin
+	is   fileID
 }
 
 // start is a start under way; inst or err may be read when done is closed.
@@ -61,16 +83,23 @@ func (h *Host) ask(name string) (*start, *instance, error) {
 	}
 	s := h.seats[name]
 	if s == nil {
-		s = &seat{name: name}
+		s = &seat{name: name, named: map[string][]grant{}}
 		h.seats[name] = s
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settle(h.opt)
+	if s.parked && s.tried != identify(os.Stat(filepath.Join(h.opt.Dir, name))) {
+		s.release()
+	}
 	switch wait := s.notBefore.Sub(h.opt.Now()); {
 	case s.inst != nil:
 		return nil, s.inst, nil
 	case s.starting != nil:
+	case s.parked:
+		return nil, nil, sdk.Fail(sdk.CodeInternal, fmt.Errorf("%w: %s ended %d times within %s, at last: %w; the log has what it printed."+
+			" Mend the cause; another program under that name is tried at once, the same one after a restart of rosterd",
+			ErrParked, name, len(s.recent), h.opt.BudgetWindow, s.last))
 	case wait > 0:
 		return nil, nil, sdk.Retry(wait, fmt.Errorf("adapter %s is started again in %s, after %d ends in a row: %w",
 			name, wait.Round(time.Millisecond), s.ends, s.last))
@@ -84,14 +113,15 @@ func (h *Host) ask(name string) (*start, *instance, error) {
 
 // seatNew starts a process for the seat and watches it until it ends.
 func (h *Host) seatNew(s *seat, st *start) {
-	inst, err := h.launch(s.name)
+	inst, err := h.launch(s)
 	s.mu.Lock()
 	s.starting = nil
 	s.inst = inst
 	switch {
 	case err == nil:
 		st.inst = inst
-	case errors.Is(err, ErrNotInstalled), errors.Is(err, ErrProtocol):
+		s.learned = inst.learned()
+	case errors.Is(err, ErrNotInstalled), errors.Is(err, ErrProtocol), errors.Is(err, ErrPin):
 		st.err = sdk.Fail(sdk.CodeConfig, err)
 	default:
 		s.ended(h.opt, err)
@@ -100,7 +130,8 @@ func (h *Host) seatNew(s *seat, st *start) {
 	s.mu.Unlock()
 	close(st.done)
 	if inst != nil {
-		h.opt.Logger.Info("adapter started", "adapter", s.name, "version", inst.info.Version, "pid", inst.proc.ID())
+		h.opt.Logger.Info("adapter started", "adapter", s.name, "version", inst.info.Version, "keeper", inst.proc.ID(),
+			"sha256", inst.proc.program.sum)
 		h.watch(s, inst)
 	}
 }
@@ -143,6 +174,17 @@ func (s *seat) ended(opt Options, err error) {
 		s.notBefore = opt.Now().Add(min(MaxPause, opt.Pause<<min(s.ends-1, 20)))
 	}
 	s.ends++
+	now := opt.Now()
+	s.recent = slices.DeleteFunc(append(s.recent, now), func(t time.Time) bool { return now.Sub(t) > opt.BudgetWindow })
+	if len(s.recent) >= opt.Budget && !s.parked {
+		s.parked = true
+		opt.Logger.Error("adapter parked: it ended too often", "adapter", s.name, "ends", len(s.recent), "within", opt.BudgetWindow)
+	}
+}
+
+// release forgets the unwanted ends; s.mu is held.
+func (s *seat) release() {
+	s.parked, s.recent, s.ends, s.notBefore = false, nil, 0, time.Time{}
 }
 
 // vacate stops the process of a seat, and one that is just being started.

@@ -22,7 +22,7 @@ func newStarter() *starter {
 }
 
 // loop ends without giving its thread back: the runtime ends the thread, and
-// the kernel kills what could not be stopped.
+// the kernel tells the keepers of what could not be stopped.
 func (s *starter) loop() {
 	runtime.LockOSThread()
 	defer close(s.done)
@@ -31,9 +31,10 @@ func (s *starter) loop() {
 	}
 }
 
-// start starts cmd in a process group of its own. It is not called after close.
+// start starts a keeper in a process group of its own. The signal of its
+// parent's death is one that it can act on. It is not called after close.
 func (s *starter) start(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	result := make(chan error, 1)
 	s.jobs <- func() { result <- cmd.Start() }
 	return <-result
