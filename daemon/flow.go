@@ -67,12 +67,16 @@ func (p *parts) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_
 		return nil, err
 	}
 	closers = append(closers, source.Close)
-	script, err := p.loadScript(ctx, job)
+	into, err := mapTarget(ctx, job, target)
+	if err != nil {
+		return nil, err
+	}
+	script, err := p.loadScript(ctx, job, into)
 	if err != nil {
 		return nil, err
 	}
 	closers = append(closers, script.mapping.Close)
-	flow.Source, flow.Mapper, flow.Script = source, script.mapping, script.digest
+	flow.Source, flow.Mapper, flow.Script = source, mapper{script.mapping}, script.digest
 	return flow, nil
 }
 
@@ -144,13 +148,48 @@ func connectionFault(ref string, err error) error {
 	return fmt.Errorf("connection %s: %w", ref, err)
 }
 
+// mapTarget is what the script of a job must make. With upload multi a client
+// may hold matters, in the form that the connection's settings give.
+func mapTarget(ctx context.Context, job roster.Job, target *adapters.Conn) (roster.MapTarget, error) {
+	into := roster.ImportTarget(job.Kinds[0])
+	if job.Upload != "multi" {
+		return into, nil
+	}
+	identity, err := target.ImportIdentity(ctx)
+	if err != nil {
+		return into, fmt.Errorf("connection %s: %w", job.To, err)
+	}
+	return into.WithMatters(identity.Matters), nil
+}
+
+// mapper maps with a script and says what to do when that cannot go on.
+type mapper struct{ mapping *mapping.Mapping }
+
+// Map maps a page.
+func (m mapper) Map(ctx context.Context, page *sdk.Page) (*roster.Mapped, error) {
+	mapped, err := m.mapping.Map(ctx, page)
+	return mapped, scriptFault(err)
+}
+
+// scriptFault makes the fault of a run of what is wrong with its script; other
+// errors stay what they are.
+func scriptFault(err error) error {
+	fault, ok := errors.AsType[*mapping.ScriptError](err)
+	if !ok {
+		return err
+	}
+	return &roster.Fault{
+		Code: "mapping.script", Message: fault.Error(), Hint: "mend the script, try it with `rosterd map test`, and start the job again",
+	}
+}
+
 // script is a loaded mapping and the digest of its source.
 type script struct {
 	mapping *mapping.Mapping
 	digest  string
 }
 
-func (p *parts) loadScript(ctx context.Context, job roster.Job) (script, error) {
+func (p *parts) loadScript(ctx context.Context, job roster.Job, target roster.MapTarget) (script, error) {
 	source, err := os.ReadFile(job.Mapping)
 	if err != nil {
 		return script{}, &roster.Fault{
@@ -158,14 +197,9 @@ func (p *parts) loadScript(ctx context.Context, job roster.Job) (script, error) 
 			Hint: "restore the file or correct the job's mapping",
 		}
 	}
-	m, err := p.pool.Load(ctx, mapping.Script{Name: job.Mapping, Source: source}, p.mapContext(job), roster.ImportTarget(job.Kinds[0]))
-	if _, ok := errors.AsType[*mapping.ScriptError](err); ok {
-		return script{}, &roster.Fault{
-			Code: "mapping.script", Message: err.Error(), Hint: "mend the script, try it with `rosterd map test`, and start the job again",
-		}
-	}
+	m, err := p.pool.Load(ctx, mapping.Script{Name: job.Mapping, Source: source}, p.mapContext(job), target)
 	if err != nil {
-		return script{}, fmt.Errorf("load the mapping of job %s: %w", job.Ref, err)
+		return script{}, fmt.Errorf("load the mapping of job %s: %w", job.Ref, scriptFault(err))
 	}
 	digest := sha256.Sum256(source)
 	return script{mapping: m, digest: hex.EncodeToString(digest[:])}, nil
@@ -199,7 +233,10 @@ func (p *parts) deliver(
 		return pipeline.Delivery{}, err
 	}
 	defer clients.Close()
-	announcer := &announcer{target: target, fields: run.Fields, log: p.log.With("run", run.ID, "job", job.Ref)}
+	announcer := &announcer{
+		target: target, fields: run.Fields, script: job.Mapping, log: p.log.With("run", run.ID, "job", job.Ref),
+		matters: *roster.MapTarget{}.WithMatters(identity.Matters).Matters,
+	}
 	result, err := p.sessions.Deliver(ctx, export.Import{
 		Run: run.ID, Job: job.Ref, Identity: identity, Clients: clients,
 		Override: job.Override, Upload: job.Upload, Notify: job.Notify, Starter: announcer, Progress: progress,
@@ -212,7 +249,10 @@ func (p *parts) deliver(
 type announcer struct {
 	target *adapters.Conn
 	fields []string
-	log    interface{ Warn(msg string, args ...any) }
+	// script is the path of the mapping that filled the fields.
+	script  string
+	matters sdk.MatterForm
+	log     interface{ Warn(msg string, args ...any) }
 
 	mu       sync.Mutex
 	warnings []string
@@ -239,31 +279,51 @@ func (a *announcer) StartImport(ctx context.Context, req sdk.StartImportRequest)
 			labels[f.Key] = f.Label
 		}
 	}
-	req.Fields = nil
-	for _, key := range a.fields {
-		if key == externalID {
+	req.Fields = a.declare(labels, listed)
+	return a.target.StartImport(ctx, req)
+}
+
+// declare labels the fields that are announced, and warns of those that the
+// business does not have. Fields of matters are announced when the connection
+// says so: whether inTandem expects them there is not documented. A key that a
+// client and its matters share is announced once.
+func (a *announcer) declare(labels map[string]string, listed bool) []sdk.ImportField {
+	var declared []sdk.ImportField
+	for _, field := range a.fields {
+		key, ofMatter := roster.CutMatterField(field)
+		if field == externalID {
 			continue
 		}
-		label, ok := labels[key]
-		if !ok && listed {
-			a.warn(key)
+		label, known := labels[key]
+		// The name of a matter has a key of the connection's own.
+		if listed && !known && (!ofMatter || key != a.matters.Name) {
+			a.warn(key, ofMatter)
 		}
 		if label == "" {
 			label = key
 		}
-		req.Fields = append(req.Fields, sdk.ImportField{Key: key, Label: label})
+		there := slices.ContainsFunc(declared, func(f sdk.ImportField) bool { return f.Key == key })
+		if !there && (!ofMatter || a.matters.Declared) {
+			declared = append(declared, sdk.ImportField{Key: key, Label: label})
+		}
 	}
-	return a.target.StartImport(ctx, req)
+	return declared
 }
 
 // externalID identifies a client and is no field of the business.
 const externalID = "external_id"
 
-func (a *announcer) warn(key string) {
-	a.log.Warn("the business has no such field; the target ignores it", "field", key)
+func (a *announcer) warn(key string, ofMatter bool) {
+	what := "field"
+	if ofMatter {
+		what = "field of matters"
+	}
+	a.log.Warn("the business has no such field; the target ignores it", what, key, "script", a.script)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.warnings = append(a.warnings, fmt.Sprintf("the business has no field %q, so the target ignores it; the script fills it", key))
+	a.warnings = append(a.warnings, fmt.Sprintf(
+		"the business has no %s %q, which %s fills; the target ignores it: add it at the business, or take it out of the script",
+		what, key, a.script))
 }
 
 func (a *announcer) warned() []string {
