@@ -239,7 +239,8 @@ func (p *parts) deliver(
 	}
 	result, err := p.sessions.Deliver(ctx, export.Import{
 		Run: run.ID, Job: job.Ref, Identity: identity, Clients: clients,
-		Override: job.Override, Upload: job.Upload, Notify: job.Notify, Starter: announcer, Progress: progress,
+		Override: job.Override, Upload: job.Upload, Notify: job.Notify, Kind: onlyKind(job), Progress: progress,
+		Starter: subscriber{announcer: announcer, p: p, ref: job.To, target: target},
 	})
 	return pipeline.Delivery{Served: result.Served, Unserved: result.Unserved, Warnings: announcer.warned()}, err
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/adapters"
@@ -33,6 +34,8 @@ type parts struct {
 	sessions *export.Sessions
 	runner   *pipeline.Runner
 	started  time.Time
+	// subscribed holds the refs of connections whose target tells outcomes.
+	subscribed sync.Map
 }
 
 // openParts makes the parts ready in the order in which they need one another.
@@ -72,6 +75,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		PublicURL: cfg.PublicURL, Secrets: secrets, AnnounceWait: cfg.Export.AnnounceWait,
 		SessionTimeout: cfg.Export.SessionTimeout, SessionGap: cfg.Export.SessionGap, Repeats: cfg.Export.Repeats,
 		TrustedProxies: cfg.TrustedProxies, Store: p.store, Logger: log, Now: time.Now,
+		Outcomes: p.store, OutcomeWait: cfg.Export.OutcomeWait, Settle: pipeline.Settle,
 		NewID: func() string { return newID(time.Now()) },
 	})
 	p.runner = &pipeline.Runner{

@@ -73,6 +73,8 @@ type pageClients []string
 
 func (p pageClients) Len() int { return len(p) }
 
+func (p pageClients) IDs(from, to int) ([]string, error) { return people(p).IDs(from, to) }
+
 func (p pageClients) AppendClients(dst []byte, from, to int) ([]byte, error) {
 	for i, client := range p[from:to] {
 		if i > 0 {

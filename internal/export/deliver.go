@@ -23,6 +23,8 @@ type Import struct {
 	Run, Job string
 	// Identity says who may pull.
 	Identity sdk.ImportIdentity
+	// Kind is the kind of the clients, empty where they are of several.
+	Kind sdk.Kind
 	// Clients are the frozen clients of the run. They are read until Deliver
 	// returns.
 	Clients Clients
@@ -163,7 +165,7 @@ func (s *Sessions) open(ctx context.Context, imp Import) (part, error) {
 	}
 	from, last := 0, len(before)-1
 	if last >= 0 && !before[last].State.Ended() {
-		return part{session: before[last], before: before[:last]}, sameSize(before[last], imp)
+		return s.reopen(ctx, imp, part{session: before[last], before: before[:last]})
 	}
 	if last >= 0 {
 		from = before[last].To
@@ -175,14 +177,33 @@ func (s *Sessions) open(ctx context.Context, imp Import) (part, error) {
 	session := roster.Session{
 		ID: s.options.NewID(), Run: imp.Run, Job: imp.Job, Part: len(before) + 1,
 		State:    roster.SessionAnnouncing,
-		Business: imp.Identity.BusinessUID, Staff: imp.Identity.StaffUID,
+		Business: imp.Identity.BusinessUID, Staff: imp.Identity.StaffUID, Kind: imp.Kind,
 		From: from, To: min(from+s.options.MaxClients, imp.Clients.Len()),
 		Created: now, Touched: now,
 	}
 	if err := s.store.CreateSession(ctx, session); err != nil {
 		return part{}, fmt.Errorf("create a session for run %s: %w", imp.Run, err)
 	}
+	if err := s.index(ctx, session, imp.Clients); err != nil {
+		return part{}, fmt.Errorf("index the clients of session %s: %w", session.ID, err)
+	}
 	return part{session: session, isNew: true, before: before}, nil
+}
+
+// reopen goes on with a session that was found. A process that ended right after
+// it had stored the session may not have indexed the clients.
+func (s *Sessions) reopen(ctx context.Context, imp Import, p part) (part, error) {
+	if err := sameSize(p.session, imp); err != nil {
+		return part{}, err
+	}
+	_, err := s.outcomes.FindClients(ctx, p.session.ID, nil)
+	if errors.Is(err, roster.ErrNotFound) {
+		err = s.index(ctx, p.session, imp.Clients)
+	}
+	if err != nil {
+		return part{}, fmt.Errorf("index the clients of session %s: %w", p.session.ID, err)
+	}
+	return p, nil
 }
 
 // sameSize guards a resumed session against a change set that is not the one it

@@ -3,6 +3,7 @@ package export_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rosterd/rosterd/internal/export"
+	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -26,6 +28,99 @@ type memory struct {
 	sessions []string
 	updates  int
 	broken   error
+	ids      map[string][]string
+	clients  map[string][]roster.Outcome
+	runs     map[string]roster.Run
+	// failed are the quarantined records of clients that failed.
+	failed map[string]roster.Quarantined
+}
+
+func newMemory() *memory {
+	return &memory{
+		ids: map[string][]string{}, clients: map[string][]roster.Outcome{}, failed: map[string]roster.Quarantined{},
+		runs: map[string]roster.Run{"run-1": {ID: "run-1", Job: "acme/launch", State: roster.RunDelivering}},
+	}
+}
+
+// NoteServed changes the session at once, which is more than is promised.
+func (m *memory) NoteServed(_ context.Context, id string, clients roster.Range) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken != nil {
+		return m.broken
+	}
+	return m.change(id, func(session *roster.Session) {
+		session.Served = roster.AddRange(session.Served, clients)
+	})
+}
+
+func (m *memory) change(id string, change func(*roster.Session)) error {
+	for i, session := range m.all() {
+		if session.ID == id {
+			change(&session)
+			m.sessions[i] = encode(session)
+			return nil
+		}
+	}
+	return roster.ErrNotFound
+}
+
+func (m *memory) IndexClients(_ context.Context, session string, ids []string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ids[session] = ids
+	return m.broken
+}
+
+func (m *memory) FindClients(_ context.Context, session string, ids []string) ([]int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, ok := m.ids[session]
+	if !ok {
+		return nil, roster.ErrNotFound
+	}
+	places := make([]int, len(ids))
+	for i, id := range ids {
+		places[i] = slices.Index(known, id)
+	}
+	return places, m.broken
+}
+
+func (m *memory) ForgetClients(_ context.Context, session string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.ids, session)
+	return m.broken
+}
+
+func (m *memory) Outcomes(_ context.Context, session string) ([]roster.Outcome, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.clients[session], m.broken
+}
+
+func (m *memory) RecordOutcome(_ context.Context, id string, change func(*roster.OutcomeRecord) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, session := range m.all() {
+		if session.ID != id {
+			continue
+		}
+		record := roster.OutcomeRecord{Session: session, Run: m.runs[session.Run], Clients: make([]roster.Outcome, session.Clients())}
+		copy(record.Clients, m.clients[id])
+		if err := errors.Join(change(&record), m.broken); err != nil {
+			return err
+		}
+		m.clients[id], m.runs[session.Run] = record.Clients, record.Run
+		for _, q := range record.Refused {
+			m.failed[q.Record] = q
+		}
+		for _, q := range record.Settled {
+			delete(m.failed, q.Record)
+		}
+		return m.change(id, func(stored *roster.Session) { *stored = record.Session })
+	}
+	return roster.ErrNotFound
 }
 
 func (m *memory) CreateSession(_ context.Context, session roster.Session) error {
@@ -66,7 +161,7 @@ func (m *memory) Sessions(_ context.Context, f roster.SessionFilter) ([]roster.S
 	var out []roster.Session
 	for _, session := range slices.Backward(m.all()) {
 		if (f.Run == "" || f.Run == session.Run) && (f.Business == "" || f.Business == session.Business) &&
-			(!f.Open || !session.State.Ended()) && (f.Limit == 0 || len(out) < f.Limit) {
+			(!f.Open || !session.State.Ended()) && (!f.Awaiting || m.ids[session.ID] != nil) && (f.Limit == 0 || len(out) < f.Limit) {
 			out = append(out, session)
 		}
 	}
@@ -120,6 +215,14 @@ func (p people) AppendClients(dst []byte, from, to int) ([]byte, error) {
 	return append(dst, strings.Join(p[from:to], ",")...), nil
 }
 
+func (p people) IDs(from, to int) ([]string, error) {
+	var ids []string
+	for i := from; i < to; i++ {
+		ids = append(ids, fmt.Sprint(i+1))
+	}
+	return ids, nil
+}
+
 // starter answers announcements and counts them.
 type starter struct {
 	mu       sync.Mutex
@@ -168,12 +271,14 @@ type world struct {
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	w := &world{t: tb, store: &memory{}, starter: &starter{response: sdk.StartImportResponse{Outcome: sdk.OutcomeOK, SessionID: "r1"}}}
+	w := &world{t: tb, store: newMemory(), starter: &starter{response: sdk.StartImportResponse{Outcome: sdk.OutcomeOK, SessionID: "r1"}}}
 	ids := 0
 	w.options = export.Options{
 		PublicURL: "https://sync.example.com",
 		Secrets:   []roster.Secret{roster.NewSecret(secret)},
 		Store:     w.store,
+		Outcomes:  w.store,
+		Settle:    pipeline.Settle,
 		Logger:    slog.New(slog.DiscardHandler),
 		Now:       time.Now,
 		NewID:     func() string { ids++; return fmt.Sprintf("session-%d", ids) },

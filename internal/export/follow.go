@@ -14,7 +14,7 @@ import (
 func (s *Sessions) follow(ctx context.Context, imp Import, p part) (roster.Session, error) {
 	l := newLive(p.session, imp.Clients, s.options)
 	s.attach(l, p.session.Business)
-	defer s.detach(p.session.Business)
+	defer s.leave(ctx, l)
 	l.due = p.isNew
 	log := s.log.With("session", p.session.ID, "run", p.session.Run, "part", p.session.Part)
 	if !p.isNew {
@@ -36,20 +36,25 @@ func (s *Sessions) follow(ctx context.Context, imp Import, p part) (roster.Sessi
 				"unserved", session.Clients()-session.ServedCount(), "reason", session.Reason)
 			return session, nil
 		}
-		if err := s.await(ctx, l, until.Sub(s.now())); err != nil {
+		if err := s.await(ctx, l, until); err != nil {
 			return roster.Session{}, err
 		}
 	}
 }
 
-// await returns when something changed or the target was silent for too long.
-func (s *Sessions) await(ctx context.Context, l *live, wait time.Duration) error {
-	timer := time.NewTimer(wait)
+// await returns when something changed or until has come: then what was served
+// is flushed, and a target that was silent for too long ends the session.
+func (s *Sessions) await(ctx context.Context, l *live, until time.Time) error {
+	timer := time.NewTimer(until.Sub(s.now()))
 	defer timer.Stop()
 	select {
 	case <-l.changed:
 		return nil
 	case <-timer.C:
+		if err := l.flush(ctx); err != nil {
+			s.log.Warn("what was served could not be stored; it is noted, and tried again", "session", l.session().ID, "error", err)
+			return sleep(ctx, flushEvery)
+		}
 		return l.expire(ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -103,22 +108,34 @@ func (s *Sessions) attach(l *live, business string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live[business] = l
+	close(s.attached)
+	s.attached = make(chan struct{})
 }
 
-func (s *Sessions) detach(business string) {
+// leave ends serving a session, whatever ended it.
+func (s *Sessions) leave(ctx context.Context, l *live) {
+	session := l.session()
+	if err := l.stop(ctx); err != nil {
+		s.log.Warn("what was served is noted and not stored; the next start stores it", "session", session.ID, "error", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.live, business)
+	delete(s.live, session.Business)
 }
 
 // forever stands for a wait that only an event ends.
 const forever = 1000 * time.Hour
 
-// next returns the session and when waiting for the target ends.
+// next returns the session and when waiting for the target ends: what was
+// served is to be flushed, or the silence has lasted too long.
 func (l *live) next() (roster.Session, time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ledger.session, l.deadline()
+	until := l.deadline()
+	if noted := l.ledger.noted; !noted.IsZero() && noted.Add(flushEvery).Before(until) {
+		until = noted.Add(flushEvery)
+	}
+	return l.ledger.session, until
 }
 
 // deadline is when the silence has lasted too long. The caller holds l.mu.

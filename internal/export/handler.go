@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rosterd/rosterd/internal/roster"
 )
 
-// The paths of the protocol: /c/{secret}/app/clients/export.
+// The paths of the protocol: /c/{secret}/app/clients/export and, for what the
+// target tells, /c/{secret}/hook.
 const (
 	pathPrefix = "/c/"
 	exportPath = "app/clients/export"
@@ -23,6 +25,9 @@ const (
 	listHead = `{"data":{"clients":[`
 	listTail = `]}}`
 )
+
+// hookAnswer says to the target that its event is stored.
+const hookAnswer = `{"status":"OK"}`
 
 // errResuming: the store has a session for the caller, but its run has not gone
 // on yet, as in the first moments of the daemon.
@@ -57,7 +62,7 @@ func (s *Sessions) fail(w http.ResponseWriter, err error) {
 	}
 	s.stats.failed.Add(1)
 	if !errors.Is(err, errResuming) {
-		s.log.Error("cannot serve an export page", "error", err)
+		s.log.Error("cannot answer the target", "error", err)
 	}
 	w.Header().Set("Retry-After", "5")
 	w.Header().Set("Content-Length", "0")
@@ -88,6 +93,8 @@ func (s *Sessions) route(r *http.Request, dst []byte) ([]byte, error) {
 	switch {
 	case !known:
 		return nil, errSecret
+	case path == hookPath:
+		return s.answerHook(r, dst)
 	case path != exportPath:
 		return nil, errPath
 	case r.Method != http.MethodGet:
@@ -103,14 +110,27 @@ func (s *Sessions) route(r *http.Request, dst []byte) ([]byte, error) {
 	return dst, err
 }
 
+// answerHook takes what the target tells and answers it with an empty list.
+func (s *Sessions) answerHook(r *http.Request, dst []byte) ([]byte, error) {
+	if r.Method != http.MethodPost {
+		return nil, errMethod
+	}
+	if err := s.hook(r); err != nil {
+		if refused, ok := errors.AsType[refusedError](err); ok {
+			return nil, s.suspicious(refused, query{})
+		}
+		return nil, err
+	}
+	return append(dst, hookAnswer...), nil
+}
+
 // export answers a well-formed request of a caller who knows the secret.
 func (s *Sessions) export(ctx context.Context, dst []byte, q query) ([]byte, error) {
-	l := s.find(q.business)
+	l, err := s.serving(ctx, q)
 	switch {
+	case err != nil:
+		return nil, err
 	case l == nil:
-		if err := s.withoutLive(ctx, q); err != nil {
-			return nil, err
-		}
 	case q.page != endPage:
 		return l.page(ctx, dst, q)
 	default:
@@ -119,6 +139,59 @@ func (s *Sessions) export(ctx context.Context, dst []byte, q query) ([]byte, err
 		}
 	}
 	return append(append(dst, listHead...), listTail...), nil
+}
+
+// serving returns the session that is being delivered to a business, or nil for
+// a repeated page=-1, which needs none. It waits for a session that is stored
+// and whose run is about to go on, as in the first moments of the daemon: a
+// target may take an answer of 503 for the end.
+func (s *Sessions) serving(ctx context.Context, q query) (*live, error) {
+	if l := s.find(q.business); l != nil {
+		return l, nil
+	}
+	err := s.withoutLive(ctx, q)
+	if !errors.Is(err, errResuming) || !s.hold() {
+		return nil, err
+	}
+	defer s.release()
+	ctx, cancel := context.WithTimeout(ctx, maxHold)
+	defer cancel()
+	for {
+		s.mu.RLock()
+		l, attached := s.live[q.business], s.attached
+		s.mu.RUnlock()
+		if l != nil {
+			return l, nil
+		}
+		select {
+		case <-attached:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+const (
+	// maxHold is how long a request waits for its session's run to go on.
+	maxHold = 10 * time.Second
+	// maxHeld is how many requests wait at one time.
+	maxHeld = 64
+)
+
+func (s *Sessions) hold() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held >= maxHeld {
+		return false
+	}
+	s.held++
+	return true
+}
+
+func (s *Sessions) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held--
 }
 
 // withoutLive judges a request for a business of which no session is being

@@ -178,6 +178,39 @@ func TestAPageIsStoredBeforeItIsSent(t *testing.T) {
 	})
 }
 
+func TestWhatIsServedIsNotedAtOnceAndStoredEverySecond(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.deliver(w.imp("run-1", newPeople(100)))
+		synctest.Wait()
+		w.mustServe(1, 10)
+		before := w.store.writes()
+		for page := 2; page < 6; page++ {
+			w.mustServe(page, 10)
+		}
+		synctest.Wait()
+		if got := w.store.writes(); got != before {
+			w.t.Errorf("pages cost %d writes within the second, want none", got-before)
+		}
+		if got := w.session(); got.ServedCount() != 50 {
+			w.t.Errorf("%d clients are noted as served, want 50", got.ServedCount())
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := w.store.writes(); got != before+1 {
+			w.t.Errorf("%d writes after a second, want 1", got-before)
+		}
+		time.Sleep(time.Minute)
+		if got := w.store.writes(); got != before+1 {
+			w.t.Errorf("%d writes after a quiet minute, want 1", got-before)
+		}
+		w.store.setBroken(errors.New("the disk is full"))
+		if got := w.page(7, 10); got.Code != http.StatusServiceUnavailable {
+			w.t.Errorf("a page that cannot be noted: status %d, want 503", got.Code)
+		}
+		w.store.setBroken(nil)
+	})
+}
+
 // unreadable are clients whose change set cannot be read.
 type unreadable struct{ people }
 

@@ -18,10 +18,14 @@ type Clients interface {
 	// JSON objects with a comma between two of them, the same bytes every time.
 	// It is not called for an empty range.
 	AppendClients(dst []byte, from, to int) ([]byte, error)
+	// IDs returns the external ids of clients from (inclusive) to to (exclusive).
+	IDs(from, to int) ([]string, error)
 }
 
 // live is a session while it is being delivered.
 type live struct {
+	// id is the session's.
+	id      string
 	clients Clients
 	options Options
 	// limiter bounds how fast pages are given.
@@ -31,6 +35,9 @@ type live struct {
 
 	mu     sync.Mutex
 	ledger ledger
+	// stopped says that the delivery has ended before the session, so that a
+	// page served here would not be known to the next.
+	stopped bool
 	// due says that an announcement is to be sent.
 	due bool
 	// heard is when the target was last heard, or when waiting for it began.
@@ -43,6 +50,7 @@ type live struct {
 
 func newLive(session roster.Session, clients Clients, options Options) *live {
 	return &live{
+		id:      session.ID,
 		clients: clients,
 		options: options,
 		limiter: newLimiter(options.Limits.Business),
@@ -138,6 +146,21 @@ func (l *live) check(q query, page roster.Range) error {
 	return nil
 }
 
+// flush makes what was served part of the stored session.
+func (l *live) flush(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ledger.flush(ctx)
+}
+
+// stop flushes for the last time.
+func (l *live) stop(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+	return l.ledger.flush(ctx)
+}
+
 // access reports why the caller may not use the session, or nil. The caller
 // holds l.mu.
 func (l *live) access(q query) error {
@@ -159,8 +182,10 @@ func (l *live) record(ctx context.Context, q query, page roster.Range) error {
 	if err := l.check(q, page); err != nil {
 		return err
 	}
-	last := page.To-page.From < q.perPage
-	if err := l.ledger.serve(ctx, entry{staff: q.staff, page: page, last: last}, now); err != nil {
+	if l.stopped {
+		return errResuming
+	}
+	if err := l.ledger.serve(ctx, entry{staff: q.staff, page: page, perPage: q.perPage}, now); err != nil {
 		return err
 	}
 	l.signal()

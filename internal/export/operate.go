@@ -46,7 +46,7 @@ func (s *Sessions) findSession(id string) *live {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, l := range s.live {
-		if l.session().ID == id {
+		if l.id == id {
 			return l
 		}
 	}

@@ -27,11 +27,16 @@ type Store interface {
 	// UpdateSession changes a stored session in one transaction and returns
 	// it. It fails with [roster.ErrNotFound] where there is none.
 	UpdateSession(ctx context.Context, id string, change func(*roster.Session) error) (roster.Session, error)
+	// NoteServed remembers that clients of a session were served, in a way that
+	// outlives this process but perhaps not the machine, and quickly. A later
+	// process finds them in the session.
+	NoteServed(ctx context.Context, id string, clients roster.Range) error
 	// Sessions returns the sessions that the filter selects, the latest first.
 	Sessions(ctx context.Context, filter roster.SessionFilter) ([]roster.Session, error)
 }
 
-// Options are what [New] needs. Only Store, Secrets and Now have no default.
+// Options are what [New] needs. Only Store, Outcomes, Secrets and Now have no
+// default.
 type Options struct {
 	// PublicURL is where the target reaches this daemon, without a slash at
 	// its end.
@@ -60,7 +65,15 @@ type Options struct {
 	Limits Limits
 	// TrustedProxies are the proxies whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
-	Store          Store
+	// OutcomeWait is how long after the end of a session the target may tell
+	// what became of its clients; 24 hours by default.
+	OutcomeWait time.Duration
+	Store       Store
+	// Outcomes is usually the same value as Store.
+	Outcomes Outcomes
+	// Settle makes the state of a run that has ended from its counts, when the
+	// target has told what became of clients. It must be quick; it may be nil.
+	Settle func(*roster.Run)
 	// Logger receives neither secrets nor personal data; none by default.
 	Logger *slog.Logger
 	// Now is the clock. Timers run by the real one.
@@ -89,17 +102,24 @@ type Sessions struct {
 	log       *slog.Logger
 	now       func() time.Time
 	store     Store
+	outcomes  Outcomes
 	secrets   secrets
 	addresses *addressLimits
 	turns     turns
 	buffers   buffers
 	stats     stats
+	// hooks has room for the webhooks that are handled at one time.
+	hooks chan struct{}
 	// warnings bounds the log lines that callers can cause.
 	warnings *rate.Limiter
 
 	mu sync.RWMutex
 	// live holds the sessions being delivered, by business.
 	live map[string]*live
+	// attached is closed, and replaced, when a session is added to live.
+	attached chan struct{}
+	// held counts the requests that wait for that.
+	held int
 }
 
 // New makes the sessions of an installation. It reads nothing from the store:
@@ -111,10 +131,13 @@ func New(options Options) *Sessions {
 		log:       options.Logger,
 		now:       options.Now,
 		store:     options.Store,
+		outcomes:  options.Outcomes,
+		hooks:     make(chan struct{}, maxHooks),
 		secrets:   newSecrets(options.Secrets),
 		addresses: newAddressLimits(options.Limits.Address),
 		turns:     turns{queues: map[string][]chan struct{}{}},
 		live:      map[string]*live{},
+		attached:  make(chan struct{}),
 		warnings:  rate.NewLimiter(rate.Every(10*time.Second), 10),
 	}
 }
@@ -137,6 +160,7 @@ func (o Options) withDefaults() Options {
 	orDuration(&o.AnnounceWait, 2*time.Minute)
 	orDuration(&o.SessionTimeout, 30*time.Minute)
 	orDuration(&o.SessionGap, 10*time.Second)
+	orDuration(&o.OutcomeWait, 24*time.Hour)
 	orInt(&o.MaxClients, MaxClients)
 	o.MaxClients = min(o.MaxClients, MaxClients)
 	orInt(&o.Repeats, 20)
@@ -144,6 +168,9 @@ func (o Options) withDefaults() Options {
 	orInt(&o.Limits.Business, 500)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Settle == nil {
+		o.Settle = func(*roster.Run) {}
 	}
 	if o.NewID == nil {
 		o.NewID = rand.Text

@@ -95,6 +95,7 @@ func install(t *testing.T, all people, target sandbox.Options) *installation {
 	}), slog.New(slog.DiscardHandler))
 	server.Start()
 	t.Cleanup(server.Close)
+	in.options.Outcomes = in.db
 	in.options.Store, in.options.PublicURL, in.options.SessionGap = in.db, server.URL, 10*time.Millisecond
 	in.restart()
 

@@ -22,10 +22,11 @@ const (
 	errState
 	errRepeats
 	errBusinessRate
+	errBody
 )
 
 // refusedReasons is the number of reasons.
-const refusedReasons = int(errBusinessRate) + 1
+const refusedReasons = int(errBody) + 1
 
 // Error names the reason as it stands in logs and metrics.
 func (e refusedError) Error() string {
@@ -50,6 +51,8 @@ func (e refusedError) Error() string {
 		return "repeats"
 	case errBusinessRate:
 		return "business_rate"
+	case errBody:
+		return "body"
 	}
 	return "reason " + strconv.Itoa(int(e))
 }
@@ -66,11 +69,15 @@ type Stats struct {
 	// UnknownParameters is the number of query parameters that the protocol
 	// does not have, in requests with a valid secret.
 	UnknownParameters int64
+	// Events is the number of events that told of a session, ForeignEvents of
+	// those that told of nothing that is known here.
+	Events, ForeignEvents int64
 }
 
 // stats are the counters behind [Stats].
 type stats struct {
 	answered, failed, unknown atomic.Int64
+	events, foreignEvents     atomic.Int64
 	refused                   [refusedReasons]atomic.Int64
 }
 
@@ -80,6 +87,8 @@ func (s *Sessions) Stats() Stats {
 		Answered:          s.stats.answered.Load(),
 		Failed:            s.stats.failed.Load(),
 		UnknownParameters: s.stats.unknown.Load(),
+		Events:            s.stats.events.Load(),
+		ForeignEvents:     s.stats.foreignEvents.Load(),
 		Refused:           make(map[string]int64, refusedReasons),
 	}
 	for reason := range refusedReasons {
