@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,9 @@ func (c *cli) quarantineCommand() *cobra.Command {
 			groups, err := client.QuarantineGroups(cmd.Context(), roster.QuarantineFilter{Job: filter.Job, Run: filter.Run})
 			if err != nil {
 				return err
+			}
+			if filter.Code != "" {
+				groups = slices.DeleteFunc(groups, func(g roster.QuarantineGroup) bool { return g.Code != filter.Code })
 			}
 			page, err := client.Quarantine(cmd.Context(), filter)
 			if err != nil {

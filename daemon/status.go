@@ -34,7 +34,11 @@ func (c *cli) statusCommand() *cobra.Command {
 }
 
 func (c *cli) showStatus(s admin.Status) {
-	fmt.Fprintf(c.stdout, "rosterd %s, pid %d, started %s, public address %s\n", s.Version, s.PID, ago(s.Started), s.PublicURL)
+	if s.PID == 0 {
+		fmt.Fprintln(c.stdout, "no daemon runs; this is what the last one has stored")
+	} else {
+		fmt.Fprintf(c.stdout, "rosterd %s, pid %d, started %s, public address %s\n", s.Version, s.PID, ago(s.Started), s.PublicURL)
+	}
 	if len(s.Jobs) == 0 {
 		fmt.Fprintln(c.stdout, "no jobs are configured")
 		return
