@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,16 +26,16 @@ import (
 //
 //	exits CODE COMMAND...         run it and want this exit code
 //	start NAME COMMAND...         run it beside the script; it writes to NAME.log
-//	stop NAME [SIGNAL [CODE]]     signal it (TERM) and want this exit code (0)
+//	end NAME [SIGNAL [CODE]]      signal it (TERM) and want this exit code (0)
 //	await PATTERN FILE            wait until the file matches
 //	until PATTERN COMMAND...      run it again and again until its output matches
 //	get STATUS URL                ask, want this status, print status, headers and body
 //	put URL TEXT                  send a text
 //	jsonlines                     want the last output to be a JSON object a line
-//	rows FROM TO                  print lines of members with these numbers
+//	rows N FILE                   write a list of N members
 //	quiet                         want no process of this script's folder to run
 //
-// $PUBLIC and $INTANDEM are addresses that nobody else uses, $BIN is the folder
+// $PUBLIC, $INTANDEM and $ADMIN are addresses that nobody else uses, $BIN is the folder
 // of the programs. $NAME is replaced in every .yaml file; a script without
 // rosterd.yaml gets the one in testdata.
 func TestScripts(t *testing.T) {
@@ -49,7 +48,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", WorkdirRoot: work, Setup: setUp, RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "start": start, "stop": stop, "await": await, "until": until,
+			"exits": exits, "start": start, "end": end, "await": await, "until": until,
 			"get": get, "put": put, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
 		},
 	})
@@ -61,6 +60,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("BIN", binaries)
 	env.Setenv("PUBLIC", freeAddress())
 	env.Setenv("INTANDEM", freeAddress())
+	env.Setenv("ADMIN", freeAddress())
 	env.Setenv("SECRET", "a-secret-of-the-export-address")
 	env.Setenv("ROSTERD_CONFIG", filepath.Join(env.WorkDir, "rosterd.yaml"))
 	started := &background{running: map[string]*exec.Cmd{}}
@@ -105,8 +105,18 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	if got := code(ts.Exec(args[1], args[2:]...)); got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
+		fail(ts, "exit code %d, want %d", got, want)
 	}
+}
+
+// fail ends a script with what its processes have written.
+func fail(ts *testscript.TestScript, format string, args ...any) {
+	logs, err := filepath.Glob(ts.MkAbs("*.log"))
+	ts.Check(err)
+	for _, path := range logs {
+		ts.Logf("[%s]\n%s", filepath.Base(path), ts.ReadFile(path))
+	}
+	ts.Fatalf(format, args...)
 }
 
 // code is how a process ended; -1 when it was not started or was killed.
@@ -168,9 +178,9 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	b.running[args[0]] = cmd
 }
 
-func stop(ts *testscript.TestScript, neg bool, args []string) {
+func end(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 3 {
-		ts.Fatalf("usage: stop NAME [SIGNAL [CODE]]")
+		ts.Fatalf("usage: end NAME [SIGNAL [CODE]]")
 	}
 	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
 	args = append(args, []string{"TERM", "0"}[len(args)-1:]...)
@@ -182,7 +192,7 @@ func stop(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(cmd.Process.Signal(signals[args[1]]))
 	if got := code(cmd.Wait()); got != want {
-		ts.Fatalf("%s ended with %d, want %d; its log:\n%s", args[0], got, want, ts.ReadFile(args[0]+".log"))
+		fail(ts, "%s ended with %d, want %d", args[0], got, want)
 	}
 }
 
@@ -197,7 +207,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		return pattern.Match(text)
 	}
 	if !poll(matches) {
-		ts.Fatalf("%s does not match %q:\n%s", args[1], args[0], text)
+		fail(ts, "%s does not match %q:\n%s", args[1], args[0], text)
 	}
 }
 
@@ -217,7 +227,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	_, err := ts.Stdout().Write(out)
 	ts.Check(err)
 	if !matched {
-		ts.Fatalf("the output of %v does not match %q", args[1:], args[0])
+		fail(ts, "the output of %v does not match %q", args[1:], args[0])
 	}
 }
 
@@ -258,7 +268,9 @@ func ask(ts *testscript.TestScript, status, method, url, body string) {
 	resp.Header.Del("Date")
 	out := ts.Stdout()
 	fmt.Fprintln(out, resp.Status)
-	ts.Check(resp.Header.Write(out))
+	for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
+		fmt.Fprintf(out, "%s: %s\n", name, strings.Join(resp.Header[name], ", "))
+	}
 	fmt.Fprintf(out, "\n%s", answer)
 	if got := strconv.Itoa(resp.StatusCode); got != status {
 		ts.Fatalf("status %s, want %s: %s", got, status, answer)
@@ -280,18 +292,15 @@ func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
 
 func rows(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: rows FROM TO")
+		ts.Fatalf("usage: rows N FILE")
 	}
-	from, err := strconv.Atoi(args[0])
+	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	to, err := strconv.Atoi(args[1])
-	ts.Check(err)
-	var out bytes.Buffer
-	for i := from; i <= to; i++ {
-		fmt.Fprintf(&out, "M%d,Given%d,Family%d,m%d@example.com,active\n", i, i, i, i)
+	text := []byte("no,first,last,mail,status\n")
+	for i := range n {
+		text = fmt.Appendf(text, "M%d,Given%d,Family%d,m%d@example.com,active\n", i, i, i, i)
 	}
-	_, err = out.WriteTo(ts.Stdout())
-	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
 }
 
 func quiet(ts *testscript.TestScript, neg bool, args []string) {
