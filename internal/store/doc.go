@@ -12,6 +12,7 @@
 //	master.key        the master key, unless it is configured elsewhere
 //	rosterd.lock      the lock, with the process id of its holder
 //	rosterd.db        the database (package bolt)
+//	rosterd.clean     how the database was left by a clean shutdown
 //	changesets/R.cs   the change set of run R
 //	served/S.notes    what session S served since it was stored last (package bolt)
 package store

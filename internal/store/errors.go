@@ -21,8 +21,12 @@ var (
 	// ErrSchema says that the database has a layout that this program does not
 	// know.
 	ErrSchema = errors.New("unknown schema of the database")
-	// ErrDamaged says that the database cannot be read.
+	// ErrDamaged says that the database, or a part of it, is not what was
+	// stored.
 	ErrDamaged = errors.New("database is damaged")
+	// ErrMoved says that the database was moved away or replaced while it was
+	// open. Nothing is written until it is put back.
+	ErrMoved = errors.New("database was moved")
 )
 
 // LockedError names the process that uses a state directory.

@@ -10,7 +10,7 @@
 //	    schema                -> the schema version, decimal
 //	    install               -> the id of this installation, 32 hex digits
 //	    key                   -> the id of the master key, 4 bytes
-//	    clean                 -> "1" after Close, "0" while in use
+//	    sum                   -> the checksum of all entries, 64 bits
 //	runs
 //	    run id                -> roster.Run as JSON
 //	runs_by_time
@@ -48,6 +48,9 @@
 //
 // What a session serves is also noted in a file of its own, served/SESSION.notes,
 // between two changes of the session: see [Store.NoteServed].
+//
+// Every value but sum is followed by a checksum of its own, which is not shown
+// here. rosterd.clean beside the database says how it was left.
 //
 // Keys are stored in clear and therefore hold no personal data: a record's id
 // may be an e-mail address, so that it appears only sealed or in a keyed hash.

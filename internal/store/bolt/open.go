@@ -37,6 +37,17 @@ const leastBytes = 2 * 4096
 // program, with [store.ErrSealed] when keys are not those of the database, and
 // with [store.ErrDamaged] when the file is cut or no database.
 func Open(ctx context.Context, dir string, keys *store.Keyring) (*Store, error) {
+	return OpenVerified(ctx, dir, keys, func(context.Context, string) error { return nil })
+}
+
+// OpenVerified is [Open], and calls verify with the path of a file that is
+// there before it opens it. An error of verify is returned as it is. [Verify],
+// run in a process of its own, is meant for it: without that a damaged page may
+// end the process, keep it busy for ever, or hide entries. It reads some 500 MB
+// a second.
+func OpenVerified(
+	ctx context.Context, dir string, keys *store.Keyring, verify func(ctx context.Context, path string) error,
+) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
@@ -47,47 +58,77 @@ func Open(ctx context.Context, dir string, keys *store.Keyring) (*Store, error) 
 	if err != nil {
 		return nil, err
 	}
-	s, err := openLocked(filepath.Join(dir, fileName), keys)
-	if err != nil {
+	s := &Store{path: filepath.Join(dir, fileName), lock: lock}
+	if err := s.openLocked(ctx, keys, verify); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
-	s.lock = lock
 	return s, nil
 }
 
-func openLocked(path string, keys *store.Keyring) (*Store, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := create(path, keys); err != nil {
-			return nil, fmt.Errorf("create the database %s: %w", path, err)
-		}
-	} else if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
+func (s *Store) openLocked(ctx context.Context, keys *store.Keyring, verify func(context.Context, string) error) error {
+	found, err := s.find(ctx, keys, verify)
+	if err != nil {
+		return err
 	}
-	s := &Store{}
-	var err error
+	s.clean = found.marked || found.made
+	if err := s.derive(keys); err != nil {
+		return err
+	}
+	if s.notes, err = newNotes(filepath.Dir(s.path)); err != nil {
+		return err
+	}
+	if s.db, err = openFile(s.path, false); err != nil {
+		return err
+	}
+	if s.file, err = os.Stat(s.path); err == nil {
+		err = s.guard(func() error { return s.begin(keys.ID(), found) })
+	}
+	if err == nil {
+		err = removeMark(s.path)
+	}
+	if err == nil {
+		err = s.guard(s.foldNotes)
+	}
+	if err != nil && !s.broken.Load() {
+		err = errors.Join(err, s.db.Close())
+	}
+	return err
+}
+
+func (s *Store) derive(keys *store.Keyring) (err error) {
 	if s.sealer, err = keys.Sealer("quarantine"); err != nil {
-		return nil, err
+		return err
 	}
 	if s.idKey, err = keys.Derive("quarantine ids"); err != nil {
-		return nil, err
+		return err
 	}
-	if s.clientKey, err = keys.Derive("session clients"); err != nil {
-		return nil, err
-	}
-	if s.notes, err = newNotes(filepath.Dir(path)); err != nil {
-		return nil, err
-	}
-	if s.db, err = openFile(path, false); err != nil {
-		return nil, err
-	}
-	err = s.begin(path, keys.ID())
-	if err == nil {
-		err = s.foldNotes()
+	s.clientKey, err = keys.Derive("session clients")
+	return err
+}
+
+// finding is what is known of the file before it is opened.
+type finding struct {
+	// made says that there was none.
+	made bool
+	// marked says that it is as it was left, with this checksum.
+	marked bool
+	sum    uint64
+}
+
+// find makes the database where there is none, and verifies one that is there.
+func (s *Store) find(ctx context.Context, keys *store.Keyring, verify func(context.Context, string) error) (finding, error) {
+	_, err := os.Stat(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := create(s.path, keys); err != nil {
+			return finding{}, fmt.Errorf("create the database %s: %w", s.path, err)
+		}
+		return finding{made: true}, nil
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.db.Close())
+		return finding{}, fmt.Errorf("open the database: %w", err)
 	}
-	return s, nil
+	sum, ok := readMark(s.path)
+	return finding{marked: ok, sum: sum}, verify(ctx, s.path)
 }
 
 // create makes the database under another name and renames it when it is whole
@@ -128,40 +169,53 @@ func fill(tx *bbolt.Tx, key store.KeyID) error {
 		meta.Put([]byte(metaSchema), []byte(strconv.Itoa(schemaVersion))),
 		meta.Put([]byte(metaInstall), []byte(hex.EncodeToString(install[:]))),
 		meta.Put([]byte(metaKey), key[:]),
-		meta.Put([]byte(metaClean), []byte(cleanYes)),
 	)
 }
 
-// begin checks what the database says of itself and marks it as in use.
-func (s *Store) begin(path string, key store.KeyID) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket([]byte(bucketMeta))
-		if meta == nil {
-			return fmt.Errorf("open %s: %w: it was not made by rosterd: move it away", path, store.ErrDamaged)
+// begin checks what the database says of itself. It writes nothing, so that a
+// full disk does not keep the daemon from starting.
+func (s *Store) begin(key store.KeyID, found finding) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		if tx.Bucket([]byte(bucketMeta)) == nil {
+			return fmt.Errorf("open %s: %w: it was not made by rosterd", s.path, store.ErrDamaged)
 		}
-		if err := checkSchema(path, string(meta.Get([]byte(metaSchema)))); err != nil {
+		if err := checkSchema(s.path, schemaOf(tx)); err != nil {
 			return err
 		}
+		meta := bucket(tx, bucketMeta)
 		if found := meta.Get([]byte(metaKey)); string(found) != string(key[:]) {
-			return fmt.Errorf("open %s: %w: it was made with master key %x, the configured one is %s: put the former key back",
-				path, store.ErrSealed, found, key)
+			return fmt.Errorf("open %s: %w: it was made with master key %x, the configured one is %s",
+				s.path, store.ErrSealed, found, key)
 		}
 		for _, name := range buckets() {
 			if tx.Bucket([]byte(name)) == nil {
-				return fmt.Errorf("open %s: %w: it has no bucket %s: restore a backup", path, store.ErrDamaged, name)
+				return fmt.Errorf("open %s: %w: it has no bucket %s", s.path, store.ErrDamaged, name)
 			}
 		}
+		sum, ok := sumOf(tx)
+		if !ok || found.marked && sum != found.sum {
+			return fmt.Errorf("open %s: %w: it is not what the last process left", s.path, store.ErrDamaged)
+		}
 		s.install = string(meta.Get([]byte(metaInstall)))
-		s.clean = string(meta.Get([]byte(metaClean))) == cleanYes
-		return meta.Put([]byte(metaClean), []byte(cleanNo))
+		return nil
 	})
+}
+
+// schemaOf reads the schema version as every program version stores it: in
+// front of whatever follows the digits.
+func schemaOf(tx *bbolt.Tx) string {
+	stored := tx.Bucket([]byte(bucketMeta)).Get([]byte(metaSchema))
+	if len(stored) < sealBytes {
+		return ""
+	}
+	return string(stored[:len(stored)-sealBytes])
 }
 
 func checkSchema(path, found string) error {
 	version, err := strconv.Atoi(found)
 	switch {
 	case err != nil || version < 1:
-		return fmt.Errorf("open %s: %w: its schema is %q: restore a backup", path, store.ErrDamaged, found)
+		return fmt.Errorf("open %s: %w: its schema is %q", path, store.ErrDamaged, found)
 	case version > schemaVersion:
 		return fmt.Errorf("open %s: %w: it has schema %d and this rosterd knows %d: install the rosterd that wrote it or a later one",
 			path, store.ErrSchema, version, schemaVersion)
@@ -180,12 +234,12 @@ func openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 			// lock.
 			_ = unix.Flock(int(file.Fd()), unix.LOCK_UN)
 			_ = file.Close()
-			db, err = nil, fmt.Errorf("open %s: %w: restore a backup", path, store.ErrDamaged)
+			db, err = nil, fmt.Errorf("open %s: %w", path, store.ErrDamaged)
 		}
 	}()
 	// bbolt would make a database of an empty file.
 	if info, err := os.Stat(path); err == nil && info.Size() < leastBytes {
-		return nil, fmt.Errorf("open %s: %w: it has only %d bytes: restore a backup", path, store.ErrDamaged, info.Size())
+		return nil, fmt.Errorf("open %s: %w: it has only %d bytes", path, store.ErrDamaged, info.Size())
 	}
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoStatistics: true, ReadOnly: readOnly,
@@ -199,7 +253,7 @@ func openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("open %s: %w: another process has the file open: end it first", path, store.ErrLocked)
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("open %s: %w: restore a backup: %w", path, store.ErrDamaged, err)
+		return nil, fmt.Errorf("open %s: %w: %w", path, store.ErrDamaged, err)
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -216,30 +270,9 @@ func checkLength(db *bbolt.DB, path string) error {
 			return err
 		}
 		if info.Size() < tx.Size() {
-			return fmt.Errorf("open %s: %w: it has %d bytes and should have %d: restore a backup",
+			return fmt.Errorf("open %s: %w: it has %d bytes and should have %d",
 				path, store.ErrDamaged, info.Size(), tx.Size())
 		}
 		return nil
 	})
-}
-
-// Verify reads a whole database file and returns [store.ErrDamaged] when its
-// structure is broken. A page that is damaged in a way bbolt does not expect
-// can end the process: verify a doubtful file in a process of its own. It does
-// not look into sealed values; those prove themselves when they are opened.
-func Verify(path string) error {
-	db, err := openFile(path, true)
-	if err != nil {
-		return err
-	}
-	err = db.View(func(tx *bbolt.Tx) error {
-		var first error
-		for fault := range tx.Check() {
-			if first == nil {
-				first = fmt.Errorf("verify %s: %w: %w", path, store.ErrDamaged, fault)
-			}
-		}
-		return first
-	})
-	return errors.Join(err, db.Close())
 }

@@ -91,7 +91,7 @@ func (e *prepared) put(tx *bbolt.Tx) error {
 func (s *Store) Quarantine(ctx context.Context, filter roster.QuarantineFilter) ([]roster.Quarantined, error) {
 	var found []quarantineEntry
 	err := s.view(ctx, "list the quarantine", func(tx *bbolt.Tx) error {
-		return eachJob(tx, filter, func(job string, rows *bbolt.Bucket) error {
+		return eachJob(tx, filter, func(job string, rows *tree) error {
 			n := 0
 			return scan(job, rows, filter, func(e quarantineEntry) bool {
 				found = append(found, e.clone())
@@ -121,7 +121,7 @@ func (s *Store) QuarantinedByID(ctx context.Context, id string) (roster.Quaranti
 	var payload []byte
 	doing := "read quarantined record " + id
 	err := s.view(ctx, doing, func(tx *bbolt.Tx) error {
-		err := eachJob(tx, roster.QuarantineFilter{}, func(job string, rows *bbolt.Bucket) error {
+		err := eachJob(tx, roster.QuarantineFilter{}, func(job string, rows *tree) error {
 			found, ok, err := newest(job, rows, id)
 			if err != nil || !ok {
 				return err
@@ -162,7 +162,7 @@ func (s *Store) QuarantineGroups(
 	}
 	counts := make(map[cause]*roster.QuarantineGroup)
 	err := s.view(ctx, "count the quarantine", func(tx *bbolt.Tx) error {
-		return eachJob(tx, filter, func(job string, rows *bbolt.Bucket) error {
+		return eachJob(tx, filter, func(job string, rows *tree) error {
 			return scan(job, rows, filter, func(e quarantineEntry) bool {
 				of := cause{e.row.Stage, e.row.Code, e.row.Reason}
 				if counts[of] == nil {
@@ -195,7 +195,7 @@ func (s *Store) QuarantineGroups(
 func (s *Store) DropRunQuarantine(ctx context.Context, run string) error {
 	return s.update(ctx, "drop the quarantine of run "+run, func(tx *bbolt.Tx) error {
 		dropped := false
-		err := eachJob(tx, roster.QuarantineFilter{Run: run}, func(job string, rows *bbolt.Bucket) error {
+		err := eachJob(tx, roster.QuarantineFilter{Run: run}, func(job string, rows *tree) error {
 			keys := keysOf(rows, func(_, of string) bool { return of == run })
 			dropped = dropped || len(keys) > 0
 			return dropEntries(tx, job, keys)
@@ -212,7 +212,7 @@ func (s *Store) DropRunQuarantine(ctx context.Context, run string) error {
 func (s *Store) DropQuarantined(ctx context.Context, ids ...string) (int, error) {
 	dropped := 0
 	err := s.update(ctx, "drop quarantined records", func(tx *bbolt.Tx) error {
-		err := eachJob(tx, roster.QuarantineFilter{}, func(job string, rows *bbolt.Bucket) error {
+		err := eachJob(tx, roster.QuarantineFilter{}, func(job string, rows *tree) error {
 			for _, id := range ids {
 				keys := keysOfID(rows, id)
 				if len(keys) > 0 {

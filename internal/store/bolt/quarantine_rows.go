@@ -92,7 +92,7 @@ func (s *Store) opened(e *quarantineEntry) (roster.Quarantined, error) {
 }
 
 // eachJob calls visit with the rows of each job that the filter can select.
-func eachJob(tx *bbolt.Tx, filter roster.QuarantineFilter, visit func(job string, rows *bbolt.Bucket) error) error {
+func eachJob(tx *bbolt.Tx, filter roster.QuarantineFilter, visit func(job string, rows *tree) error) error {
 	job := filter.Job
 	if job == "" && filter.Run != "" {
 		var run roster.Run
@@ -108,24 +108,18 @@ func eachJob(tx *bbolt.Tx, filter roster.QuarantineFilter, visit func(job string
 		}
 		return nil
 	}
-	var jobs []string
-	all := bucket(tx, bucketQuarantine)
-	err := all.ForEachBucket(func(name []byte) error {
-		jobs = append(jobs, string(name))
-		return nil
-	})
-	for _, name := range jobs {
-		if err == nil {
-			err = visit(name, all.Bucket([]byte(name)))
+	for _, name := range bucket(tx, bucketQuarantine).names() {
+		if err := visit(name, peek(tx, bucketQuarantine, name)); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 // scan calls visit with the selected rows of one job in the order of their ids
 // until visit wants no more. Of several rows of one record the newest stands
 // for it, unless the filter names a run.
-func scan(job string, rows *bbolt.Bucket, filter roster.QuarantineFilter, visit func(quarantineEntry) bool) error {
+func scan(job string, rows *tree, filter roster.QuarantineFilter, visit func(quarantineEntry) bool) error {
 	var best quarantineEntry
 	give := func() (more bool) {
 		return best.key == "" || filter.Code != "" && best.row.Code != filter.Code || visit(best)
@@ -156,7 +150,7 @@ func scan(job string, rows *bbolt.Bucket, filter roster.QuarantineFilter, visit 
 }
 
 // newest returns the row that stands for a record.
-func newest(job string, rows *bbolt.Bucket, id string) (best quarantineEntry, ok bool, err error) {
+func newest(job string, rows *tree, id string) (best quarantineEntry, ok bool, err error) {
 	for _, key := range keysOfID(rows, id) {
 		e := quarantineEntry{job: job, key: string(key)}
 		if err := load(rows, key, &e.row); err != nil {
@@ -188,7 +182,7 @@ func settleQuarantine(tx *bbolt.Tx, job, run string, replace bool) error {
 
 // keysOf returns copies of the keys that match. Keys are collected before
 // anything is removed, because removing moves a bbolt cursor.
-func keysOf(rows *bbolt.Bucket, match func(id, run string) bool) [][]byte {
+func keysOf(rows *tree, match func(id, run string) bool) [][]byte {
 	var keys [][]byte
 	c := rows.Cursor()
 	for k, _ := c.First(); k != nil; k, _ = c.Next() {
@@ -200,7 +194,7 @@ func keysOf(rows *bbolt.Bucket, match func(id, run string) bool) [][]byte {
 }
 
 // keysOfID returns copies of the keys of one record.
-func keysOfID(rows *bbolt.Bucket, id string) [][]byte {
+func keysOfID(rows *tree, id string) [][]byte {
 	if len(id) != idChars {
 		return nil
 	}

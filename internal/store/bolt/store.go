@@ -7,6 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -16,14 +20,24 @@ import (
 
 // Store is the daemon's memory in one bbolt file.
 type Store struct {
+	path   string
+	file   os.FileInfo
 	db     *bbolt.DB
 	lock   *store.DirLock
-	sealer *store.Sealer
 	notes  *notes
+	sealer *store.Sealer
 	// idKey names quarantined records, clientKey the clients of sessions.
 	idKey, clientKey []byte
 	install          string
 	clean            bool
+
+	// writing is held by the one write transaction. bbolt has a lock for that
+	// too, but does not release it when it panics in the wrong place; whoever
+	// waits here finds the store broken instead.
+	writing sync.Mutex
+	// doubted says that something damaged was read, broken that bbolt met it in
+	// its own pages. A broken database is not touched again.
+	doubted, broken atomic.Bool
 }
 
 // The top-level buckets; the package comment says what they hold.
@@ -48,8 +62,7 @@ const (
 	metaSchema                   = "schema"
 	metaInstall                  = "install"
 	metaKey                      = "key"
-	metaClean                    = "clean"
-	cleanYes, cleanNo            = "1", "0"
+	metaSum                      = "sum"
 	schemaVersion            int = 1
 )
 
@@ -64,20 +77,39 @@ func buckets() []string {
 // InstallID identifies this installation: made once, with the database.
 func (s *Store) InstallID() string { return s.install }
 
-// CleanShutdown reports whether the process that used the database before
-// closed it, or the database was just made.
+// CleanShutdown reports whether the database was as the process before left it
+// when that closed it, or was just made.
 func (s *Store) CleanShutdown() bool { return s.clean }
 
-// Close notes that the shutdown was clean, waits for transactions, closes the
-// database and releases the state directory.
+// Close waits for transactions, closes the database, notes that the shutdown
+// was clean unless something damaged was read, and releases the state
+// directory. A database that broke stays open until the process ends, because
+// bbolt's locks may be held for good.
 func (s *Store) Close() error {
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		return bucket(tx, bucketMeta).Put([]byte(metaClean), []byte(cleanYes))
-	})
-	if err := errors.Join(err, s.notes.close(), s.db.Close(), s.lock.Unlock()); err != nil {
+	if s.broken.Load() {
+		return errors.Join(fmt.Errorf("close the database: %w", s.brokenError()), s.lock.Unlock())
+	}
+	sum, err := s.checkSum()
+	err = errors.Join(err, s.notes.close(), s.db.Close())
+	if err == nil && !s.doubted.Load() && s.inPlace() == nil {
+		// On a full disk there is no mark, and the next start does not find out
+		// whether the last transactions were undone.
+		_ = writeMark(s.path, sum)
+	}
+	if err := errors.Join(err, s.lock.Unlock()); err != nil {
 		return fmt.Errorf("close the database: %w", err)
 	}
 	return nil
+}
+
+func (s *Store) checkSum() (sum uint64, err error) {
+	err = s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			sum, _ = sumOf(tx)
+			return nil
+		})
+	})
+	return sum, err
 }
 
 // errUnchanged ends a write transaction that has nothing to write, which saves
@@ -87,7 +119,7 @@ var errUnchanged = errors.New("nothing changed")
 func (s *Store) view(ctx context.Context, doing string, read func(*bbolt.Tx) error) error {
 	err := ctx.Err()
 	if err == nil {
-		err = s.db.View(read)
+		err = s.guard(func() error { return s.db.View(read) })
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
@@ -96,9 +128,14 @@ func (s *Store) view(ctx context.Context, doing string, read func(*bbolt.Tx) err
 }
 
 func (s *Store) update(ctx context.Context, doing string, write func(*bbolt.Tx) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	err := ctx.Err()
 	if err == nil {
-		err = s.db.Update(write)
+		err = s.inPlace()
+	}
+	if err == nil {
+		err = s.guard(func() error { return s.db.Update(write) })
 	}
 	if err != nil && !errors.Is(err, errUnchanged) {
 		return fmt.Errorf("%s: %w", doing, err)
@@ -106,18 +143,17 @@ func (s *Store) update(ctx context.Context, doing string, write func(*bbolt.Tx) 
 	return nil
 }
 
-// bucket returns a top-level bucket. Open has made sure that there is one.
-func bucket(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
-
-// nested returns the bucket name within a top-level bucket, which is made where
-// it is absent.
-func nested(tx *bbolt.Tx, top, name string) (*bbolt.Bucket, error) {
-	return bucket(tx, top).CreateBucketIfNotExists([]byte(name))
-}
-
-// peek returns the bucket name within a top-level bucket, nil where it is absent.
-func peek(tx *bbolt.Tx, top, name string) *bbolt.Bucket {
-	return bucket(tx, top).Bucket([]byte(name))
+// inPlace refuses to write into a file that was moved away or replaced: the
+// next start would not find it.
+func (s *Store) inPlace() error {
+	info, err := os.Stat(s.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err != nil || !os.SameFile(info, s.file) {
+		return fmt.Errorf("%w: %s is not the file that was opened: put that back, or stop rosterd first", store.ErrMoved, s.path)
+	}
+	return nil
 }
 
 // timeBytes is the length of a time in a key.
@@ -133,7 +169,7 @@ func timeKey(t time.Time, id string) []byte {
 
 // newestFirst calls visit with the ids in an index made of time keys until
 // visit says that it has enough.
-func newestFirst(index *bbolt.Bucket, visit func(id []byte) (more bool, err error)) error {
+func newestFirst(index *tree, visit func(id []byte) (more bool, err error)) error {
 	if index == nil {
 		return nil
 	}
@@ -148,7 +184,7 @@ func newestFirst(index *bbolt.Bucket, visit func(id []byte) (more bool, err erro
 }
 
 // load decodes the value under key, or returns [store.ErrNotFound].
-func load[T any](b *bbolt.Bucket, key []byte, into *T) error {
+func load[T any](b *tree, key []byte, into *T) error {
 	raw := b.Get(key)
 	if raw == nil {
 		return store.ErrNotFound
@@ -160,7 +196,7 @@ func load[T any](b *bbolt.Bucket, key []byte, into *T) error {
 }
 
 // save encodes v under key. It reports whether that changed anything.
-func save[T any](b *bbolt.Bucket, key []byte, v T) (changed bool, err error) {
+func save[T any](b *tree, key []byte, v T) (changed bool, err error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return false, err
