@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
-// hangShare of the patience is how long a call is left waiting before it is
-// cancelled: long enough to reach the outside system.
-const hangShare = 40
+// A call is left waiting for a share of the patience before it is cancelled,
+// and for some times what it takes otherwise: long enough to reach the outside
+// system, also on a busy machine.
+const (
+	hangShare = 20
+	hangTimes = 20
+)
 
 // callChecks are those of an ability whose calls change nothing.
 func callChecks(name string, a sdk.Ability, ok func(*probe) error, once func(context.Context, Opened) error) []check {
@@ -70,9 +75,14 @@ func (p *probe) hanging(f func(context.Context) error) error {
 	if p.c.Hang == nil {
 		return leftOutError("it takes a fake of the outside system that is silent on command: give Case.Hang in a test of the adapter")
 	}
+	began := time.Now()
+	if f(p.ctx) != nil {
+		return leftOutError("one call fails already without that")
+	}
+	wait := max(p.c.Patience/hangShare, hangTimes*time.Since(began))
 	restore := p.c.Hang()
 	defer restore()
-	ctx, cancel := context.WithTimeout(p.ctx, p.c.Patience/hangShare)
+	ctx, cancel := context.WithTimeout(p.ctx, wait)
 	defer cancel()
 	err := f(ctx)
 	if err == nil {
