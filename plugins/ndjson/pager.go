@@ -18,6 +18,8 @@ const (
 	maxPageCells     = 512 << 10
 	maxRejectedBytes = 1 << 20
 	maxIDBytes       = 256
+	// metaBytes is what a record's id, club and position mostly take.
+	metaBytes = 48
 )
 
 // Why a line is rejected, beside what the scanner says.
@@ -248,6 +250,7 @@ func (p *pager) column(name []byte, guess int) int {
 // page packs the rows.
 func (p *pager) page(kind sdk.Kind) (*sdk.Page, error) {
 	b := sdk.NewPageBuilder(kind, p.columns)
+	b.Grow(len(p.rows), len(p.text)+len(p.rows)*(3+len(p.columns)+metaBytes))
 	slots := make([]int, len(p.columns))
 	for _, r := range p.rows {
 		for i := range slots {
