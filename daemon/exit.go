@@ -99,7 +99,7 @@ func faultCode(f *roster.Fault) int {
 		return exitAuth
 	case "adapter." + string(sdk.CodeUnavailable):
 		return exitUnavailable
-	case "adapter." + string(sdk.CodeConfig), "adapter.not_installed", "adapter.protocol", "mapping.script", "job.type":
+	case "adapter." + string(sdk.CodeConfig), "adapter.not_installed", "adapter.protocol", "adapter.pin", "mapping.script", "job.type":
 		return exitConfig
 	case "job.running":
 		return exitTryLater

@@ -144,6 +144,16 @@ func connectionFault(ref string, err error) error {
 			Code: "adapter.protocol", Message: fmt.Sprintf("connection %s: %v", ref, err),
 			Hint: protocolHint,
 		}
+	case errors.Is(err, adapters.ErrPin):
+		return &roster.Fault{
+			Code: "adapter.pin", Message: fmt.Sprintf("connection %s: %v", ref, err),
+			Hint: "find out who changed the program; `rosterd adapter lock --update` accepts what is installed",
+		}
+	case errors.Is(err, adapters.ErrParked):
+		return &roster.Fault{
+			Code: "adapter.parked", Message: fmt.Sprintf("connection %s: %v", ref, err),
+			Hint: "read the adapter's lines in the log, then install a corrected version or restart rosterd",
+		}
 	}
 	return fmt.Errorf("connection %s: %w", ref, err)
 }

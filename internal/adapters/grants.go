@@ -71,22 +71,22 @@ func (h *Host) widen(g grant) grant {
 // private returns the path of the daemon's own that lies at, below or above a
 // path, or nothing.
 func (h *Host) private(path string) string {
-	path = real(path)
+	path = follow(path)
 	for _, own := range h.opt.Private {
-		if r := real(own); within(r, path) || within(path, r) {
+		if r := follow(own); within(r, path) || within(path, r) {
 			return own
 		}
 	}
 	return ""
 }
 
-// real follows the links in a path as far as it exists.
-func real(path string) string {
+// follow resolves the links in a path as far as it exists.
+func follow(path string) string {
 	if r, err := filepath.EvalSymlinks(path); err == nil {
 		return r
 	}
 	if dir := filepath.Dir(path); dir != path {
-		return filepath.Join(real(dir), filepath.Base(path))
+		return filepath.Join(follow(dir), filepath.Base(path))
 	}
 	return path
 }
@@ -114,18 +114,7 @@ func (w *schemaWalk) walk(rule, value any, depth int) {
 	if text, ok := value.(string); ok && text != "" && r["format"] == "path" {
 		w.add(grant{path: text, write: r["x-access"] == "write"})
 	}
-	for _, key := range []string{"allOf", "anyOf", "oneOf"} {
-		list, _ := r[key].([]any)
-		for _, each := range list {
-			w.walk(each, value, depth+1)
-		}
-	}
-	for _, key := range []string{"if", "then", "else"} {
-		w.walk(r[key], value, depth+1)
-	}
-	if ref, ok := r["$ref"].(string); ok {
-		w.walk(w.resolve(ref), value, depth+1)
-	}
+	w.alternatives(r, value, depth+1)
 	switch v := value.(type) {
 	case map[string]any:
 		properties, _ := r["properties"].(map[string]any)
@@ -148,6 +137,22 @@ func (w *schemaWalk) walk(rule, value any, depth int) {
 	}
 }
 
+// alternatives walks what a rule says of the same value elsewhere.
+func (w *schemaWalk) alternatives(rule map[string]any, value any, depth int) {
+	for _, key := range []string{"allOf", "anyOf", "oneOf"} {
+		list, _ := rule[key].([]any)
+		for _, each := range list {
+			w.walk(each, value, depth)
+		}
+	}
+	for _, key := range []string{"if", "then", "else"} {
+		w.walk(rule[key], value, depth)
+	}
+	if ref, ok := rule["$ref"].(string); ok {
+		w.walk(w.resolve(ref), value, depth)
+	}
+}
+
 func (w *schemaWalk) add(g grant) {
 	if !slices.Contains(w.found, g) {
 		w.found = append(w.found, g)
@@ -161,7 +166,7 @@ func (w *schemaWalk) resolve(ref string) any {
 		return nil
 	}
 	var at any = w.root
-	for _, key := range strings.Split(strings.TrimPrefix(path, "/"), "/") {
+	for key := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
 		if key == "" {
 			continue
 		}
