@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -40,6 +41,16 @@ func newMemory() *memory {
 		ids: map[string][]string{}, clients: map[string][]roster.Outcome{}, failed: map[string]roster.Quarantined{},
 		runs: map[string]roster.Run{"run-1": {ID: "run-1", Job: "acme/launch", State: roster.RunDelivering}},
 	}
+}
+
+// quarantined names the clients in the quarantine, sorted.
+func (m *memory) quarantined() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.failed) == 0 {
+		return "none"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(m.failed)), " ")
 }
 
 // NoteServed changes the session at once, which is more than is promised.
@@ -251,6 +262,9 @@ func (s *starter) answer(outcome sdk.Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.response = sdk.StartImportResponse{Outcome: outcome, Detail: "The application is not installed for the business"}
+	if outcome == sdk.OutcomeOK {
+		s.response = sdk.StartImportResponse{Outcome: outcome, SessionID: "r1"}
+	}
 }
 
 func (s *starter) count() int {

@@ -185,7 +185,9 @@ func (l *live) announced(ctx context.Context, remote string, now time.Time) erro
 	defer l.mu.Unlock()
 	l.heard = now
 	return l.ledger.update(ctx, func(session *roster.Session) {
-		session.Remote = clip(remote)
+		if remote != "" {
+			session.Remote = clip(remote)
+		}
 		if session.State == roster.SessionAnnouncing {
 			session.State, session.Touched = roster.SessionOpen, now
 		}

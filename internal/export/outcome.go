@@ -69,10 +69,12 @@ func (s *Sessions) awaiting(ctx context.Context) ([]roster.Session, error) {
 // session is empty where no session or more than one may be meant.
 //
 // An event names its session, and the answer to the announcement named it too.
-// Where one of the two is missing, or two sessions go by one name, the clients
-// decide: a session is meant that has served all of them. Of several such
-// sessions of one business it is the latest, because a business has one at a
-// time; of several businesses nobody can tell, and it is none.
+// Where one of the two is missing, where the two names differ (the vendor's
+// documents show the one as a number and the other as a UUID), or where two
+// sessions go by one name, the clients decide: a session is meant that has
+// served all of them. Of several such sessions of one business it is the latest,
+// because a business has one at a time; of several businesses nobody can tell,
+// and it is none.
 func (s *Sessions) correlate(ctx context.Context, e event) (id string, places []int, err error) {
 	sessions, err := s.awaiting(ctx)
 	if err != nil {
@@ -82,11 +84,21 @@ func (s *Sessions) correlate(ctx context.Context, e event) (id string, places []
 	for i := range e.told {
 		ids[i] = e.told[i].id
 	}
-	sessions, named := candidates(sessions, e.session)
-	if named && len(sessions) == 1 {
-		places, err = s.outcomes.FindClients(ctx, sessions[0].ID, ids)
-		return sessions[0].ID, places, err
+	named := slices.DeleteFunc(slices.Clone(sessions), func(session roster.Session) bool {
+		return e.session == "" || session.Remote != e.session
+	})
+	switch len(named) {
+	case 0:
+	case 1:
+		places, err = s.outcomes.FindClients(ctx, named[0].ID, ids)
+		return named[0].ID, places, err
+	default:
+		sessions = named
 	}
+	return s.correlateByClients(ctx, sessions, ids)
+}
+
+func (s *Sessions) correlateByClients(ctx context.Context, sessions []roster.Session, ids []string) (id string, places []int, err error) {
 	business := ""
 	for _, session := range sessions {
 		found, err := s.outcomes.FindClients(ctx, session.ID, ids)
@@ -104,28 +116,6 @@ func (s *Sessions) correlate(ctx context.Context, e event) (id string, places []
 		}
 	}
 	return id, places, nil
-}
-
-// candidates are the sessions that an event with this id may mean. Named says
-// that the id is theirs.
-func candidates(sessions []roster.Session, remote string) (may []roster.Session, named bool) {
-	if remote == "" {
-		return sessions, false
-	}
-	for _, session := range sessions {
-		if session.Remote == remote {
-			may = append(may, session)
-		}
-	}
-	if len(may) > 0 {
-		return may, true
-	}
-	for _, session := range sessions {
-		if session.Remote == "" {
-			may = append(may, session)
-		}
-	}
-	return may, false
 }
 
 // servedAll reports whether every one of some clients was served.

@@ -2,6 +2,7 @@ package export_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -25,7 +26,7 @@ import (
 type poster struct{ url string }
 
 func (p poster) StartImport(ctx context.Context, _ sdk.StartImportRequest) (sdk.StartImportResponse, error) {
-	const body = `{"fields_mapping":{"first_name":"First name"},"import_params":{"should_override":false,"upload_type":"single"}}`
+	const body = `{"fields_mapping":{"first_name":"First name","email":"Email"},"import_params":{"should_override":false,"upload_type":"single"}}`
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/business/clients/v1/apps/acme/import", strings.NewReader(body))
 	if err != nil {
 		return sdk.StartImportResponse{}, err
@@ -34,10 +35,17 @@ func (p poster) StartImport(ctx context.Context, _ sdk.StartImportRequest) (sdk.
 	if err != nil {
 		return sdk.StartImportResponse{}, err
 	}
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode >= http.StatusMultipleChoices {
-		return sdk.StartImportResponse{Outcome: sdk.OutcomeRefused, Detail: response.Status}, response.Body.Close()
+		return sdk.StartImportResponse{Outcome: sdk.OutcomeRefused, Detail: response.Status}, nil
 	}
-	return sdk.StartImportResponse{Outcome: sdk.OutcomeOK, SessionID: "r1"}, response.Body.Close()
+	var answer struct {
+		Data struct {
+			Session string `json:"session_id"`
+		} `json:"data"`
+	}
+	err = json.NewDecoder(response.Body).Decode(&answer)
+	return sdk.StartImportResponse{Outcome: sdk.OutcomeOK, SessionID: answer.Data.Session}, err
 }
 
 // freeze makes the change set of run-1 in a state directory.
@@ -73,6 +81,7 @@ type installation struct {
 	*world
 	db      *bolt.Store
 	target  *sandbox.InTandem
+	url     string
 	present atomic.Pointer[export.Sessions]
 	imp     export.Import
 }
@@ -112,7 +121,8 @@ func install(t *testing.T, all people, target sandbox.Options) *installation {
 		}
 	})
 	in.imp = in.world.imp("run-1", freeze(t, dir, keys, all))
-	in.imp.Starter = poster{url: "http://" + listener.Addr().String()}
+	in.url = "http://" + listener.Addr().String()
+	in.imp.Starter = poster{url: in.url}
 	return in
 }
 

@@ -100,7 +100,7 @@ func (p *player) setup(text string) {
 		case "staff":
 			imp.Identity.StaffUID = strings.TrimPrefix(value, "not configured")
 		case "announcement":
-			p.starter.response = sdk.StartImportResponse{Outcome: sdk.Outcome(value), Detail: "The application is not installed for the business"}
+			p.starter.answer(sdk.Outcome(value))
 		default:
 			p.t.Fatalf("setup has no %q", key)
 		}
@@ -152,10 +152,10 @@ func (p *player) number(text string) int {
 // play sends one request and returns the answer as it goes over the line.
 func (p *player) play(text string) string {
 	p.t.Helper()
-	line := strings.ReplaceAll(strings.TrimSpace(text), "{secret}", secret)
+	line, body, _ := strings.Cut(strings.ReplaceAll(strings.TrimSpace(text), "{secret}", secret), "\n\n")
 	method, target, _ := strings.Cut(line, " ")
 	recorder := httptest.NewRecorder()
-	p.sessions.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(p.t.Context(), method, target, http.NoBody))
+	p.sessions.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(p.t.Context(), method, target, strings.NewReader(body)))
 	var out strings.Builder
 	fmt.Fprintf(&out, "HTTP/1.1 %d %s\n", recorder.Code, http.StatusText(recorder.Code))
 	if err := recorder.Header().Write(&crlf{&out}); err != nil {
@@ -185,6 +185,11 @@ func (p *player) describe() string {
 		s.State, p.starter.count(), s.Staff, ranges(s.Served), s.LastServed)
 	if s.Reason != "" {
 		fmt.Fprintf(&out, "reason: %s\n", s.Reason)
+	}
+	if s.Outcome != nil {
+		o := s.Outcome
+		fmt.Fprintf(&out, "outcome: %d created, %d updated, %d kept, %d failed, %d unknown; in quarantine: %s\n",
+			o.Created, o.Updated, o.Kept, o.Failed, s.ServedCount()-o.Sum(), p.store.quarantined())
 	}
 	if p.delivery.ended() {
 		r := p.delivery.result
