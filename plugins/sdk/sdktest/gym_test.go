@@ -209,16 +209,18 @@ func (c *conn) StartImport(ctx context.Context, _ sdk.StartImportRequest) (sdk.S
 
 func (c *conn) Close() error { return c.g.closed() }
 
-// recorder is a test that notes what came of its sub-tests.
+// recorder is a test that notes what came of its sub-tests. With only it runs
+// the check of that name and no other.
 type recorder struct {
 	ctx     context.Context
 	name    string
+	only    string
 	results map[string]string
 }
 
-func record(t *testing.T, c sdktest.Case) map[string]string {
+func record(t *testing.T, c sdktest.Case, only string) map[string]string {
 	t.Helper()
-	r := &recorder{ctx: t.Context(), results: map[string]string{}}
+	r := &recorder{ctx: t.Context(), only: only, results: map[string]string{}}
 	sdktest.Run(r, c)
 	return r.results
 }
@@ -227,7 +229,10 @@ func (r *recorder) Helper()                  {}
 func (r *recorder) Context() context.Context { return r.ctx }
 
 func (r *recorder) Run(name string, f func(*recorder)) bool {
-	sub := &recorder{ctx: r.ctx, name: strings.TrimPrefix(r.name+"/"+name, "/"), results: r.results}
+	if r.name != "" && r.only != "" && name != r.only {
+		return true
+	}
+	sub := &recorder{ctx: r.ctx, name: strings.TrimPrefix(r.name+"/"+name, "/"), only: r.only, results: r.results}
 	r.results[sub.name] = "ok"
 	f(sub)
 	return true
