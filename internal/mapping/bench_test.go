@@ -14,10 +14,17 @@ import (
 
 // BenchmarkWorkers measures pages of 500 records through the process boundary.
 func BenchmarkWorkers(b *testing.B) {
-	for _, workers := range []int{1, 2} {
-		b.Run(fmt.Sprint(workers), func(b *testing.B) {
+	for _, form := range []struct {
+		name, source string
+		workers      int
+	}{
+		{"function", mapping.BenchSource, 1}, {"function", mapping.BenchSource, 2},
+		{"plan", mapping.BenchPlan, 1}, {"plan", mapping.BenchPlan, 2},
+	} {
+		b.Run(fmt.Sprint(form.name, "-", form.workers), func(b *testing.B) {
+			workers := form.workers
 			pool := mapping.NewPool(options(workers))
-			m := load(b, pool, mapping.BenchSource)
+			m := load(b, pool, form.source)
 			pages := make([]*sdk.Page, 64)
 			for i := range pages {
 				pages[i] = mapping.BenchPage(b, 500, i)

@@ -70,6 +70,12 @@ func engineMessages() []engineMessage {
 		{`^(string\.\w+)` + regexp.QuoteMeta(tooManyRecordSteps) + `$`, "$1" + tooManyRecordSteps},
 		{`^(invalid pattern capture|too many captures|unbalanced pattern|missing '\[' after '%f' in pattern|the pattern is longer than 4 KiB)$`, "$1"},
 		{`^invalid replacement value \(a (\w+)\)$`, "invalid replacement value (a $1)"},
+		{`^(\S+): ((?:the \w+|one) argument is no [\w: ]+|a value in a calculation is no number|` +
+			`a calculation has no finite result|a value that is joined with \.\. is no text)$`, "$1: $2"},
+		{`^(fields are compared with :lt\(\), :le\(\), :gt\(\) and :ge\(\)|a field has no method \w*; it has [\w, ]+|` +
+			`\S+ belongs to a plan: .*|the condition of when is decided .*|a rule of the mapping is written .*|` +
+			`a \w+ cannot stand in a plan; .*|a key of the mapping is a \w+; .*|a target field has an empty, overlong .*|` +
+			`the mapping has more than 256 fields)$`, "$1"},
 		{`context (deadline exceeded|canceled)`, "the script took too long"},
 	}
 	messages := make([]engineMessage, 0, len(forms))

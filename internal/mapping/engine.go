@@ -24,9 +24,11 @@ const (
 
 // engine is one Lua state with one loaded script. It serves one goroutine.
 type engine struct {
-	lua     *lua.LState
-	script  string
+	lua    *lua.LState
+	script string
+	// mapFn and plan are the two forms of a script; it has one of them.
 	mapFn   lua.LValue
+	plan    *plan
 	context Context
 	target  roster.MapTarget
 	// literals are the texts that stand in the script itself: an error may show
@@ -40,17 +42,33 @@ type engine struct {
 	stopped *lua.LUserData
 	ruling  ruling
 
-	// index holds the columns of the page at hand by name.
-	columns []string
-	index   map[string]int
-	row     sdk.Row
-	club    Club
+	// index holds the columns of the page at hand by name. Each other list of
+	// columns has a number of its own.
+	columns       []string
+	columnsNumber int
+	index         map[string]int
+	row           sdk.Row
+	club          Club
 
 	patterns matcher
 	phones   phoneBook
 	layouts  map[string]string
 	// messages are the forms of the engine's messages, made on first use.
 	messages []engineMessage
+
+	// library and methods are the functions of the library, for Lua code and
+	// behind the fields of a plan.
+	library        []function
+	methods        map[string]*lua.LFunction
+	expressionMeta *lua.LTable
+	// building says that the script is being loaded: parts of a plan are made.
+	building bool
+	// args holds the arguments of one call from Lua code.
+	args []value
+	// failed is the error that Lua code in a plan raised; failedLine is the
+	// line of a function that failed.
+	failed     error
+	failedLine int
 
 	result result
 }
@@ -98,8 +116,10 @@ func (e *engine) runTopLevel(ctx context.Context, proto *lua.FunctionProto) erro
 	defer cancel()
 	e.lua.SetContext(ctx)
 	defer e.lua.RemoveContext()
+	e.building = true
+	defer func() { e.building = false }()
 	e.lua.Push(e.lua.NewFunctionFromProto(proto))
-	if err := e.lua.PCall(0, 0, nil); err != nil {
+	if err := e.lua.PCall(0, 1, nil); err != nil {
 		if ctx.Err() != nil {
 			return &ScriptError{
 				File: e.script, Message: "the script did not finish loading within " + loadDeadline.String(),
@@ -112,11 +132,28 @@ func (e *engine) runTopLevel(ctx context.Context, proto *lua.FunctionProto) erro
 			Hint: "this happened while the script was loaded, before any record was mapped",
 		}
 	}
+	returned := e.lua.Get(-1)
+	e.lua.Pop(1)
+	return e.takeForm(returned)
+}
+
+// takeForm finds out which of the two forms the script has.
+func (e *engine) takeForm(returned lua.LValue) error {
+	if data, ok := returned.(*lua.LUserData); ok {
+		e.plan, _ = data.Value.(*plan)
+	}
 	e.mapFn = e.lua.GetGlobal("map")
-	if e.mapFn.Type() != lua.LTFunction {
+	isFunction := e.mapFn.Type() == lua.LTFunction
+	switch {
+	case isFunction && e.plan != nil:
 		return &ScriptError{
-			File: e.script, Message: "the script has no function `map`",
-			Hint: "add `function map(record, context) ... end`, which returns a table of target fields",
+			File: e.script, Message: "the script has a plan and a function `map`, and can be only one of them",
+			Hint: "rename the function, and use it in the plan as call(name)",
+		}
+	case !isFunction && e.plan == nil:
+		return &ScriptError{
+			File: e.script, Message: "the script neither returns a plan nor has a function `map`",
+			Hint: "end it with `return mapping{ first_name = source.first:trim() }`, or add `function map(record, context) ... end`",
 		}
 	}
 	return nil
@@ -145,6 +182,7 @@ func (e *engine) setColumns(columns []string) {
 		return
 	}
 	e.columns = slices.Clone(columns)
+	e.columnsNumber++
 	e.index = make(map[string]int, len(columns))
 	for i, name := range columns {
 		e.index[name] = i
@@ -159,6 +197,8 @@ func (e *engine) mapRow(row sdk.Row, r *roster.MappedRecord) {
 	case !known && e.context.ClubsRequired:
 		r.Verdict, r.Stage, r.Code = roster.VerdictRejected, roster.StageMap, roster.CodeMapClub
 		r.Reason = "the record's club is not one of the connection's clubs"
+	case e.plan != nil:
+		e.plan.mapRow(e, r)
 	default:
 		e.callMap(r)
 	}
@@ -196,15 +236,20 @@ func (e *engine) callMap(r *roster.MappedRecord) {
 
 func (e *engine) takeError(err error, r *roster.MappedRecord) {
 	if fault, ok := errors.AsType[*lua.ApiError](err); ok && fault.Object == lua.LValue(e.stopped) {
-		r.Verdict, r.Reason, r.Line = e.ruling.verdict, e.ruling.reason, e.ruling.line
-		if r.Verdict == roster.VerdictRejected {
-			r.Stage, r.Code = roster.StageMap, roster.CodeMapRejected
-		}
+		e.takeRuling(r)
 		return
 	}
 	text, line := e.describe(err)
 	r.Verdict, r.Stage, r.Code = roster.VerdictRejected, roster.StageMap, roster.CodeMapError
 	r.Line, r.Reason = line, place(e.script, line)+text
+}
+
+// takeRuling takes what skip or reject decided.
+func (e *engine) takeRuling(r *roster.MappedRecord) {
+	r.Verdict, r.Reason, r.Line = e.ruling.verdict, e.ruling.reason, e.ruling.line
+	if r.Verdict == roster.VerdictRejected {
+		r.Stage, r.Code = roster.StageMap, roster.CodeMapRejected
+	}
 }
 
 // progressWord is what the worker publishes: the call's sequence number, and

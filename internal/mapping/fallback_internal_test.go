@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,12 +84,33 @@ func TestAScriptThatStopsTooOftenFailsTheCall(t *testing.T) {
 // The hot path allocates for the values that the script handles and for
 // nothing else: a change that adds a map or a copy for each record shows here.
 func TestARecordCostsFewAllocations(t *testing.T) {
-	e, page := benchEngine(t), BenchPage(t, 500, 1)
-	run := func() { e.mapPage(page, rowSet{to: page.Rows}, func(int) {}) }
-	run()
-	perRecord := testing.AllocsPerRun(2, run) / float64(page.Rows)
-	t.Logf("%.1f allocations a record", perRecord)
-	if perRecord > 120 {
-		t.Errorf("%.1f allocations a record, want at most 120", perRecord)
+	for _, form := range []struct {
+		name, source string
+		most         float64
+	}{{"function", BenchSource, 120}, {"plan", BenchPlan, 45}} {
+		e, page := benchEngine(t, form.source), BenchPage(t, 500, 1)
+		run := func() { e.mapPage(page, rowSet{to: page.Rows}, func(int) {}) }
+		run()
+		perRecord := testing.AllocsPerRun(2, run) / float64(page.Rows)
+		t.Logf("%s: %.1f allocations a record", form.name, perRecord)
+		if perRecord > form.most {
+			t.Errorf("%s: %.1f allocations a record, want at most %.0f", form.name, perRecord, form.most)
+		}
+	}
+}
+
+func TestBothFormsOfTheBenchmarkGiveTheSame(t *testing.T) {
+	page := BenchPage(t, 500, 1)
+	var want []string
+	for _, source := range []string{BenchSource, BenchPlan} {
+		var got []string
+		for _, r := range benchEngine(t, source).mapPage(page, rowSet{to: page.Rows}, func(int) {}).Records {
+			got = append(got, string(r.Data)+r.Reason)
+		}
+		if want == nil {
+			want = got
+		} else if !slices.Equal(want, got) {
+			t.Errorf("the plan gives\n%s\nthe function gives\n%s", got[0], want[0])
+		}
 	}
 }

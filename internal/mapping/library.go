@@ -1,39 +1,10 @@
 package mapping
 
 import (
-	"strings"
-
 	lua "github.com/yuin/gopher-lua"
 
 	"github.com/rosterd/rosterd/internal/roster"
 )
-
-// helper is one function of the library that scripts get beside Lua's own.
-type helper struct {
-	// table is the global that holds it, empty for a global function.
-	table, name string
-	fn          func(e *engine, l *lua.LState) int
-}
-
-// helpers is the whole library. Helpers of fields share one rule: nothing in
-// (nil, null, a blank text) is nil out, so that an empty cell leaves the target
-// field out.
-func helpers() []helper {
-	return []helper{
-		{"text", "trim", textHelper(trim)},
-		{"text", "title", textHelper(titleName)},
-		{"text", "lower", textHelper(lowerText)},
-		{"text", "upper", textHelper(upperText)},
-		{"text", "digits", textHelper(digits)},
-		{"text", "join", joinText},
-		{"email", "normalize", textHelper(normalizeEmail)},
-		{"phone", "e164", phoneE164},
-		{"date", "parse", parseDate},
-		{"address", "join", joinAddress},
-		{"", "skip", ruleHelper(roster.VerdictSkipped, "the script skipped the record")},
-		{"", "reject", ruleHelper(roster.VerdictRejected, "the script rejected the record")},
-	}
-}
 
 // openLibraries makes the state's globals: the harmless part of Lua's own
 // libraries, and the helpers. Nothing in them reaches files, network, clock,
@@ -51,9 +22,13 @@ func (e *engine) openLibraries() {
 	l.SetGlobal("null", e.null)
 	e.replaceBase()
 	e.replaceString()
-	for _, h := range helpers() {
-		e.addHelper(h)
+	e.openPlan()
+	for i := range e.library {
+		f := &e.library[i]
+		e.addFunction(f.table, f.name, e.luaFunction(f))
 	}
+	e.addFunction("", "skip", e.ruleFunction(roster.VerdictSkipped, "the script skipped the record"))
+	e.addFunction("", "reject", e.ruleFunction(roster.VerdictRejected, "the script rejected the record"))
 	for _, name := range []string{"string", "table", "math", "text", "email", "phone", "date", "address"} {
 		l.SetMetatable(l.GetGlobal(name), e.readOnly("the library is read-only", nil))
 	}
@@ -81,18 +56,18 @@ func (e *engine) removeGlobals() {
 	}
 }
 
-func (e *engine) addHelper(h helper) {
-	fn := e.lua.NewFunction(func(l *lua.LState) int { return h.fn(e, l) })
-	if h.table == "" {
-		e.lua.SetGlobal(h.name, fn)
+// addFunction puts a function into a global table, or among the globals.
+func (e *engine) addFunction(table, name string, fn lua.LGFunction) {
+	if table == "" {
+		e.lua.SetGlobal(name, e.lua.NewFunction(fn))
 		return
 	}
-	table, ok := e.lua.GetGlobal(h.table).(*lua.LTable)
+	t, ok := e.lua.GetGlobal(table).(*lua.LTable)
 	if !ok {
-		table = e.lua.NewTable()
-		e.lua.SetGlobal(h.table, table)
+		t = e.lua.NewTable()
+		e.lua.SetGlobal(table, t)
 	}
-	table.RawSetString(h.name, fn)
+	t.RawSetString(name, e.lua.NewFunction(fn))
 }
 
 // readOnly makes a metatable that refuses writes and cannot be seen or changed.
@@ -136,32 +111,16 @@ func (e *engine) argument(l *lua.LState, n int) string {
 	return ""
 }
 
-// pushText returns a text to the script; empty is nil.
-func pushText(l *lua.LState, s string) int {
-	if s == "" {
-		l.Push(lua.LNil)
-	} else {
-		l.Push(lua.LString(s))
-	}
-	return 1
-}
-
-func textHelper(fn func(string) string) func(*engine, *lua.LState) int {
-	return func(e *engine, l *lua.LState) int {
-		s := e.argument(l, 1)
-		if s == "" {
-			return pushText(l, "")
-		}
-		return pushText(l, fn(s))
-	}
-}
-
-// ruleHelper ends the call of map with a verdict, from however deep.
-func ruleHelper(verdict roster.Verdict, fallback string) func(*engine, *lua.LState) int {
-	return func(e *engine, l *lua.LState) int {
+// ruleFunction ends the call of map with a verdict, from however deep. While a
+// script is loaded it makes that a part of a plan.
+func (e *engine) ruleFunction(verdict roster.Verdict, fallback string) lua.LGFunction {
+	return func(l *lua.LState) int {
 		reason := cutReason(trim(e.argument(l, 1)))
 		if reason == "" {
 			reason = fallback
+		}
+		if e.building {
+			return e.pushExpression(l, &decision{verdict: verdict, reason: reason, line: callerLine(l)})
 		}
 		e.ruling = ruling{verdict: verdict, reason: reason, line: callerLine(l)}
 		l.Error(e.stopped, 0)
@@ -180,19 +139,4 @@ func callerLine(l *lua.LState) int {
 		return 0
 	}
 	return max(caller.CurrentLine, 0)
-}
-
-func joinText(e *engine, l *lua.LState) int {
-	return pushText(l, strings.Join(e.parts(l, 2), e.argument(l, 1)))
-}
-
-// parts returns the arguments from n on that are not blank, trimmed.
-func (e *engine) parts(l *lua.LState, n int) []string {
-	parts := make([]string, 0, l.GetTop())
-	for i := n; i <= l.GetTop(); i++ {
-		if part := trim(e.argument(l, i)); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return parts
 }

@@ -13,7 +13,7 @@ func BenchmarkStringFunctions(b *testing.B) {
 	defer own.Close()
 	lua.OpenBase(own)
 	lua.OpenString(own)
-	e := benchEngine(b)
+	e := benchEngine(b, BenchSource)
 	for _, call := range []string{
 		`s:find("@", 1, true)`, `s:find("%s", 5)`, `s:match("^%s*(.-)%s*$")`, `s:match("([%w.]+)@([%w.]+)")`, `s:gsub("%s+", " ")`, `s:gsub("^%s+", "")`,
 	} {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	lua "github.com/yuin/gopher-lua"
 	"golang.org/x/net/idna"
 )
 
@@ -104,25 +103,30 @@ func isDomain(s string) bool {
 	return false
 }
 
-func joinAddress(e *engine, l *lua.LState) int { return pushText(l, joinParts(e.parts(l, 1))) }
-
-// parseDate returns a date as YYYY-MM-DD when it has one of the given layouts,
+// parsedDate returns a date as YYYY-MM-DD when it has one of the given layouts,
 // tried in order; without a layout it must have that form already. A layout is
 // never guessed: 3/4/2026 is March in one country and April in another.
-func parseDate(e *engine, l *lua.LState) int {
-	s := trim(e.argument(l, 1))
-	if s == "" {
-		return pushText(l, "")
+func parsedDate(e *engine, args []value) value {
+	s, ok := argument(args, 0).asText()
+	if !ok {
+		return badArgument(0, "text")
 	}
-	if l.GetTop() < 2 {
-		return pushText(l, dateIn(s, time.DateOnly))
+	s = trim(s)
+	if len(args) < 2 {
+		return textValue(dateIn(s, time.DateOnly))
 	}
-	for i := 2; i <= l.GetTop(); i++ {
-		if date := dateIn(s, e.layout(l, i)); date != "" {
-			return pushText(l, date)
+	found := ""
+	for i, arg := range args[1:] {
+		declared, _ := arg.asText()
+		layout, ok := e.layout(declared)
+		if !ok {
+			return badArgument(i+1, "layout: one is made of YYYY YY MMMM MMM MM M DD D HH mm ss and signs")
+		}
+		if found == "" && s != "" {
+			found = dateIn(s, layout)
 		}
 	}
-	return pushText(l, "")
+	return textValue(found)
 }
 
 func dateIn(s, layout string) string {
@@ -134,19 +138,15 @@ func dateIn(s, layout string) string {
 }
 
 // layout translates an argument like "DD/MM/YYYY" once for a state.
-func (e *engine) layout(l *lua.LState, n int) string {
-	declared := l.CheckString(n)
+func (e *engine) layout(declared string) (string, bool) {
 	if layout, ok := e.layouts[declared]; ok {
-		return layout
+		return layout, true
 	}
 	layout, ok := goLayout(declared)
-	if !ok {
-		l.ArgError(n, "a layout is made of YYYY YY MMMM MMM MM M DD D HH mm ss and signs")
-	}
-	if len(e.layouts) < maxLayouts {
+	if ok && len(e.layouts) < maxLayouts {
 		e.layouts[declared] = layout
 	}
-	return layout
+	return layout, ok
 }
 
 // maxLayouts bounds the layouts kept: a script that computes them cannot fill

@@ -4,29 +4,7 @@ import (
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
-	lua "github.com/yuin/gopher-lua"
 )
-
-// phoneE164 returns a phone number as +, country code and digits, or nothing
-// for what is no valid number. A number without a country code belongs to the
-// given country, else to the record's club's, else to the account's.
-func phoneE164(e *engine, l *lua.LState) int {
-	s := e.argument(l, 1)
-	if s == "" {
-		return pushText(l, "")
-	}
-	region := ""
-	if l.GetTop() > 1 {
-		region = strings.ToUpper(trim(e.argument(l, 2)))
-	}
-	if region == "" {
-		region = e.club.Country
-	}
-	if region == "" {
-		region = e.context.Country
-	}
-	return pushText(l, e.phones.normalize(s, region))
-}
 
 // parsePhone asks the library. An extension is left out: the form has no place
 // for it.

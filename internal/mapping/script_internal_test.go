@@ -122,8 +122,8 @@ func TestARecordThatIsNotMappedSaysWhy(t *testing.T) {
 		"raises a table":      {`error({a = record.a})`, `{"a": "secret"}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:1: the script raised an error that is no text", 1},
 		"compares":            {`return record.a < 3`, `{"a": "secret"}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:1: attempt to compare string with number", 1},
 		"adds":                {`return record.a + 3`, `{"a": "secret"}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:1: cannot perform add operation between string and number", 1},
-		"a bad argument":      {`return text.trim({})`, `{}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:1: bad argument #1 to trim (string expected, got table)", 1},
-		"a bad layout":        {`return date.parse("x", "on monday")`, `{}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:1: bad argument #2 to parse (a layout is made of YYYY YY MMMM MMM MM M DD D HH mm ss and signs)", 1},
+		"a bad argument":      {`return text.trim({})`, `{}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:1: text.trim: the first argument is no text", 1},
+		"a bad layout":        {`return date.parse("x", "on monday")`, `{}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:1: date.parse: the second argument is no layout: one is made of YYYY YY MMMM MMM MM M DD D HH mm ss and signs", 1},
 		"a wide format":       {`return string.format("%999999d", 1)`, `{}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:1: bad argument #1 to format (width or precision too long)", 1},
 		"a long concat":       {`local s = ("x"):rep(1000000) return table.concat({s, s})`, `{}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:1: the text would be longer than 1 MiB", 1},
 	} {
@@ -173,8 +173,8 @@ func TestAFaultyScriptIsNamedWithItsPlace(t *testing.T) {
 	}{
 		"syntax":             {"function map(r)\n  return { a != 1 }\nend", `syntax error near "!"`, 2},
 		"no end":             {"function map(r)\n  return 1", "syntax error: the script ends in the middle of a statement", 0},
-		"no map":             {"function mapp(r) end", "the script has no function `map`", 0},
-		"map is no function": {"map = 3", "the script has no function `map`", 0},
+		"no map":             {"function mapp(r) end", "the script neither returns a plan nor has a function `map`", 0},
+		"map is no function": {"map = 3", "the script neither returns a plan nor has a function `map`", 0},
 		"global in map":      {"function map(r)\n  count = 1\nend", `assignment to the global "count" inside a function`, 2},
 		"unknown name":       {"function map(r)\n  return { a = recordd.a }\nend", `unknown name "recordd"`, 2},
 		"files":              {"function map(r)\n io.open('/etc/passwd') end", `unknown name "io"`, 2},
