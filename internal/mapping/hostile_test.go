@@ -31,7 +31,7 @@ func TestAHostileRecordCostsOnlyItself(t *testing.T) {
 	t.Parallel()
 	stopped := map[string]string{
 		"loop": roster.CodeMapStopped, "pcall": roster.CodeMapStopped, "concat": roster.CodeMapStopped,
-		"pattern": roster.CodeMapStopped, "sparse": roster.CodeMapStopped,
+		"pattern": roster.CodeMapError, "sparse": roster.CodeMapStopped,
 		"rep": roster.CodeMapError, "recurse": roster.CodeMapError, "error": roster.CodeMapError,
 	}
 	pool := newPool(t, 1)
