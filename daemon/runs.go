@@ -15,6 +15,7 @@ func (c *cli) runsCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use:   "runs [RUN]",
 		Short: "List runs, or show one",
+		Long:  "List runs, the latest first. With the id of a run, show that one with its counts and why it ended so.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("`rosterd runs` takes at most one run")

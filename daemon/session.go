@@ -32,7 +32,12 @@ func (c *cli) sessionCommand() *cobra.Command {
 	list.Flags().BoolVar(&filter.Open, "open", false, "only sessions that are not over")
 	list.Flags().IntVar(&filter.Limit, "limit", 20, "how many")
 	retry := c.sessionAction("retry", "Announce a parked session once more", (*admin.Client).RetrySession)
+	retry.Long = `Announce a parked session once more. It is parked because nothing proved that
+the target took the announcement. Look there first: if the import has begun after
+all, a second one would bring the same clients again.`
 	end := c.sessionAction("close", "End a session; what was not served is counted as unserved", (*admin.Client).CloseSession)
+	end.Long = `End a session, so that its run ends and the business is free for the next import.
+Clients that were not served are counted as unserved; the next run brings them.`
 	return group("session", "Look after import sessions", list, retry, end)
 }
 
