@@ -63,9 +63,13 @@ func (o operations) Sessions(ctx context.Context, f roster.SessionFilter) ([]ros
 	return o.p.store.Sessions(ctx, f)
 }
 
-// Session returns one session.
-func (o operations) Session(ctx context.Context, id string) (roster.Session, error) {
-	return o.p.store.Session(ctx, id)
+// Session returns one session with what came of its pages.
+func (o operations) Session(ctx context.Context, id string) (roster.SessionReport, error) {
+	session, err := o.p.store.Session(ctx, id)
+	if err != nil {
+		return roster.SessionReport{}, err
+	}
+	return o.p.sessions.Report(ctx, session)
 }
 
 // RetrySession announces a parked session once more.
@@ -161,6 +165,15 @@ func (o operations) jobStatus(ctx context.Context, job roster.Job) (admin.JobSta
 	return js, problemsOf(job, js.Last), nil
 }
 
+// leftBehind is the number of records that did not reach the target.
+func leftBehind(c roster.Counts) int {
+	n := c.Quarantined + c.Unserved
+	if c.Failed != nil {
+		n += *c.Failed
+	}
+	return n
+}
+
 // problemsOf says what a person has to do about a job's last run.
 func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 	if last == nil {
@@ -176,7 +189,7 @@ func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 	case roster.RunPartial:
 		return []admin.Finding{{
 			Code:    "run.partial",
-			Message: fmt.Sprintf("the last run of %s left %d records behind", job.Ref, last.Counts.Quarantined+last.Counts.Unserved),
+			Message: fmt.Sprintf("the last run of %s left %d records behind", job.Ref, leftBehind(last.Counts)),
 			Command: "rosterd quarantine list --run " + last.ID,
 		}}
 	default:

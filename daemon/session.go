@@ -38,7 +38,7 @@ all, a second one would bring the same clients again.`
 	end := c.sessionAction("close", "End a session; what was not served is counted as unserved", (*admin.Client).CloseSession)
 	end.Long = `End a session, so that its run ends and the business is free for the next import.
 Clients that were not served are counted as unserved; the next run brings them.`
-	return group("session", "Look after import sessions", list, retry, end)
+	return group("session", "Look after import sessions", list, c.sessionShow(), retry, end)
 }
 
 func (c *cli) sessionAction(

@@ -29,8 +29,8 @@ type Runs interface {
 type Sessions interface {
 	// Sessions returns sessions, the latest first.
 	Sessions(ctx context.Context, filter roster.SessionFilter) ([]roster.Session, error)
-	// Session returns one session.
-	Session(ctx context.Context, id string) (roster.Session, error)
+	// Session returns one session with what came of its pages.
+	Session(ctx context.Context, id string) (roster.SessionReport, error)
 	// RetrySession announces a parked session once more; any other state is
 	// [roster.ErrConflict].
 	RetrySession(ctx context.Context, id string) error

@@ -80,9 +80,9 @@ func (c *Client) Sessions(ctx context.Context, f roster.SessionFilter) ([]roster
 	return body.Sessions, err
 }
 
-// Session shows one import session.
-func (c *Client) Session(ctx context.Context, id string) (roster.Session, error) {
-	var s roster.Session
+// Session shows one import session and what came of each page of it.
+func (c *Client) Session(ctx context.Context, id string) (roster.SessionReport, error) {
+	var s roster.SessionReport
 	err := c.call(ctx, http.MethodGet, "/v1/sessions/"+segment(id), nil, &s)
 	return s, err
 }

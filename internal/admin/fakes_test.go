@@ -57,9 +57,9 @@ func newFake() *fake {
 			"s-parked": {ID: "s-parked", Run: "r-ended", Job: "acme/launch", Part: 1, State: roster.SessionParked, Business: "b1", To: 3, Reason: "no page was asked for", Created: start, Touched: start},
 			"s-open": {
 				ID: "s-open", Run: "r-live", Job: "acme/live", Part: 1, State: roster.SessionOpen, Business: "b2", Staff: "st1", To: 30, Remote: "x9",
-				Served: []roster.Range{{From: 0, To: 10}}, Created: start, Touched: start,
+				Served: []roster.Range{{From: 0, To: 10}}, PerPage: 20, Outcome: &roster.OutcomeCounts{Created: 1, Failed: 1}, Created: start, Touched: start,
 			},
-			"s-closed": {ID: "s-closed", Run: "r-ended", Job: "acme/launch", Part: 2, State: roster.SessionClosed, Business: "b1", From: 3, To: 5, LastServed: true, Created: start, Touched: start, EndedAt: &over},
+			"s-closed": {ID: "s-closed", Run: "r-ended", Job: "acme/launch", Part: 2, PerPage: 1, Kind: "member", State: roster.SessionClosed, Business: "b1", From: 3, To: 5, LastServed: true, Created: start, Touched: start, EndedAt: &over},
 		},
 	}
 	for i := range 5 {
@@ -147,13 +147,13 @@ func (f *fake) Sessions(_ context.Context, filter roster.SessionFilter) ([]roste
 	return out, f.fault
 }
 
-func (f *fake) Session(_ context.Context, id string) (roster.Session, error) {
+func (f *fake) Session(_ context.Context, id string) (roster.SessionReport, error) {
 	defer f.lock()()
 	s, ok := f.sessions[id]
 	if !ok {
-		return s, fmt.Errorf("session %s: %w", id, roster.ErrNotFound)
+		return roster.SessionReport{}, fmt.Errorf("session %s: %w", id, roster.ErrNotFound)
 	}
-	return s, nil
+	return s.Report([]roster.Outcome{roster.OutcomeCreated, roster.OutcomeFailed}), nil
 }
 
 func (f *fake) RetrySession(_ context.Context, id string) error {

@@ -135,7 +135,12 @@ func (a *API) sessions(w http.ResponseWriter, r *http.Request, q *query) error {
 }
 
 func (a *API) session(w http.ResponseWriter, r *http.Request, _ *query) error {
-	return a.replySession(w, r, http.StatusOK)
+	report, err := a.o.Sessions.Session(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	report.Pages = list(report.Pages)
+	return reply(w, http.StatusOK, report)
 }
 
 func (a *API) retrySession(w http.ResponseWriter, r *http.Request, _ *query) error {
@@ -157,7 +162,7 @@ func (a *API) replySession(w http.ResponseWriter, r *http.Request, status int) e
 	if err != nil {
 		return err
 	}
-	return reply(w, status, s)
+	return reply(w, status, s.Session)
 }
 
 func (a *API) quarantine(w http.ResponseWriter, r *http.Request, q *query) error {
