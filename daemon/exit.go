@@ -101,6 +101,9 @@ func faultCode(f *roster.Fault) int {
 		return exitUnavailable
 	case "adapter." + string(sdk.CodeConfig), "adapter.not_installed", "adapter.protocol", "adapter.pin", "mapping.script", "job.type":
 		return exitConfig
+	case store.CodeDamaged, store.CodeKey, store.CodeSchema:
+		// Starting again does not help: a service manager should not try.
+		return exitConfig
 	case "job.running":
 		return exitTryLater
 	}

@@ -30,6 +30,11 @@ func (p *parts) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_
 			Hint: "only jobs of type import run",
 		}
 	}
+	if run.State != roster.RunDelivering {
+		if err := store.CheckRoom(p.cfg.StateDir); err != nil {
+			return nil, err
+		}
+	}
 	var closers []func() error
 	closeAll := func() {
 		for _, c := range slices.Backward(closers) {

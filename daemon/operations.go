@@ -123,6 +123,7 @@ func (o operations) Status(ctx context.Context) (admin.Status, error) {
 		s.Jobs = append(s.Jobs, js)
 		s.Problems = append(s.Problems, problems...)
 	}
+	s.Problems = append(s.Problems, stateProblems(o.p.cfg.StateDir)...)
 	parked, err := o.p.store.Sessions(ctx, roster.SessionFilter{Open: true})
 	if err != nil {
 		return s, err

@@ -54,7 +54,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	if err != nil {
 		return p, err
 	}
-	if p.store, err = bolt.Open(ctx, cfg.StateDir, keys); err != nil {
+	if p.store, err = bolt.OpenVerified(ctx, cfg.StateDir, keys, verifyState); err != nil {
 		return p, err
 	}
 	if p.changes, err = store.NewChangeSets(cfg.StateDir, keys); err != nil {
@@ -146,7 +146,7 @@ func keyring(cfg *config.Config) (*store.Keyring, error) {
 		return store.NewKeyring([]byte(key))
 	}
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the state directory: %w", err)
+		return nil, store.Explain(fmt.Errorf("make the state directory: %w", err))
 	}
 	return store.LoadKeyring(cfg.StateDir)
 }
@@ -168,7 +168,7 @@ func exportSecrets(cfg *config.Config) ([]roster.Secret, error) {
 		return cfg.Export.Secrets, nil
 	}
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the state directory: %w", err)
+		return nil, store.Explain(fmt.Errorf("make the state directory: %w", err))
 	}
 	path := filepath.Join(cfg.StateDir, "export.secret")
 	stored, err := os.ReadFile(path)
@@ -181,10 +181,10 @@ func exportSecrets(cfg *config.Config) ([]roster.Secret, error) {
 	secret := rand.Text() + rand.Text()
 	temp := path + ".tmp"
 	if err := os.WriteFile(temp, []byte(secret+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("keep the export secret: %w", err)
+		return nil, store.Explain(fmt.Errorf("keep the export secret: %w", err))
 	}
 	if err := os.Rename(temp, path); err != nil {
-		return nil, fmt.Errorf("keep the export secret: %w", err)
+		return nil, store.Explain(fmt.Errorf("keep the export secret: %w", err))
 	}
 	return []roster.Secret{roster.NewSecret(secret)}, nil
 }

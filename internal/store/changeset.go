@@ -38,25 +38,47 @@ type openBlock struct {
 	data, ids []byte
 }
 
-// Open opens the change set of a run. It returns [ErrNotFound] when there is
-// none and [ErrSealed] when it was changed or cut. The caller closes it.
+// Open opens the change set of a run and reads it once, so that one that is
+// damaged is found before the first of it is delivered. It returns
+// [ErrNotFound] when there is none and [ErrSealed] when it was changed or cut.
+// The caller closes it.
 func (s *ChangeSets) Open(run string) (*ChangeSet, error) {
 	path, err := s.path(run)
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open the change set of run %s: %w", run, ErrNotFound)
-	}
+	cs, err := s.open(path, run)
 	if err != nil {
-		return nil, fmt.Errorf("open the change set of run %s: %w", run, err)
-	}
-	cs := &ChangeSet{file: file}
-	if err := cs.readFrame(s.keys, run); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the change set of run %s: %w", run, err), file.Close())
+		return nil, explainSet(fmt.Errorf("open the change set of run %s: %w", run, err))
 	}
 	return cs, nil
+}
+
+func (s *ChangeSets) open(path, run string) (*ChangeSet, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	cs := &ChangeSet{file: file}
+	err = cs.readFrame(s.keys, run)
+	for number := 0; err == nil && number < len(cs.starts)-1; number++ {
+		_, err = cs.readBlock(number)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return cs, nil
+}
+
+// explainSet says what can be done about a change set that is of no use.
+func explainSet(err error) error {
+	if errors.Is(err, ErrSealed) || errors.Is(err, ErrNotFound) {
+		return explainAs(err, CodeDamaged, "start the job again: it reads and freezes everything anew")
+	}
+	return Explain(err)
 }
 
 // Len returns the number of entries.
@@ -111,7 +133,7 @@ func (c *ChangeSet) each(from, to int, visit func(b *openBlock, first, last int)
 	for from < to {
 		b, err := c.block(number)
 		if err != nil {
-			return fmt.Errorf("read the change set of run %s: %w", c.seal.run, err)
+			return explainSet(fmt.Errorf("read the change set of run %s: %w", c.seal.run, err))
 		}
 		last := min(to, c.starts[number+1])
 		visit(b, from, last)

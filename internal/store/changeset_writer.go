@@ -58,7 +58,7 @@ func (s *ChangeSets) Create(run string) (*ChangeSetWriter, error) {
 	}
 	file, err := os.CreateTemp(s.dir, run+".*"+tempExt)
 	if err != nil {
-		return nil, fmt.Errorf("create the change set of run %s: %w", run, err)
+		return nil, Explain(fmt.Errorf("create the change set of run %s: %w", run, err))
 	}
 	w := &ChangeSetWriter{sets: s, path: path, file: file, seal: seal}
 	if w.write(header); w.fault != nil {
@@ -149,6 +149,10 @@ func (w *ChangeSetWriter) flush() {
 	if n == 0 || w.fault != nil {
 		return
 	}
+	// A change set may not take the last room from the database.
+	if w.fault = CheckRoom(w.sets.dir); w.fault != nil {
+		return
+	}
 	out := binary.LittleEndian.AppendUint32(w.out[:0], uint32(n))
 	for _, end := range w.dataEnds {
 		out = binary.LittleEndian.AppendUint32(out, end)
@@ -188,5 +192,5 @@ func (w *ChangeSetWriter) write(b []byte) {
 }
 
 func (w *ChangeSetWriter) wrap(err error) error {
-	return fmt.Errorf("write the change set of run %s: %w", w.seal.run, err)
+	return Explain(fmt.Errorf("write the change set of run %s: %w", w.seal.run, err))
 }

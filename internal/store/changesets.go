@@ -51,7 +51,7 @@ type ChangeSets struct {
 func NewChangeSets(stateDir string, keys *Keyring) (*ChangeSets, error) {
 	s := &ChangeSets{dir: filepath.Join(stateDir, changeSetsDir), keys: keys}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the directory of the change sets: %w", err)
+		return nil, Explain(fmt.Errorf("make the directory of the change sets: %w", err))
 	}
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {

@@ -13,24 +13,34 @@ import (
 // keyFile is the name of the master key's file in the state directory.
 const keyFile = "master.key"
 
+// databaseFile is what package bolt calls its file in the state directory.
+const databaseFile = "rosterd.db"
+
 // LoadKeyring reads the master key from master.key in the state directory and
 // makes it, readable by its owner only, when it is absent. Two processes that
-// start at once end up with the same key.
+// start at once end up with the same key. Beside a database an absent key is
+// [ErrSealed]: another key would open nothing.
 func LoadKeyring(dir string) (*Keyring, error) {
 	path := filepath.Join(dir, keyFile)
 	master, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeKey(dir, path); err != nil {
-			return nil, fmt.Errorf("make the master key %s: %w", path, err)
+		if _, found := os.Stat(filepath.Join(dir, databaseFile)); found != nil {
+			if err := makeKey(dir, path); err != nil {
+				return nil, Explain(fmt.Errorf("make the master key %s: %w", path, err))
+			}
 		}
-		master, err = readKey(path)
+		// Another process may have made both in the meantime.
+		if master, err = readKey(path); errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s is missing, and %s was made with it: %w", path, databaseFile, ErrSealed)
+		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the master key: %w", err)
+		return nil, Explain(fmt.Errorf("read the master key: %w", err))
 	}
 	k, err := NewKeyring(master)
 	if err != nil {
-		return nil, fmt.Errorf("read the master key %s: %w", path, err)
+		return nil, explainAs(fmt.Errorf("read the master key %s: %w", path, err), CodeKey,
+			"put the file back from a backup; only if there is no rosterd.db beside it, remove it to have one made")
 	}
 	return k, nil
 }

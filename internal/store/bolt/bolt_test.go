@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,10 +103,20 @@ func TestADatabaseOfALaterProgramIsRefused(t *testing.T) {
 func TestADatabaseOfAnotherMasterKeyIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	database(t, dir)
-	if err := os.Remove(filepath.Join(dir, "master.key")); err != nil {
+	key := filepath.Join(dir, "master.key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("ab", store.MasterKeyBytes)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	refusedAs(t, dir, store.ErrSealed)
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.LoadKeyring(dir); !errors.Is(err, store.ErrSealed) {
+		t.Fatalf("the key is missing: got error %v", err)
+	}
+	if _, err := os.Stat(key); err == nil {
+		t.Fatal("another key was made")
+	}
 }
 
 func TestADamagedFileIsAnErrorAndNotACrash(t *testing.T) {

@@ -52,7 +52,7 @@ func OpenVerified(
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the state directory: %w", err)
+		return nil, store.Explain(fmt.Errorf("make the state directory: %w", err))
 	}
 	lock, err := store.LockDir(dir)
 	if err != nil {
@@ -60,7 +60,7 @@ func OpenVerified(
 	}
 	s := &Store{path: filepath.Join(dir, fileName), lock: lock}
 	if err := s.openLocked(ctx, keys, verify); err != nil {
-		return nil, errors.Join(err, lock.Unlock())
+		return nil, store.Explain(errors.Join(err, lock.Unlock()))
 	}
 	return s, nil
 }
@@ -184,8 +184,8 @@ func (s *Store) begin(key store.KeyID, found finding) error {
 		}
 		meta := bucket(tx, bucketMeta)
 		if found := meta.Get([]byte(metaKey)); string(found) != string(key[:]) {
-			return fmt.Errorf("open %s: %w: it was made with master key %x, the configured one is %s",
-				s.path, store.ErrSealed, found, key)
+			return fmt.Errorf("open %s: it was made with master key %x, and the configured one is %s: %w",
+				s.path, found, key, store.ErrSealed)
 		}
 		for _, name := range buckets() {
 			if tx.Bucket([]byte(name)) == nil {

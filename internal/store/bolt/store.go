@@ -122,7 +122,7 @@ func (s *Store) view(ctx context.Context, doing string, read func(*bbolt.Tx) err
 		err = s.guard(func() error { return s.db.View(read) })
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+		return store.Explain(fmt.Errorf("%s: %w", doing, err))
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (s *Store) update(ctx context.Context, doing string, write func(*bbolt.Tx) 
 		err = s.guard(func() error { return s.db.Update(write) })
 	}
 	if err != nil && !errors.Is(err, errUnchanged) {
-		return fmt.Errorf("%s: %w", doing, err)
+		return store.Explain(fmt.Errorf("%s: %w", doing, err))
 	}
 	return nil
 }
