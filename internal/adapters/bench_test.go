@@ -3,12 +3,14 @@ package adapters_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/rosterd/rosterd/internal/adapters"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -60,6 +62,24 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/records, "µs/record")
 	if bytes == 0 {
 		b.Fatal("no values")
+	}
+}
+
+// BenchmarkStart starts an adapter, opens a connection and makes one call: the
+// keeper, the check of the program and its confinement included.
+func BenchmarkStart(b *testing.B) {
+	dir := programs(b, "fake")
+	for b.Loop() {
+		h, err := adapters.NewHost(adapters.Options{Dir: dir, RuntimeDir: filepath.Join(dir, "run")})
+		if err != nil {
+			b.Fatal(err)
+		}
+		valuesOf(open(b, h, connection("fake", "")))
+		b.StopTimer()
+		if err := h.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/hashicorp/go-plugin"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/rosterd/rosterd/internal/adapters"
 	"github.com/rosterd/rosterd/internal/roster"
@@ -28,7 +29,10 @@ import (
 
 // hostEnv makes the test binary a host that opens one connection, prints the
 // process ids of its adapter and waits to be killed.
-const hostEnv = "ROSTERD_TEST_HOST"
+const (
+	hostEnv = "ROSTERD_TEST_HOST"
+	modeEnv = "ROSTERD_TEST_MODE"
+)
 
 // TestMain lets the test binary be the adapters that the tests start: under
 // which name it was started says which.
@@ -47,7 +51,7 @@ func TestMain(m *testing.M) {
 }
 
 func beAdapter(name string) {
-	if name == "other-protocol" || name == "outside" || name == "deaf" {
+	if name == "other-protocol" || name == "outside" || name == "deaf" || name == "boundless" {
 		// These stand for programs that were not built with serve.Main.
 		os.Stdout = os.NewFile(1, "stdout")
 	}
@@ -71,6 +75,12 @@ func beAdapter(name string) {
 		fmt.Println("starting up")
 		fmt.Fprintln(os.NewFile(1, "raw"), "not through os.Stdout")
 		serve.Main(fake(name))
+	case "boundless":
+		plugin.Serve(&plugin.ServeConfig{
+			HandshakeConfig:  wire.Handshake(),
+			VersionedPlugins: wire.Versions(service),
+			GRPCServer:       plugin.DefaultGRPCServer,
+		})
 	case "deaf":
 		plugin.Serve(&plugin.ServeConfig{
 			HandshakeConfig:  wire.Handshake(),
@@ -90,7 +100,7 @@ func beHost(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	c, err := h.Open(context.Background(), connection("fake", "pids"))
+	c, err := h.Open(context.Background(), connection("fake", os.Getenv(modeEnv)))
 	if err != nil {
 		panic(err)
 	}
@@ -108,6 +118,9 @@ type settings struct {
 	Mode string `json:"mode"`
 	File string `json:"file"`
 	Path string `json:"path"`
+	Try  string `json:"try"`
+	// After is in microseconds.
+	After int `json:"after"`
 }
 
 func fake(name string) sdk.Adapter {
@@ -191,6 +204,32 @@ func (f *fakeConn) Read(ctx context.Context, _ sdk.ReadRequest) (*sdk.Page, erro
 			return nil, err
 		}
 		return onePage(pid, strconv.Itoa(child.Process.Pid))
+	case "strays":
+		return f.strays(pid)
+	case "killed":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "crash under way":
+		go func() { time.Sleep(time.Duration(f.set.After) * time.Microsecond); os.Exit(9) }()
+		return largePage(sdk.MaxPageBytes / 2)
+	case "oversize":
+		return largePage(2 * wire.MaxMessageBytes)
+	case "flood":
+		line := []byte(strings.Repeat("x", 1<<10) + "\n")
+		for range 64 << 10 {
+			if _, err := os.Stderr.Write(line); err != nil {
+				return nil, err
+			}
+		}
+	case "limits":
+		return limits()
+	case "slow":
+		time.Sleep(300 * time.Millisecond)
+	case "open path":
+		if _, err := os.ReadFile(f.set.Path); err != nil {
+			return nil, sdk.Fail(sdk.CodeConfig, err)
+		}
+	case "touch":
+		return f.touch()
 	case "bench":
 		return f.bench()
 	}
@@ -224,4 +263,76 @@ func valuesOf(src sdk.Source) []string {
 		out[i] = string(page.Row(i).Cell(0).Bytes())
 	}
 	return out
+}
+
+// strays starts a child, a child in a session of its own, and one whose parent
+// has ended, and answers with the ids of all.
+func (f *fakeConn) strays(pid string) (*sdk.Page, error) {
+	own := exec.Command("/bin/sleep", "60")
+	own.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := own.Start(); err != nil {
+		return nil, err
+	}
+	orphan, err := exec.Command("/bin/sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!").Output()
+	if err != nil {
+		return nil, err
+	}
+	return onePage(pid, strconv.Itoa(own.Process.Pid), strings.TrimSpace(string(orphan)))
+}
+
+// largePage is a page of so many bytes. One that is too large is in no form
+// that the SDK would make.
+func largePage(bytes int) (*sdk.Page, error) {
+	if bytes > sdk.MaxPageBytes {
+		page, err := onePage("x")
+		page.Cells = make([]byte, bytes)
+		return page, err
+	}
+	return onePage(strings.Repeat("x", bytes))
+}
+
+// limits tells what the process was given.
+func limits() (*sdk.Page, error) {
+	var core, files unix.Rlimit
+	if err := errors.Join(unix.Getrlimit(unix.RLIMIT_CORE, &core), unix.Getrlimit(unix.RLIMIT_NOFILE, &files)); err != nil {
+		return nil, err
+	}
+	privileges, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	open := ""
+	for fd := 3; fd < 5; fd++ {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFSOCK && st.Mode&unix.S_IFMT != 0 {
+			open += strconv.Itoa(fd) + " "
+		}
+	}
+	return onePage(fmt.Sprintf("core=%d", core.Max), fmt.Sprintf("files=%d", files.Max),
+		fmt.Sprintf("no_new_privs=%d", privileges), "open="+open)
+}
+
+// touch tries what the settings name: each path of a line is read, a folder or
+// a file, and written to with a leading >. It answers with what came of it.
+func (f *fakeConn) touch() (*sdk.Page, error) {
+	var out []string
+	for path := range strings.SplitSeq(f.set.Try, "\n") {
+		var err error
+		if name, write := strings.CutPrefix(path, ">"); write {
+			err = os.WriteFile(name, []byte("x"), 0o600)
+		} else if st, serr := os.Stat(path); serr == nil && st.IsDir() {
+			_, err = os.ReadDir(path)
+		} else {
+			_, err = os.ReadFile(path)
+		}
+		switch {
+		case err == nil:
+			out = append(out, "ok "+path)
+		case errors.Is(err, os.ErrPermission):
+			out = append(out, "denied "+path)
+		default:
+			out = append(out, err.Error())
+		}
+	}
+	return onePage(out...)
 }

@@ -1,10 +1,8 @@
 package adapters_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,45 +13,6 @@ import (
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
-
-func TestAnAdapterDiesWithItsHost(t *testing.T) {
-	t.Parallel()
-	host := exec.Command(os.Args[0])
-	host.Env = append(os.Environ(), hostEnv+"="+programs(t, "fake"))
-	host.Stderr = os.Stderr
-	out, err := host.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := host.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	pids := strings.Fields(line)
-	if gone(pids[0]) {
-		t.Fatal("the adapter does not run")
-	}
-	_ = host.Process.Kill()
-	_ = host.Wait()
-	await(t, "the adapter's end", func() bool { return gone(pids[0]) })
-	// What an adapter left behind outlives a host that was killed.
-	_ = exec.Command("kill", "-9", pids[1]).Run()
-}
-
-func TestGrandchildrenAreKilledWithTheirAdapter(t *testing.T) {
-	t.Parallel()
-	h := newHost(t, nil, "fake")
-	pids := valuesOf(open(t, h, connection("fake", "pids")))
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, pid := range pids {
-		await(t, "the end of "+pid, func() bool { return gone(pid) })
-	}
-}
 
 func TestCloseIsBoundedWhateverTheAdapterDoes(t *testing.T) {
 	t.Parallel()
