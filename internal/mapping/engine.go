@@ -71,6 +71,10 @@ type engine struct {
 	failedLine int
 
 	result result
+	// returned are the places at which map returns a table whose names are
+	// known; built is what it returns there.
+	returned []returned
+	built    *lua.LUserData
 }
 
 // ruling is what skip or reject decided about a record.
@@ -101,7 +105,7 @@ func newEngine(ctx context.Context, script Script, c Context, target roster.MapT
 		e.close()
 		return nil, err
 	}
-	if err := e.runTopLevel(ctx, proto); err != nil {
+	if err := e.runTopLevel(ctx, e.shortened(script, proto)); err != nil {
 		e.close()
 		return nil, err
 	}
@@ -222,6 +226,10 @@ func (e *engine) callMap(r *roster.MappedRecord) {
 	l.Pop(2)
 	if table, ok := value.(*lua.LTable); ok {
 		e.result.take(e, table, r)
+		return
+	}
+	if value == lua.LValue(e.built) {
+		e.result.finish(e, r)
 		return
 	}
 	if value == lua.LNil {

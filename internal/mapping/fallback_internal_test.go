@@ -87,7 +87,7 @@ func TestARecordCostsFewAllocations(t *testing.T) {
 	for _, form := range []struct {
 		name, source string
 		most         float64
-	}{{"function", BenchSource, 120}, {"plan", BenchPlan, 45}} {
+	}{{"function", BenchSource, 60}, {"plan", BenchPlan, 36}} {
 		e, page := benchEngine(t, form.source), BenchPage(t, 500, 1)
 		run := func() { e.mapPage(page, rowSet{to: page.Rows}, func(int) {}) }
 		run()

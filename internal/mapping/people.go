@@ -23,8 +23,11 @@ func normalizeEmail(s string) string {
 		return ""
 	}
 	if isPlainEmail(s) {
-		at := strings.IndexByte(s, '@')
-		return s[:at+1] + strings.ToLower(s[at+1:])
+		domain := s[strings.IndexByte(s, '@')+1:]
+		if lower := strings.ToLower(domain); lower != domain {
+			return strings.TrimSuffix(s, domain) + lower
+		}
+		return s
 	}
 	return parseEmail(s)
 }
@@ -130,6 +133,14 @@ func parsedDate(e *engine, args []value) value {
 }
 
 func dateIn(s, layout string) string {
+	if date, ok := plainDate(s, layout); ok {
+		return date
+	}
+	return parseDateIn(s, layout)
+}
+
+// parseDateIn is the whole rule; plainDate decides the common layouts faster.
+func parseDateIn(s, layout string) string {
 	t, err := time.Parse(layout, s)
 	if err != nil || t.Year() < 1 {
 		return ""

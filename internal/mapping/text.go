@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -81,11 +80,18 @@ func titleName(s string) string {
 	if isMixed(s) {
 		return s
 	}
-	words := strings.Split(s, " ")
-	for i, word := range words {
-		words[i] = titleWord(word, i == 0, i == len(words)-1)
+	var buffer [64]byte
+	b := buffer[:0]
+	for rest, more := s, true; more; {
+		var word string
+		first := len(b) == 0
+		word, rest, more = strings.Cut(rest, " ")
+		b = appendTitle(b, word, first, !more)
+		if more {
+			b = append(b, ' ')
+		}
 	}
-	return strings.Join(words, " ")
+	return string(b)
 }
 
 // isMixed reports whether a name has small letters and, beyond the first letter
@@ -99,15 +105,15 @@ func isMixed(s string) bool {
 	return upper && lower
 }
 
-func titleWord(word string, first, last bool) string {
+// appendTitle appends a word of a name.
+func appendTitle(b []byte, word string, first, last bool) []byte {
 	lower := strings.ToLower(word)
 	switch {
-	case !last && slices.Contains(particles(), lower):
-		return lower
-	case !first && slices.Contains([]string{"ii", "iii", "iv"}, lower):
-		return strings.ToUpper(word)
+	case !last && isParticle(lower):
+		return append(b, lower...)
+	case !first && (lower == "ii" || lower == "iii" || lower == "iv"):
+		return append(b, strings.ToUpper(word)...)
 	}
-	b := make([]byte, 0, len(lower)+utf8.UTFMax)
 	start := true
 	for i, r := range lower {
 		if start && unicode.IsLetter(r) {
@@ -116,7 +122,7 @@ func titleWord(word string, first, last bool) string {
 		b = utf8.AppendRune(b, r)
 		start = startsPart(lower, i, r)
 	}
-	return string(b)
+	return b
 }
 
 // startsPart reports whether a capital follows r, which stands at i: behind a
@@ -135,29 +141,31 @@ func startsPart(lower string, i int, r rune) bool {
 	return false
 }
 
-// particles stand before a family name in small letters.
-func particles() []string {
-	return []string{
-		"van", "von", "der", "den", "de", "del", "della", "di", "da", "dos", "du", "la", "le", "bin", "ibn", "bint",
+// isParticle names the words that stand before a family name in small letters.
+func isParticle(lower string) bool {
+	switch lower {
+	case "van", "von", "der", "den", "de", "del", "della", "di", "da", "dos", "du", "la", "le", "bin", "ibn", "bint":
+		return true
 	}
+	return false
 }
 
 // joinParts joins the parts of an address with commas, each tidied and without
 // a comma of its own at the end; a part that repeats the one before is left
 // out.
 func joinParts(parts []string) string {
-	var b strings.Builder
-	before := ""
+	var buffer [128]byte
+	b, before := buffer[:0], ""
 	for _, part := range parts {
 		part = strings.Trim(collapse(part), ", ")
 		if part == "" || part == before {
 			continue
 		}
 		if before != "" {
-			b.WriteString(", ")
+			b = append(b, ", "...)
 		}
-		b.WriteString(part)
+		b = append(b, part...)
 		before = part
 	}
-	return b.String()
+	return string(b)
 }
