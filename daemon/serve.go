@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/netutil"
 	"golang.org/x/term"
 
 	"github.com/rosterd/rosterd/internal/admin"
@@ -164,6 +165,7 @@ func listen(cfg *config.Config) (l listeners, err error) {
 	if l.public, err = lc.Listen(context.Background(), "tcp", cfg.Listen.Public); err != nil {
 		return l, fmt.Errorf("listen.public: %w", err)
 	}
+	l.public = netutil.LimitListener(l.public, export.MaxConnections)
 	if t := cfg.Listen.TLS; t.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 		if err != nil {

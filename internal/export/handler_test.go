@@ -75,7 +75,11 @@ func (w *world) awaitState(state roster.SessionState) {
 
 func TestEveryRefusalIsTheSameBytes(t *testing.T) {
 	w := newWorld(t)
-	w.options.Limits.Address = 500 // the second half of the requests is over the limit
+	// The clock stands still, so that the second half of the requests is over
+	// the limit however fast they are.
+	now := time.Now()
+	w.options.Now = func() time.Time { return now }
+	w.options.Limits.Address = 500
 	w.options.Repeats = 1
 	w.start()
 	address := serve(t, w)
@@ -97,6 +101,11 @@ func TestEveryRefusalIsTheSameBytes(t *testing.T) {
 		line("PUT", "/c/guess") + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		line("OPTIONS", path+"?"+good) + "\r\n",
 		line("OPTIONS", "*") + "\r\n",
+		line("GET", "/c/"+secret+"/hook") + "\r\n",
+		line("POST", "/c/"+secret+"/hook/") + "Content-Length: 2\r\n\r\n{}",
+		line("POST", "/c/guess/hook") + "Content-Length: 2\r\n\r\n{}",
+		line("POST", "/c/"+secret+"/hook") + "Content-Length: 1\r\n\r\n{",
+		line("POST", "/c/"+secret+"/hook") + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		line("GET", path) + "\r\n",
 		line("GET", path+"?business_uid=b1&staff_uid=s1&page=0&per_page=2") + "\r\n",
 		line("GET", path+"?business_uid=b2&staff_uid=s1&page=2&per_page=2") + "\r\n",
@@ -120,7 +129,7 @@ func TestEveryRefusalIsTheSameBytes(t *testing.T) {
 		t.Errorf("HEAD is answered %q, want the head of the 404 alone: %q", got, head)
 	}
 	refused := w.sessions.Stats().Refused
-	for _, reason := range []string{"secret", "path", "method", "query", "business", "staff", "repeats", "address_rate"} {
+	for _, reason := range []string{"secret", "path", "method", "query", "business", "staff", "repeats", "body", "address_rate"} {
 		if refused[reason] == 0 {
 			t.Errorf("no request was refused for %q: %v", reason, refused)
 		}

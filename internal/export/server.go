@@ -6,6 +6,11 @@ import (
 	"time"
 )
 
+// MaxConnections is how many connections the public listener should have open
+// at one time. A target needs a few; the bound keeps strangers from using up the
+// daemon's files.
+const MaxConnections = 1024
+
 // NewServer returns an HTTP server for the public listener, whose callers are
 // strangers: every phase of a request ends after a bounded time, so that
 // neither half-sent requests nor answers that nobody reads pile up.
@@ -17,7 +22,7 @@ import (
 //   - 16 KiB of header: the protocol needs less than 1 KiB.
 //
 // OPTIONS * goes to the handler as well, so that it is refused like the rest.
-// The number of connections is for the listener to bound. What net/http itself
+// The number of connections is for the listener to bound, by [MaxConnections]. What net/http itself
 // has to say goes to the logger.
 func NewServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
