@@ -198,6 +198,8 @@ type world struct {
 	dropped     int
 	abandoned   int
 	changesOnly bool
+	// discard is told the number of each removal of a change set.
+	discard func(n int)
 }
 
 const job = "acme/launch"
@@ -236,7 +238,13 @@ func (w *world) open(context.Context, roster.Run, roster.Job) (*pipeline.Flow, e
 		Deliver: func(ctx context.Context, run roster.Run, progress func(int)) (pipeline.Delivery, error) {
 			return w.deliver(ctx, run, progress)
 		},
-		Discard: func() error { w.dropped++; return nil },
+		Discard: func() error {
+			w.dropped++
+			if w.discard != nil {
+				w.discard(w.dropped)
+			}
+			return nil
+		},
 		Close:   func() {},
 	}, nil
 }

@@ -81,13 +81,12 @@ func (r *Runner) Start(ctx context.Context, job, trigger string) (roster.Run, er
 	if !ok {
 		return roster.Run{}, fmt.Errorf("job %q: %w", job, roster.ErrNotFound)
 	}
-	r.mu.Lock()
+	if err := r.lockIdle(ctx, job); err != nil {
+		return roster.Run{}, err
+	}
 	defer r.mu.Unlock()
 	if r.closed {
 		return roster.Run{}, roster.ErrStopping
-	}
-	if a, ok := r.active[job]; ok {
-		return roster.Run{}, &roster.RunningError{Job: job, Run: a.id}
 	}
 	run := roster.Run{ID: r.NewID(), Job: job, Type: j.Type, Trigger: trigger, State: roster.RunQueued, Asked: r.Now()}
 	if err := r.Runs.CreateRun(ctx, run); err != nil {
@@ -95,6 +94,31 @@ func (r *Runner) Start(ctx context.Context, job, trigger string) (roster.Run, er
 	}
 	r.launch(run)
 	return run, nil
+}
+
+// lockIdle locks r.mu while the job has no run, or fails. A run that has ended
+// and is being cleaned up is waited for: whoever saw it end may start the next.
+func (r *Runner) lockIdle(ctx context.Context, job string) error {
+	for {
+		r.mu.Lock()
+		a, ok := r.active[job]
+		if !ok {
+			return nil
+		}
+		r.mu.Unlock()
+		run, err := r.Runs.Run(ctx, a.id)
+		if err != nil {
+			return err
+		}
+		if !run.State.Ended() {
+			return &roster.RunningError{Job: job, Run: a.id}
+		}
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // launch begins to execute a run. r.mu is held.

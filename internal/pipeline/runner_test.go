@@ -403,3 +403,30 @@ func TestACursorDoesNotPassClientsThatWereNotServed(t *testing.T) {
 		t.Errorf("the cursor moved to %q", cursor)
 	}
 }
+
+func TestAJobCanBeStartedAsSoonAsItsRunHasEnded(t *testing.T) {
+	w := newWorld(t, newMemory(), "a")
+	ended, proceed := make(chan struct{}), make(chan struct{})
+	w.discard = func(n int) {
+		if n == 1 {
+			close(ended)
+			<-proceed
+		}
+	}
+	if err := w.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Start(t.Context(), job, "manual"); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	started := make(chan error, 1)
+	go func() {
+		_, err := w.Start(t.Context(), job, "manual")
+		started <- err
+	}()
+	close(proceed)
+	if err := <-started; err != nil {
+		t.Error(err)
+	}
+}
