@@ -245,7 +245,7 @@ func (w *world) open(context.Context, roster.Run, roster.Job) (*pipeline.Flow, e
 			}
 			return nil
 		},
-		Close:   func() {},
+		Close: func() {},
 	}, nil
 }
 
