@@ -87,7 +87,7 @@ func (s *Store) CleanShutdown() bool { return s.clean }
 // bbolt's locks may be held for good.
 func (s *Store) Close() error {
 	if s.broken.Load() {
-		return errors.Join(fmt.Errorf("close the database: %w", s.brokenError()), s.lock.Unlock())
+		return store.Explain(errors.Join(fmt.Errorf("close the database: %w", s.brokenError()), s.lock.Unlock()))
 	}
 	sum, err := s.checkSum()
 	err = errors.Join(err, s.notes.close(), s.db.Close())
@@ -97,7 +97,7 @@ func (s *Store) Close() error {
 		_ = writeMark(s.path, sum)
 	}
 	if err := errors.Join(err, s.lock.Unlock()); err != nil {
-		return fmt.Errorf("close the database: %w", err)
+		return store.Explain(fmt.Errorf("close the database: %w", err))
 	}
 	return nil
 }

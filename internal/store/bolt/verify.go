@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"os"
 	"strconv"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -45,7 +46,9 @@ func verifyPages(tx *bbolt.Tx) error {
 	var first error
 	for fault := range tx.Check() {
 		if first == nil {
-			first = fmt.Errorf("%w: %w", store.ErrDamaged, fault)
+			// The check recovers from panics of bbolt and says so. An operator
+			// who reads that word looks for a crash.
+			first = fmt.Errorf("%w: %s", store.ErrDamaged, strings.TrimPrefix(fault.Error(), "panic: "))
 		}
 	}
 	return first
