@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -198,26 +195,28 @@ func scriptFault(err error) error {
 	}
 }
 
-// script is a loaded mapping and the digest of its source.
+// script is a loaded mapping and the digest of its source with its modules.
 type script struct {
 	mapping *mapping.Mapping
 	digest  string
 }
 
 func (p *parts) loadScript(ctx context.Context, job roster.Job, target roster.MapTarget) (script, error) {
-	source, err := os.ReadFile(job.Mapping)
+	source, err := mapping.ReadScript(p.cfg.ScriptsDir, job.Mapping)
+	if _, ok := errors.AsType[*mapping.ScriptError](err); ok {
+		return script{}, fmt.Errorf("load the mapping of job %s: %w", job.Ref, scriptFault(err))
+	}
 	if err != nil {
 		return script{}, &roster.Fault{
 			Code: "mapping.script", Message: fmt.Sprintf("read the mapping of job %s: %v", job.Ref, err),
 			Hint: "restore the file or correct the job's mapping",
 		}
 	}
-	m, err := p.pool.Load(ctx, mapping.Script{Name: job.Mapping, Source: source}, p.mapContext(job), target)
+	m, err := p.pool.Load(ctx, source, p.mapContext(job), target)
 	if err != nil {
 		return script{}, fmt.Errorf("load the mapping of job %s: %w", job.Ref, scriptFault(err))
 	}
-	digest := sha256.Sum256(source)
-	return script{mapping: m, digest: hex.EncodeToString(digest[:])}, nil
+	return script{mapping: m, digest: source.Digest()}, nil
 }
 
 // mapContext is what a job's script is told beside the record.

@@ -65,9 +65,9 @@ func scriptFindings(cfg *config.Config) []config.Fault {
 			continue
 		}
 		seen[job.Mapping] = true
-		source, err := os.ReadFile(job.Mapping)
+		script, err := mapping.ReadScript(cfg.ScriptsDir, job.Mapping)
 		if err == nil {
-			err = mapping.Check(job.Mapping, source)
+			err = mapping.CheckScript(script)
 		}
 		if err != nil {
 			findings = append(findings, scriptFinding(job.Mapping, err))
@@ -79,7 +79,8 @@ func scriptFindings(cfg *config.Config) []config.Fault {
 func scriptFinding(path string, err error) config.Fault {
 	f := config.Fault{Severity: config.SeverityError, Code: config.CodeScript, File: path, Message: err.Error()}
 	if e, ok := errors.AsType[*mapping.ScriptError](err); ok {
-		f.Line, f.Column, f.Message, f.Hint = e.Line, e.Column, e.Message, e.Hint
+		// A fault may stand in a module.
+		f.File, f.Line, f.Column, f.Message, f.Hint = e.File, e.Line, e.Column, e.Message, e.Hint
 	}
 	return f
 }

@@ -24,6 +24,7 @@ func (e *engine) replaceBase() {
 		l.Call(1, 3)
 		return 3
 	}))
+	e.openRequire()
 	l.SetGlobal("pcall", l.NewFunction(e.protectedCall))
 	l.SetGlobal("tostring", l.NewFunction(func(l *lua.LState) int {
 		l.Push(e.toText(l, l.CheckAny(1)))

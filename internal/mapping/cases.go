@@ -38,17 +38,17 @@ func (r CaseResult) String() string {
 }
 
 // RunCases runs the cases that stand beside a script, in a file of the same
-// name that ends in .txtar; the package comment describes its form. The script
-// runs in the engine that workers use, but inside the calling process, until
-// ctx ends. The error is a [ScriptError] for a fault of the script; a case
-// that fails is no error.
+// name that ends in .txtar; the package comment describes its form. Modules are
+// looked for from the script's folder. The script runs in the engine that
+// workers use, but inside the calling process, until ctx ends. The error is a
+// [ScriptError] for a fault of the script; a case that fails is no error.
 func RunCases(ctx context.Context, scriptPath string) ([]CaseResult, error) {
-	source, err := os.ReadFile(scriptPath) //nolint:gosec // The path is the caller's, who may read the file anyway.
+	script, err := ReadScript(filepath.Dir(scriptPath), scriptPath)
 	if err != nil {
-		return nil, fmt.Errorf("read the script: %w", err)
+		return nil, err
 	}
 	casesPath := strings.TrimSuffix(scriptPath, filepath.Ext(scriptPath)) + ".txtar"
-	raw, err := os.ReadFile(casesPath) //nolint:gosec // The same.
+	raw, err := os.ReadFile(casesPath) //nolint:gosec // The path is the caller's, who may read the file anyway.
 	if err != nil {
 		return nil, fmt.Errorf("read the script's cases: %w", err)
 	}
@@ -56,7 +56,7 @@ func RunCases(ctx context.Context, scriptPath string) ([]CaseResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEngine(ctx, Script{Name: scriptPath, Source: source}, file.context, file.target)
+	e, err := newEngine(ctx, script, file.context, file.target)
 	if err != nil {
 		return nil, err
 	}

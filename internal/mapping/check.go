@@ -57,7 +57,13 @@ func (e *ScriptError) Error() string {
 // It runs the script's top level inside the calling process, for a second at
 // most; [Pool.Load] does the same in a worker.
 func Check(name string, source []byte) error {
-	e, err := newEngine(context.Background(), Script{Name: name, Source: source}, Context{}, roster.ImportTarget(sdk.KindMember))
+	return CheckScript(Script{Name: name, Source: source})
+}
+
+// CheckScript is [Check] for a script with its modules, as [ReadScript] returns
+// it.
+func CheckScript(script Script) error {
+	e, err := newEngine(context.Background(), script, Context{}, roster.ImportTarget(sdk.KindMember))
 	if err != nil {
 		return err
 	}
@@ -67,24 +73,37 @@ func Check(name string, source []byte) error {
 
 // compile turns a script into byte code.
 func compile(script Script) (proto *lua.FunctionProto, err error) {
-	if err := checkSource(script); err != nil {
+	chunk, err := parseScript(script)
+	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		// The engine's parser panics on some malformed sources.
-		if recover() != nil {
-			proto, err = nil, &ScriptError{File: script.Name, Message: "the script cannot be parsed"}
-		}
-	}()
-	chunk, err := parse.Parse(bytes.NewReader(script.Source), script.Name)
-	if err != nil {
-		return nil, syntaxError(script.Name, err)
-	}
+	defer recoverParser(script.Name, &err)
 	proto, err = lua.Compile(chunk, script.Name)
 	if err != nil {
 		return nil, compileError(script.Name, chunk, err)
 	}
 	return proto, nil
+}
+
+// parseScript reads a script's statements.
+func parseScript(script Script) (chunk []ast.Stmt, err error) {
+	if err := checkSource(script); err != nil {
+		return nil, err
+	}
+	defer recoverParser(script.Name, &err)
+	chunk, err = parse.Parse(bytes.NewReader(script.Source), script.Name)
+	if err != nil {
+		return nil, syntaxError(script.Name, err)
+	}
+	return chunk, nil
+}
+
+// recoverParser is deferred: the engine's parser and its compiler panic on some
+// malformed sources.
+func recoverParser(name string, err *error) {
+	if recover() != nil {
+		*err = &ScriptError{File: name, Message: "the script cannot be parsed"}
+	}
 }
 
 func checkSource(script Script) error {

@@ -16,30 +16,54 @@ import (
 // may hold anything. A text in quotes is kept where it stands literally in the
 // script, and so is a whole message; everything else is left out.
 func (e *engine) describe(err error) (string, int) {
+	file, line, text := e.locate(err)
+	if file == e.script {
+		return text, line
+	}
+	text = "in " + place(file, line) + text
+	line = 0
+	if fault, ok := errors.AsType[*lua.ApiError](err); ok {
+		line = traceLine(fault.StackTrace, e.script)
+	}
+	return text, line
+}
+
+// locate is describe with the file, which may be a module's.
+func (e *engine) locate(err error) (file string, line int, text string) {
 	fault, ok := errors.AsType[*lua.ApiError](err)
 	if !ok {
-		return "the script failed", 0
+		return e.script, 0, "the script failed"
 	}
 	message, ok := fault.Object.(lua.LString)
 	if !ok {
-		return "the script raised an error that is no text", traceLine(fault.StackTrace, e.script)
+		return e.script, traceLine(fault.StackTrace, e.script), "the script raised an error that is no text"
 	}
-	text, line := cutPlace(string(message), e.script)
+	for _, m := range e.modules {
+		if text, line := cutPlace(string(message), m.name); line > 0 {
+			return m.name, line, e.shownText(text)
+		}
+	}
+	text, line = cutPlace(string(message), e.script)
 	if line == 0 {
 		line = traceLine(fault.StackTrace, e.script)
 	}
+	return e.script, line, e.shownText(text)
+}
+
+// shownText is what of an error's text can hold no value of a record.
+func (e *engine) shownText(text string) string {
 	if _, literal := e.literals[text]; literal {
-		return text, line
+		return text
 	}
 	if e.messages == nil {
 		e.messages = engineMessages()
 	}
 	for _, known := range e.messages {
 		if match := known.pattern.FindStringSubmatch(text); match != nil {
-			return e.rewrite(known.text, match), line
+			return e.rewrite(known.text, match)
 		}
 	}
-	return "the script raised an error whose text is not shown, because it may hold values of the record", line
+	return "the script raised an error whose text is not shown, because it may hold values of the record"
 }
 
 // engineMessage is the form of a message of the engine. In text, $n is what
@@ -64,7 +88,7 @@ func engineMessages() []engineMessage {
 		{`^bad argument #(\d+) to ([\w.() ]+) \(([\w ,.:;-]+)\)$`, "bad argument #$1 to $2 ($3)"},
 		{`^bad argument #(\d+) to ([\w.() ]+) \(([\w ,.:;-]+)'(.*)'\)$`, "bad argument #$1 to $2 ($3'4)"},
 		{`^(malformed pattern|unfinished capture|invalid capture index|pattern/input too complex|wrong number of arguments|` +
-			`cannot change a protected metatable|unexpected EOS|assertion failed!|the record is read-only|the context is read-only|` +
+			`cannot change a protected metatable|unexpected EOS|assertion failed!|the record is read-only|the context is read-only|the module is read-only|` +
 			`the library is read-only|the text would be longer than 1 MiB)`, "$1"},
 		{`^(string\.\w+)` + regexp.QuoteMeta(tooManySteps) + `$`, "$1" + tooManySteps},
 		{`^(string\.\w+)` + regexp.QuoteMeta(tooManyRecordSteps) + `$`, "$1" + tooManyRecordSteps},

@@ -29,6 +29,7 @@ type engine struct {
 	// mapFn and plan are the two forms of a script; it has one of them.
 	mapFn   lua.LValue
 	plan    *plan
+	modules []*module
 	context Context
 	target  roster.MapTarget
 	// literals are the texts that stand in the script itself: an error may show
@@ -101,6 +102,10 @@ func newEngine(ctx context.Context, script Script, c Context, target roster.MapT
 	})
 	e.openLibraries()
 	collectLiterals(proto, e.literals)
+	if err := e.loadModules(ctx, script); err != nil {
+		e.close()
+		return nil, err
+	}
 	if err := lint(script.Name, proto, e.globals()); err != nil {
 		e.close()
 		return nil, err

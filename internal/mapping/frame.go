@@ -70,8 +70,7 @@ func writeFrame(w io.Writer, kind byte, parts ...[]byte) error {
 
 // loadRequest is what a worker needs to make its state.
 type loadRequest struct {
-	Name    string
-	Source  []byte
+	Script  Script
 	Context Context
 	Target  roster.MapTarget
 	// MemoryLimit is in bytes; zero leaves the process as it is.

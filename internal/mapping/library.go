@@ -120,23 +120,27 @@ func (e *engine) ruleFunction(verdict roster.Verdict, fallback string) lua.LGFun
 			reason = fallback
 		}
 		if e.building {
-			return e.pushExpression(l, &decision{verdict: verdict, reason: reason, line: callerLine(l)})
+			return e.pushExpression(l, &decision{verdict: verdict, reason: reason, line: e.callerLine(l)})
 		}
-		e.ruling = ruling{verdict: verdict, reason: reason, line: callerLine(l)}
+		e.ruling = ruling{verdict: verdict, reason: reason, line: e.callerLine(l)}
 		l.Error(e.stopped, 0)
 		return 0
 	}
 }
 
-// callerLine returns the line of the script that called the helper at hand, or
-// zero.
-func callerLine(l *lua.LState) int {
-	caller, ok := l.GetStack(1)
-	if !ok {
-		return 0
+// callerLine returns the line of the script from which the helper at hand was
+// called, maybe through a module, or zero.
+func (e *engine) callerLine(l *lua.LState) int {
+	for level := 1; ; level++ {
+		caller, ok := l.GetStack(level)
+		if !ok {
+			return 0
+		}
+		if _, err := l.GetInfo("Sl", caller, lua.LNil); err != nil {
+			return 0
+		}
+		if caller.Source == e.script {
+			return max(caller.CurrentLine, 0)
+		}
 	}
-	if _, err := l.GetInfo("l", caller, lua.LNil); err != nil {
-		return 0
-	}
-	return max(caller.CurrentLine, 0)
 }

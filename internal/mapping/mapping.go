@@ -53,6 +53,11 @@ type Script struct {
 	// Name is the script's path for messages ("scripts/gym.lua").
 	Name   string
 	Source []byte
+	// Dir is scripts_dir as it stands in messages, Modules are the sources of
+	// all modules that the script requires, by their paths below Dir with
+	// forward slashes ("lib/phones.lua"). [ReadScript] fills both.
+	Dir     string
+	Modules map[string][]byte
 }
 
 // Context is what a script is told beside the record.

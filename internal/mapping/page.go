@@ -55,7 +55,7 @@ func (c *pageCall) mapRows(ctx context.Context, rows rowSet) (*roster.Mapped, er
 			return nil, fmt.Errorf("map a page: %w", stopCause(ctx))
 		}
 		c.mapping.pool.opts.Logger.WarnContext(ctx, "mapping worker ended",
-			slog.String("script", c.mapping.request.Name), slog.String("why", string(ended.why)), slog.Int("row", ended.row))
+			slog.String("script", c.mapping.request.Script.Name), slog.String("why", string(ended.why)), slog.Int("row", ended.row))
 		blamed := rows.only()
 		if ended.known && rows.has(ended.row) {
 			blamed = ended.row
@@ -159,7 +159,7 @@ func (m *Mapping) countStop() error {
 		return nil
 	}
 	return &ScriptError{
-		File: m.request.Name, Message: fmt.Sprintf("the script was stopped on more than %d records", m.pool.maxStops),
+		File: m.request.Script.Name, Message: fmt.Sprintf("the script was stopped on more than %d records", m.pool.maxStops),
 		Hint: "it does not end or needs too much memory on ordinary records: try it with `rosterd map test`",
 	}
 }

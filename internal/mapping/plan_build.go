@@ -75,7 +75,7 @@ func (e *engine) mustBuild(l *lua.LState, name string) {
 
 func (e *engine) sourceField(l *lua.LState) int {
 	e.mustBuild(l, "source")
-	return e.pushExpression(l, &fieldOfSource{name: l.CheckString(2), line: callerLine(l)})
+	return e.pushExpression(l, &fieldOfSource{name: l.CheckString(2), line: e.callerLine(l)})
 }
 
 // method finds the method of a field by its name.
@@ -119,7 +119,7 @@ func (e *engine) buildApplication(l *lua.LState, f *function) int {
 	if v := e.apply(f, probe, 0); v.kind == kindFault {
 		l.RaiseError("%s", v.text)
 	}
-	return e.pushExpression(l, &application{fn: f, args: args, line: callerLine(l), values: make([]value, len(args))})
+	return e.pushExpression(l, &application{fn: f, args: args, line: e.callerLine(l), values: make([]value, len(args))})
 }
 
 // expressionOf makes a part of a plan of any value: tables nest.
@@ -235,7 +235,7 @@ func (e *engine) when(l *lua.LState) int {
 // buildCall puts Lua code into a field of a plan.
 func (e *engine) buildCall(l *lua.LState) int {
 	e.mustBuild(l, "call")
-	return e.pushExpression(l, &luaCall{fn: l.CheckFunction(1), line: callerLine(l)})
+	return e.pushExpression(l, &luaCall{fn: l.CheckFunction(1), line: e.callerLine(l)})
 }
 
 // buildConst makes a part of a plan of a value, which then has methods.

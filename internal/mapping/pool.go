@@ -45,7 +45,7 @@ func (p *Pool) Load(ctx context.Context, script Script, c Context, target roster
 	m := &Mapping{
 		pool: p, closed: make(chan struct{}),
 		idle: make(chan *process, p.opts.Workers), spare: make(chan struct{}, p.opts.Workers),
-		request: loadRequest{Name: script.Name, Source: script.Source, Context: c, Target: target, MemoryLimit: p.opts.MemoryLimit},
+		request: loadRequest{Script: script, Context: c, Target: target, MemoryLimit: p.opts.MemoryLimit},
 	}
 	for range p.opts.Workers - 1 {
 		m.spare <- struct{}{}

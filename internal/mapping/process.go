@@ -56,7 +56,7 @@ func (m *Mapping) startWorker(ctx context.Context) (*process, error) {
 		return p, err
 	}
 	return nil, &ScriptError{
-		File: m.request.Name, Message: "the worker process ended while it loaded the script (" + string(ended.why) + ")",
+		File: m.request.Script.Name, Message: "the worker process ended while it loaded the script (" + string(ended.why) + ")",
 		Hint: "only declare functions and tables outside of `map`",
 	}
 }
@@ -144,7 +144,7 @@ func (p *process) call(ctx context.Context, closed <-chan struct{}, limit time.D
 
 // watchTicks is how many looks at the progress make a deadline. Counting looks
 // and not time is lenient where the daemon itself was not run.
-const watchTicks = 8
+const watchTicks = 16
 
 // watch kills the process when it makes no progress or is not wanted any more.
 func (p *process) watch(ctx context.Context, closed, answered <-chan struct{}, limit time.Duration) ending {

@@ -86,8 +86,7 @@ func (w *worker) load(body []byte) error {
 			return err
 		}
 	}
-	script := Script{Name: request.Name, Source: request.Source}
-	e, err := newEngine(context.Background(), script, request.Context, request.Target)
+	e, err := newEngine(context.Background(), request.Script, request.Context, request.Target)
 	if fault, ok := errors.AsType[*ScriptError](err); ok {
 		encoded, err := json.Marshal(fault)
 		if err != nil {

@@ -1,0 +1,90 @@
+package mapping
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+var errNoFile = errors.New("not a regular file")
+
+// ReadScript reads the script at path and every module that it requires, all
+// inside of dir, which is scripts_dir: a name or a symbolic link that leads out
+// of it is refused. An error in what a script or a module requires is a
+// [ScriptError]; that the script itself cannot be read is another error.
+func ReadScript(dir, path string) (script Script, err error) {
+	name, err := filepath.Rel(dir, path)
+	if err != nil {
+		return Script{}, fmt.Errorf("read the script: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return Script{}, fmt.Errorf("read the script: %w", err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	script = Script{Name: path, Dir: dir}
+	if script.Source, err = readSource(root, name); err != nil {
+		return Script{}, fmt.Errorf("read the script: %w", err)
+	}
+	r := resolver{
+		dir: dir, modules: map[string][]byte{}, open: []string{filepath.ToSlash(name)},
+		fetch: func(path string) ([]byte, error) { return readSource(root, filepath.FromSlash(path)) },
+	}
+	if err := r.resolve(path, script.Source); err != nil {
+		return Script{}, err
+	}
+	script.Modules = r.modules
+	return script, nil
+}
+
+// maxSourceRead is how much of a file is read. It is more than a script may
+// have, so that the message about one that is too large can say its size.
+const maxSourceRead = 16 * MaxScriptBytes
+
+// readSource reads one file.
+func readSource(root *os.Root, name string) (source []byte, err error) {
+	info, err := root.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: name, Err: errNoFile}
+	}
+	if err != nil {
+		return nil, err
+	}
+	file, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return io.ReadAll(io.LimitReader(file, maxSourceRead))
+}
+
+// Files returns the script's name and those of its modules, in order.
+func (s Script) Files() []string {
+	files := []string{s.Name}
+	for _, path := range slices.Sorted(maps.Keys(s.Modules)) {
+		files = append(files, s.moduleName(path))
+	}
+	return files
+}
+
+// moduleName is a module's name for messages.
+func (s Script) moduleName(path string) string { return filepath.Join(s.Dir, filepath.FromSlash(path)) }
+
+// Digest returns the SHA-256 of what the script does, in hexadecimal: of its
+// source, and where it has modules, of their paths and sources too.
+func (s Script) Digest() string {
+	hash := sha256.New()
+	hash.Write(s.Source)
+	for _, path := range slices.Sorted(maps.Keys(s.Modules)) {
+		fmt.Fprintf(hash, "\x00%d %s\x00%d ", len(s.Source), path, len(s.Modules[path]))
+		hash.Write(s.Modules[path])
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
