@@ -1,59 +1,209 @@
 package mapping_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
-// hostileScript does harm on the records that ask for it.
-const hostileScript = `
-local function spin() while true do end end
-local troubles = {
-	loop = spin,
-	pcall = function() while true do pcall(spin) end end,
-	rep = function() return string.rep("x", 1e11) end,
-	concat = function() local s = "xxxxxxxx"; while true do s = s .. s end end,
-	pattern = function() return ("a"):rep(20000):find(".-.-.-.-b") end,
-	sparse = function() local t = {}; t[67108863] = 1; for i = 1, 1e9 do t[i] = {i} end end,
-	recurse = function() local function f() return 1 + f() end; return f() end,
-	insert = function() table.insert({}, 60000000, 1) end,
-	error = function() error({secret = true}) end,
-}
-function map(record)
-	if record.trouble then troubles[record.trouble]() end
-	return { first_name = record.name }
-end`
+const (
+	// recordTime is a worker's usual deadline.
+	recordTime = time.Second
+	// verdictTime is far more than a verdict takes on a machine with time to
+	// spare: the deadline, and the start of a worker.
+	verdictTime = 5 * time.Second
+	// maxGrowth is how much the process that owns the workers may grow.
+	maxGrowth = 50 << 20
+	refused   = "refused"
+	mapped    = "mapped"
+)
 
-func TestAHostileRecordCostsOnlyItself(t *testing.T) {
-	t.Parallel()
-	stopped := map[string]string{
-		"loop": roster.CodeMapStopped, "pcall": roster.CodeMapStopped, "concat": roster.CodeMapStopped,
-		"pattern": roster.CodeMapError, "sparse": roster.CodeMapStopped,
-		"rep": roster.CodeMapError, "recurse": roster.CodeMapError, "error": roster.CodeMapError,
+// hostileScript is a file of testdata/hostile. Its first lines say why it is
+// there, what becomes of the record that asks for trouble (a code of
+// quarantine, or "mapped", or "refused" for a script that does not load) and
+// what is said about it.
+type hostileScript struct {
+	path, verdict, says string
+	source              []byte
+}
+
+func hostileScripts(t *testing.T) []hostileScript {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/hostile/*.lua")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no hostile scripts: %v", err)
 	}
-	pool := newPool(t, 1)
-	m := load(t, pool, hostileScript)
-	for trouble, code := range stopped {
-		start := time.Now()
-		mapped := mapOne(t, m, people(t, 10, map[int]string{4: trouble}))
-		t.Logf("%s: %s, %s", trouble, time.Since(start).Round(time.Millisecond), mapped.Records[4].Reason)
-		if len(mapped.Records) != 10 {
-			t.Fatalf("%s: %d records", trouble, len(mapped.Records))
+	scripts := make([]hostileScript, 0, len(paths))
+	for _, path := range paths {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for i, r := range mapped.Records {
-			want := roster.VerdictMapped
-			if i == 4 {
-				want = roster.VerdictRejected
+		s := hostileScript{path: path, source: source}
+		for line := range strings.Lines(string(source)) {
+			if text, ok := strings.CutPrefix(line, "-- verdict: "); ok {
+				s.verdict = strings.TrimSpace(text)
 			}
-			if r.Row != i || r.Verdict != want || r.ID != fmt.Sprintf("m-%d", i) {
-				t.Errorf("%s: record %d is %+v", trouble, i, r)
+			if text, ok := strings.CutPrefix(line, "-- says: "); ok {
+				s.says = strings.TrimSpace(text)
 			}
 		}
-		if bad := mapped.Records[4]; bad.Code != code || bad.Reason == "" || len(bad.Payload) == 0 {
-			t.Errorf("%s: code %q, reason %q, want code %q", trouble, bad.Code, bad.Reason, code)
+		if s.verdict == "" {
+			t.Errorf("%s says no verdict", path)
 		}
+		scripts = append(scripts, s)
+	}
+	return scripts
+}
+
+// TestHostileScriptsCostOnlyTheirRecord runs every script of testdata/hostile
+// in workers, beside an honest one that goes on all the time.
+func TestHostileScriptsCostOnlyTheirRecord(t *testing.T) { //nolint:paralleltest // It measures what the process takes.
+	before := heldMemory()
+	stop := besides(t)
+	// Most of the time is spent waiting for deadlines.
+	const atOnce = 4
+	scripts := make(chan hostileScript)
+	var wait sync.WaitGroup
+	for range atOnce {
+		wait.Go(func() {
+			for s := range scripts {
+				t.Run(strings.TrimSuffix(filepath.Base(s.path), ".lua"), func(t *testing.T) { timeHostile(t, s) })
+			}
+		})
+	}
+	for _, s := range hostileScripts(t) {
+		if !raced || s.verdict == roster.CodeMapStopped {
+			scripts <- s
+		}
+	}
+	close(scripts)
+	wait.Wait()
+	if pages := stop(); pages == 0 {
+		t.Error("the script beside them finished no page")
+	}
+	if grown := heldMemory() - before; grown > maxGrowth {
+		t.Errorf("the process grew by %d MiB", grown>>20)
+	}
+}
+
+func timeHostile(t *testing.T, s hostileScript) {
+	t.Helper()
+	begin := time.Now()
+	checkHostile(t, s)
+	took := time.Since(begin).Round(time.Millisecond)
+	t.Logf("%s: %s", took, s.verdict)
+	if took > verdictTime && !raced {
+		t.Errorf("the verdict took %s", took)
+	}
+}
+
+// heldMemory is what the runtime took from the system and did not give back:
+// a peak shows in it too.
+func heldMemory() int64 {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.Sys)
+}
+
+// besides maps pages with an honest script until it is told to stop, and then
+// says how many.
+func besides(t *testing.T) (stop func() int) {
+	t.Helper()
+	m := load(t, newPool(t, 1), "function map(record) return { first_name = text.title(record.name) } end")
+	page := people(t, 100, nil)
+	done, pages := make(chan struct{}), 0
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			result, err := m.Map(t.Context(), page)
+			if err != nil {
+				t.Errorf("beside: %v", err)
+				return
+			}
+			for _, r := range result.Records {
+				if r.Verdict != roster.VerdictMapped {
+					t.Errorf("beside: %+v", r)
+				}
+			}
+			pages++
+		}
+	})
+	return func() int {
+		close(done)
+		wait.Wait()
+		return pages
+	}
+}
+
+func checkHostile(t *testing.T, s hostileScript) {
+	t.Helper()
+	opts := options(1)
+	opts.RecordDeadline = recordTime
+	pool := mapping.NewPool(opts)
+	defer func() {
+		if err := pool.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	script := mapping.Script{Name: s.path, Source: s.source}
+	m, err := pool.Load(t.Context(), script, account(), roster.ImportTarget(sdk.KindMember))
+	if s.verdict == refused {
+		fault, ok := errors.AsType[*mapping.ScriptError](err)
+		if !ok || fault.File != s.path || !strings.Contains(fault.Message, s.says) {
+			t.Errorf("loading says %v, want %q", err, s.says)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := mapOne(t, m, people(t, 10, map[int]string{4: "yes"}))
+	if len(result.Records) != 10 {
+		t.Fatalf("%d records", len(result.Records))
+	}
+	for i, r := range result.Records {
+		if i != 4 && (r.Row != i || r.Verdict != roster.VerdictMapped || r.ID != fmt.Sprintf("m-%d", i)) {
+			t.Errorf("record %d is %+v", i, r)
+		}
+	}
+	checkTrouble(t, s, result.Records[4])
+}
+
+// checkTrouble looks at the record that asked for trouble. What is said about
+// it names the script, and its line where the engine raised an error, but
+// nothing of the record.
+func checkTrouble(t *testing.T, s hostileScript, bad roster.MappedRecord) {
+	t.Helper()
+	if s.verdict == mapped {
+		if bad.Verdict != roster.VerdictMapped {
+			t.Errorf("it is %+v", bad)
+		}
+		return
+	}
+	if bad.Verdict != roster.VerdictRejected || bad.Code != s.verdict || !strings.Contains(bad.Reason, s.says) {
+		t.Errorf("code %q, reason %q; want %q, %q", bad.Code, bad.Reason, s.verdict, s.says)
+	}
+	if bad.Code == roster.CodeMapError && (bad.Line == 0 || !strings.HasPrefix(bad.Reason, fmt.Sprintf("%s:%d: ", s.path, bad.Line))) {
+		t.Errorf("line %d, reason %q: want the place", bad.Line, bad.Reason)
+	}
+	if bad.ID != "m-4" || !bytes.Contains(bad.Payload, []byte("Ann 4")) || strings.Contains(bad.Reason, "Ann") {
+		t.Errorf("it is kept as %+v", bad)
 	}
 }

@@ -1,0 +1,5 @@
+-- No Lua at all.
+-- verdict: refused
+-- says: syntax error
+function map(record
+  return } {

@@ -1,0 +1,9 @@
+-- A comparison without an end, called by a library function.
+-- verdict: map.stopped
+-- says: the script took longer than 1s for one record
+function map(record)
+  if record.trouble then
+    table.sort({3, 1, 2}, function() while true do end end)
+  end
+  return { first_name = record.name }
+end

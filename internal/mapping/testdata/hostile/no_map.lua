@@ -1,0 +1,3 @@
+-- A script that maps nothing.
+-- verdict: refused
+local function map() end

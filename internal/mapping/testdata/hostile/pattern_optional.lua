@@ -1,0 +1,9 @@
+-- Twenty-eight optional letters.
+-- verdict: map.error
+-- says: string.find gave up: the pattern takes too many steps on this text; use text.trim, re.* or a simpler pattern
+function map(record)
+  if record.trouble then
+    local s = ('a'):rep(28):find(('a?'):rep(28) .. ('a'):rep(28) .. 'b')
+  end
+  return { first_name = record.name }
+end

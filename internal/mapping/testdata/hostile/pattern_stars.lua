@@ -1,0 +1,9 @@
+-- Runs that share their letters.
+-- verdict: map.error
+-- says: string.find gave up: the pattern takes too many steps on this text; use text.trim, re.* or a simpler pattern
+function map(record)
+  if record.trouble then
+    local s = ('a'):rep(5000):find('a*a*a*a*b')
+  end
+  return { first_name = record.name }
+end
