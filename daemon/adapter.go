@@ -39,7 +39,7 @@ func (c *cli) adapterCommand() *cobra.Command {
 			return nil
 		},
 	}
-	return group("adapter", "Look after adapters", list, c.adapterLockCommand(), c.adapterTestCommand(), c.adapterNewCommand())
+	return group("adapter", "Look after adapters", list, c.adapterDescribeCommand(), c.adapterLockCommand(), c.adapterTestCommand(), c.adapterNewCommand())
 }
 
 func (c *cli) versionCommand() *cobra.Command {

@@ -51,6 +51,7 @@ func (c *cli) quickstart(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	q.configPath = q.path("rosterd.yaml")
 	fmt.Fprintf(c.stderr, "folder   %s\nscript   %s\n\n", q.dir, q.script())
 	run, groups, err := q.play(ctx)
 	if err != nil {

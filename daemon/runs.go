@@ -95,8 +95,16 @@ func (c *cli) printRun(run roster.Run) {
 		}
 	}
 	if n.Quarantined > 0 {
-		fmt.Fprintf(c.stdout, "  see why: rosterd quarantine list --run %s\n", run.ID)
+		fmt.Fprintf(c.stdout, "  see why: rosterd quarantine list %s--run %s\n", c.configFlag(), run.ID)
 	}
+}
+
+// configFlag is what a suggested command needs to find the same configuration.
+func (c *cli) configFlag() string {
+	if c.configPath == "" {
+		return ""
+	}
+	return "--config " + c.configPath + " "
 }
 
 // count prints a number that may be unknown.

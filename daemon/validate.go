@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +50,7 @@ func (c *cli) findings(ctx context.Context) ([]config.Fault, *config.Config, err
 	}
 	findings := slices.Clone(cfg.Warnings)
 	findings = append(findings, scriptFindings(cfg)...)
-	fromAdapters, err := c.adapterFindings(ctx, cfg)
+	fromAdapters, err := adapterFindings(ctx, cfg)
 	return append(findings, fromAdapters...), cfg, err
 }
 
@@ -86,28 +84,17 @@ func scriptFinding(path string, err error) config.Fault {
 }
 
 // adapterFindings starts the adapters and checks each connection's settings.
-func (c *cli) adapterFindings(ctx context.Context, cfg *config.Config) (_ []config.Fault, err error) {
-	dir, err := os.MkdirTemp("", "rosterd-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	host, err := adapters.NewHost(adapters.Options{
-		Dir: cfg.Plugins.Dir, WorkDir: filepath.Dir(cfg.Path), RuntimeDir: dir, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-		Lock: cfg.Plugins.Lock,
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, host.Close()) }()
-	var findings []config.Fault
-	for _, id := range slices.Sorted(maps.Keys(cfg.Accounts)) {
-		connections := cfg.Accounts[id].Connections
-		for _, key := range slices.Sorted(maps.Keys(connections)) {
-			findings = append(findings, checkConnection(ctx, cfg, host, connections[key])...)
+func adapterFindings(ctx context.Context, cfg *config.Config) (findings []config.Fault, err error) {
+	err = withHost(cfg, func(host *adapters.Host) error {
+		for _, id := range slices.Sorted(maps.Keys(cfg.Accounts)) {
+			connections := cfg.Accounts[id].Connections
+			for _, key := range slices.Sorted(maps.Keys(connections)) {
+				findings = append(findings, checkConnection(ctx, cfg, host, connections[key])...)
+			}
 		}
-	}
-	return findings, nil
+		return nil
+	})
+	return findings, err
 }
 
 func checkConnection(ctx context.Context, cfg *config.Config, host *adapters.Host, conn roster.Connection) []config.Fault {
