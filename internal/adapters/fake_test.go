@@ -215,7 +215,7 @@ func (f *fakeConn) Read(ctx context.Context, _ sdk.ReadRequest) (*sdk.Page, erro
 		return largePage(2 * wire.MaxMessageBytes)
 	case "flood":
 		line := []byte(strings.Repeat("x", 1<<10) + "\n")
-		for range 64 << 10 {
+		for range 8 << 10 {
 			if _, err := os.Stderr.Write(line); err != nil {
 				return nil, err
 			}

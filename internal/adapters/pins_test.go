@@ -67,7 +67,8 @@ func lock(t *testing.T, dir string) string {
 		pins = append(pins, in.Pin)
 	}
 	path := filepath.Join(t.TempDir(), "plugins.lock")
-	if err := adapters.WriteLock(path, pins); err != nil {
+	// A program that still runs cannot be written to.
+	if err := errors.Join(adapters.WriteLock(path, pins), h.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return path

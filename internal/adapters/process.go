@@ -110,7 +110,10 @@ func (p *process) command(ctx context.Context) error {
 	if err == nil {
 		_, err = p.control.Write(text)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return p.late()
+	case err != nil:
 		return fmt.Errorf("%w: %s: give its keeper orders: %w", ErrStart, p.name, err)
 	}
 	return nil
@@ -144,10 +147,14 @@ func (p *process) awaitHandshake(ctx context.Context, first <-chan string) error
 	case <-p.exited:
 		return fmt.Errorf("%w: %s ended before it was ready (%s); the log has what it printed", ErrStart, p.name, p.status())
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %s was not ready in time; the log has what it printed", ErrStart, p.name)
+		return p.late()
 	case <-p.quit:
 		return fmt.Errorf("%w: %s: the host is %w", ErrStart, p.name, ErrClosed)
 	}
+}
+
+func (p *process) late() error {
+	return fmt.Errorf("%w: %s was not ready in time; the log has what it printed", ErrStart, p.name)
 }
 
 // supervise reads the output until the process is gone, and reaps it.
