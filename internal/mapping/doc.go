@@ -62,8 +62,20 @@
 //
 // They share one rule: nothing in (nil, null, a blank text, something that is no
 // address, number or date) is nil out, so that an empty cell leaves the target
-// field out. Lua's own string functions work on bytes and are slow here; the
-// helpers know Unicode.
+// field out. Lua's own string functions work on bytes; the helpers know Unicode.
+//
+// string.find, match, gmatch and gsub know Lua's patterns, but give up with an
+// error where a pattern takes too many steps: 2^20 and 32 for each byte of the
+// text in one call, 2^24 in all calls for one record. No library function makes
+// a text longer than 1 MiB.
+//
+// # Modules
+//
+// require("lib.phones") is the table that lib/phones.lua below scripts_dir
+// returns. A module runs once, before the script, under the same rules, and has
+// no globals of its own; nothing can be assigned to what it returns. A name
+// stands in quotes in the call, because the files are read before the script is
+// loaded: workers read none.
 //
 // # Workers
 //
