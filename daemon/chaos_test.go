@@ -80,12 +80,13 @@ type chaos struct {
 	length time.Duration
 }
 
-// The moments that a kill can be aimed at; each is a call between the daemon and
-// the platform. Most kills come at any time.
+// The moments that a kill can be aimed at: any, or soon after a call between the
+// daemon and the platform.
 const (
 	atFields   = "fields"
 	atAnnounce = "announce"
 	atFirst    = "first page"
+	atPage     = "other page"
 	atEnd      = "last page"
 	atAnyTime  = "any time"
 )
@@ -109,7 +110,8 @@ func (c *chaos) round(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.rounds > 1 {
-		for c.kills < *chaosKills && c.killOnce(t, run.ID) {
+		for killed, delivering := true, false; killed && c.kills < *chaosKills; {
+			killed, delivering = c.killOnce(t, run.ID, delivering)
 		}
 	}
 	ended := c.over(t, run.ID)
@@ -123,7 +125,7 @@ func (c *chaos) round(t *testing.T) {
 // list makes a list of members and says which of them must arrive.
 func (c *chaos) list() (rows [][]string, want []string) {
 	seen := map[string]bool{}
-	for i := range 1000 + c.random.IntN(1000) {
+	for i := range 500 + c.random.IntN(1000) {
 		id := fmt.Sprintf("R%d-%d", c.rounds, i)
 		row := []string{id, "Given" + id, "Family", strings.ToLower(id) + "@example.com", "active"}
 		switch c.random.IntN(50) {
@@ -146,17 +148,19 @@ func (c *chaos) list() (rows [][]string, want []string) {
 	return rows, want
 }
 
-// killOnce kills the daemon at some moment and starts another. It reports false
-// when the run was over before that.
-func (c *chaos) killOnce(t *testing.T, run string) bool {
+// killOnce kills the daemon at some moment and starts another. It reports
+// whether the run was not over before that, and was being delivered.
+func (c *chaos) killOnce(t *testing.T, run string, delivering bool) (killed, delivered bool) {
 	t.Helper()
-	aim := atAnyTime
-	if c.random.IntN(2) == 0 {
-		aim = []string{atFields, atAnnounce, atFirst, atEnd}[c.random.IntN(4)]
+	aims := []string{atAnyTime, atAnyTime, atAnyTime, atFields, atAnnounce, atFirst, atPage, atEnd}
+	span := c.length
+	if delivering {
+		aims, span = []string{atAnyTime, atAnyTime, atPage, atPage, atEnd}, c.length/2
 	}
+	aim := aims[c.random.IntN(len(aims))]
 	c.aimAt(aim)
-	if c.await(t, run, aim) {
-		return false
+	if c.await(t, run, aim, span) {
+		return false, false
 	}
 	c.daemon.kill()
 	c.daemon = c.start(t)
@@ -166,20 +170,24 @@ func (c *chaos) killOnce(t *testing.T, run string) bool {
 		t.Fatal(err)
 	}
 	if got.State.Ended() {
-		return false // it was killed too late
+		return false, false // it was killed too late
 	}
 	c.kills++
 	c.moments[aim+", "+string(got.State)]++
-	return true
+	return true, got.State == roster.RunDelivering
 }
 
 // await waits for the moment to kill at and reports whether the run is over.
-func (c *chaos) await(t *testing.T, run, aim string) bool {
+func (c *chaos) await(t *testing.T, run, aim string, span time.Duration) bool {
 	t.Helper()
 	if aim == atAnyTime {
-		return c.wait(t, run, time.Duration(c.random.Int64N(int64(c.length))))
+		return c.wait(t, run, time.Duration(c.random.Int64N(int64(span))))
 	}
-	return c.wait(t, run, patience) || c.wait(t, run, time.Duration(c.random.Int64N(int64(5*time.Millisecond))))
+	after := 5 * time.Millisecond
+	if aim == atPage {
+		after = span / 4
+	}
+	return c.wait(t, run, patience) || c.wait(t, run, time.Duration(c.random.Int64N(int64(after))))
 }
 
 // wait waits for the moment aimed at, for the time to pass or for the run's
@@ -309,6 +317,8 @@ func (c *chaos) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.reached(atFirst)
 	case "-1":
 		c.reached(atEnd)
+	default:
+		c.reached(atPage)
 	}
 	return c.plain.RoundTrip(r)
 }
