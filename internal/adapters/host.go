@@ -76,9 +76,11 @@ func (h *Host) warn() {
 		h.opt.Logger.Warn("this kernel has no Landlock: adapters can read whatever the user of rosterd can;" +
 			" use Linux 5.13 or later and have landlock among its security modules")
 	}
-	if _, err := os.Stat(h.opt.Lock); err != nil {
-		h.opt.Logger.Warn("adapters are started without being compared with their pins: set plugins.lock and run `rosterd adapter lock`",
-			"lock", h.opt.Lock)
+	if h.opt.Lock == "" {
+		return // The configuration's own findings tell that.
+	}
+	if _, err := os.Stat(h.opt.Lock); errors.Is(err, os.ErrNotExist) {
+		h.opt.Logger.Warn("adapters are started without being compared with their pins: run `rosterd adapter lock`", "lock", h.opt.Lock)
 	}
 }
 

@@ -74,6 +74,25 @@ func lock(t *testing.T, dir string) string {
 	return path
 }
 
+func TestAMissingFileOfPinsIsAWarningAndABrokenOneStopsStarts(t *testing.T) {
+	t.Parallel()
+	var log logged
+	path := filepath.Join(t.TempDir(), "plugins.lock")
+	h := newHost(t, func(o *adapters.Options) { o.Lock, o.Logger = path, log.logger() }, "fake")
+	if _, err := h.Describe(t.Context(), "fake"); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "level=WARN msg=\"adapters are started without"); n != 1 {
+		t.Errorf("%d warnings in %s", n, log.String())
+	}
+	if err := os.WriteFile(path, []byte("not pins"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Describe(t.Context(), "fake"); !errors.Is(err, adapters.ErrPin) || !strings.Contains(err.Error(), "plugins.lock:1") {
+		t.Error(err)
+	}
+}
+
 func TestOnlyPinnedProgramsAreStarted(t *testing.T) {
 	t.Parallel()
 	dir := copies(t, "fake")
