@@ -1,6 +1,7 @@
 package export_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,7 +23,7 @@ func TestHalfSentRequestsAreDroppedAndOthersServed(t *testing.T) {
 	const callers, limit, headerTimeout = 300, 100, 200 * time.Millisecond
 	w := newWorld(t)
 	w.deliver(w.imp("run-1", newPeople(4)))
-	w.awaitState(roster.SessionOpen)
+	w.awaitOpen()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +34,9 @@ func TestHalfSentRequestsAreDroppedAndOthersServed(t *testing.T) {
 	go func() { served <- server.Serve(netutil.LimitListener(listener, limit)) }()
 	t.Cleanup(func() {
 		_ = server.Close()
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	slow := make([]net.Conn, callers)
 	for i := range slow {
@@ -43,7 +46,7 @@ func TestHalfSentRequestsAreDroppedAndOthersServed(t *testing.T) {
 		if _, err := io.WriteString(slow[i], "GET /c/"+secret+"/app/clients/export?business_uid=b1 HTTP/1.1\r\nHost: "); err != nil {
 			t.Fatal(err)
 		}
-		defer slow[i].Close()
+		t.Cleanup(func() { _ = slow[i].Close() })
 	}
 	url := "http://" + listener.Addr().String() + "/c/" + secret + "/app/clients/export?business_uid=b1&staff_uid=s1&page=1&per_page=2"
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
@@ -126,13 +129,13 @@ func TestTwoSecretsAreValidWhileOneIsChanged(t *testing.T) {
 	w.options.Secrets = []roster.Secret{roster.NewSecret(next), {}, roster.NewSecret(secret)}
 	w.start()
 	w.deliver(w.imp("run-1", newPeople(4)))
-	w.awaitState(roster.SessionOpen)
+	w.awaitOpen()
 	if got := w.sessions.APIURI().Reveal(); got != "https://sync.example.com/c/"+next {
 		t.Errorf("the address to print is %s, want that of the first secret", got)
 	}
 	for path, want := range map[string]int{next: 200, secret: 200, "": 404, next + secret: 404} {
 		target := fmt.Sprintf("/c/%s/app/clients/export?business_uid=b1&staff_uid=s1&page=1&per_page=2", path)
-		if got := w.request(http.MethodGet, target).Code; got != want {
+		if got := w.request(target).Code; got != want {
 			t.Errorf("secret %q: status %d, want %d", path, got, want)
 		}
 	}

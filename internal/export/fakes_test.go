@@ -348,7 +348,7 @@ func (d *delivery) ended() bool {
 
 // ask sends a request for a page to the handler.
 func (w *world) ask(query string) *httptest.ResponseRecorder {
-	return w.request(http.MethodGet, "/c/"+secret+"/app/clients/export?"+query)
+	return w.request("/c/" + secret + "/app/clients/export?" + query)
 }
 
 // page asks for a page as the target does.
@@ -356,10 +356,10 @@ func (w *world) page(page, perPage int) *httptest.ResponseRecorder {
 	return w.ask(fmt.Sprintf("business_uid=b1&staff_uid=s1&page=%d&per_page=%d", page, perPage))
 }
 
-func (w *world) request(method, target string) *httptest.ResponseRecorder {
+func (w *world) request(target string) *httptest.ResponseRecorder {
 	w.t.Helper()
 	recorder := httptest.NewRecorder()
-	w.sessions.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(w.t.Context(), method, target, http.NoBody))
+	w.sessions.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, target, http.NoBody))
 	return recorder
 }
 

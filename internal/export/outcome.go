@@ -37,8 +37,13 @@ func (s *Sessions) Report(ctx context.Context, session roster.Session) (roster.S
 	return session.Report(clients), nil
 }
 
-// index remembers the clients of a session that is about to be announced.
+// index remembers the clients of a session that is about to be announced, and
+// forgets those of which the target is no longer heard: one that never tells
+// anything would have them kept for good.
 func (s *Sessions) index(ctx context.Context, session roster.Session, clients Clients) error {
+	if _, err := s.awaiting(ctx); err != nil {
+		return err
+	}
 	ids, err := clients.IDs(session.From, session.To)
 	if err != nil {
 		return err

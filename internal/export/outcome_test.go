@@ -110,6 +110,22 @@ func TestATargetIsHeardUntilOutcomeWaitIsOver(t *testing.T) {
 	})
 }
 
+func TestClientsAreForgottenAlsoWhereTheTargetTellsNothing(t *testing.T) {
+	inBubble(t, func(w *world) {
+		for _, run := range []string{"run-1", "run-2"} {
+			d := w.deliver(w.imp(run, newPeople(2)))
+			synctest.Wait()
+			w.mustServe(1, 10)
+			w.mustServe(-1, 10)
+			<-d.done
+			time.Sleep(25 * time.Hour)
+		}
+		if got := len(w.store.ids); got != 1 {
+			w.t.Errorf("the clients of %d sessions are remembered, want those of the latest", got)
+		}
+	})
+}
+
 // TestAnEventThatMayMeanTwoBusinessesMeansNone has two businesses whose sources
 // count from 1 both, and a target that tells no id of its imports.
 func TestAnEventThatMayMeanTwoBusinessesMeansNone(t *testing.T) {

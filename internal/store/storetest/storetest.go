@@ -57,11 +57,16 @@ type QuarantineReader interface {
 // SessionStore keeps import sessions and what became of their clients.
 type SessionStore interface {
 	OutcomeStore
-	CreateSession(ctx context.Context, session roster.Session) error
+	SessionWriter
 	Session(ctx context.Context, id string) (roster.Session, error)
+	Sessions(ctx context.Context, filter roster.SessionFilter) ([]roster.Session, error)
+}
+
+// SessionWriter changes import sessions.
+type SessionWriter interface {
+	CreateSession(ctx context.Context, session roster.Session) error
 	UpdateSession(ctx context.Context, id string, update func(*roster.Session) error) (roster.Session, error)
 	NoteServed(ctx context.Context, session string, clients roster.Range) error
-	Sessions(ctx context.Context, filter roster.SessionFilter) ([]roster.Session, error)
 }
 
 // ScheduleStore keeps when jobs were last due.
