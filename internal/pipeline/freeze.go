@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"fmt"
-	"hash/maphash"
 	"slices"
 
 	"github.com/rosterd/rosterd/internal/roster"
@@ -58,25 +57,6 @@ func (f *freezer) fieldNames() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// keySet remembers keys by 128 bits of hash: a million of them take some
-// 40 MB less than their texts, and two different keys meet once in 10^26.
-type keySet struct {
-	seeds [2]maphash.Seed
-	seen  map[[2]uint64]struct{}
-}
-
-func newKeySet() keySet {
-	return keySet{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, seen: map[[2]uint64]struct{}{}}
-}
-
-// add reports whether key was not there yet.
-func (s keySet) add(key string) bool {
-	h := [2]uint64{maphash.String(s.seeds[0], key), maphash.String(s.seeds[1], key)}
-	before := len(s.seen)
-	s.seen[h] = struct{}{} // One access and not two: in a large map each misses the processor's caches.
-	return len(s.seen) > before
 }
 
 // quarantined describes a record that the mapping or the freezer refused.
