@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	flips     = flag.Int("chaos.flips", 100, "how many damaged databases TestChaosNoDamagedDatabaseIsBelieved makes")
+	flips     = flag.Int("chaos.flips", 60, "how many damaged databases TestChaosNoDamagedDatabaseIsBelieved makes")
 	flipsSeed = flag.Uint64("chaos.seed", 1, "what their damage is drawn from")
 )
 

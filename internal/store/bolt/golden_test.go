@@ -161,7 +161,7 @@ func contentOf(tb testing.TB, s storetest.Store) string {
 	for _, f := range []roster.SessionFilter{{}, {Open: true}, {Awaiting: true}} {
 		sessions, err := s.Sessions(ctx, f)
 		add("sessions", sessions, err)
-		for _, session := range sessions[:min(len(sessions), 12)] {
+		for _, session := range sessions[:min(len(sessions), 4)] {
 			outcomes, err := s.Outcomes(ctx, session.ID)
 			add("outcomes", outcomes, err)
 			places, err := s.FindClients(ctx, session.ID, clientIDs())
