@@ -26,6 +26,5 @@ func TestHugeArgumentsEndSoon(t *testing.T) {
 		if got.Verdict != roster.VerdictMapped && (got.Code != roster.CodeMapError || strings.Contains(got.Reason, "runtime error")) {
 			t.Errorf("%s: %s %s", call, got.Code, got.Reason)
 		}
-
 	}
 }

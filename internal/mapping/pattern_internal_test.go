@@ -43,6 +43,7 @@ func TestTheStepsOfARecordHaveAnEndToo(t *testing.T) {
 		end
 		return { first_name = ("x"):match(".") }
 	end`)
+	e.patterns.perRecord = recordSteps / 4
 	got, _ := mapIn(t, e, `{"bad": true}`)
 	if want := "x.lua:3: string.find" + tooManyRecordSteps; got.Reason != want {
 		t.Errorf("%q, want %q", got.Reason, want)
@@ -100,8 +101,7 @@ func TestCompiledPatternsAreKeptAndBounded(t *testing.T) {
 }
 
 func TestAFailedMatchAllocatesNothing(t *testing.T) {
-	var m matcher
-	m.newRecord()
+	m := matcher{perRecord: recordSteps}
 	for _, text := range []string{"^(%d+)-(%d+)$", "(%a+)@(%a+)", "%s+$", "x.-y", "%b()", "%f[%d]%d"} {
 		p := m.cache.get(text)
 		run := func() {

@@ -8,9 +8,10 @@ type matcher struct {
 	// starts and ends are the captures; of a position only the start counts.
 	starts, ends [maxCaptures]int
 	choices      []choice
-	// left are the steps of the call at hand, recordLeft those of the record.
-	left, recordLeft int
-	cache            patternCache
+	// left are the steps of the call at hand, recordLeft those of the record,
+	// which has perRecord at first.
+	left, recordLeft, perRecord int
+	cache                       patternCache
 	// buffer is reused by gsub.
 	buffer []byte
 }
@@ -20,7 +21,7 @@ type matcher struct {
 type choice struct{ node, from, at int }
 
 // newRecord gives a record its steps.
-func (m *matcher) newRecord() { m.recordLeft = recordSteps }
+func (m *matcher) newRecord() { m.recordLeft = m.perRecord }
 
 // begin gives a call its steps.
 func (m *matcher) begin(subject string) { m.left = callSteps + stepsPerByte*len(subject) }

@@ -17,6 +17,7 @@ const tooManyRecordSteps = " gave up: the patterns take too many steps on this r
 // openPatterns puts matching within a budget in the place of the engine's own:
 // a call into the engine's cannot be interrupted and may take hours.
 func (e *engine) openPatterns(table *lua.LTable) {
+	e.patterns.perRecord = recordSteps
 	e.patterns.newRecord()
 	for name, fn := range map[string]lua.LGFunction{
 		"find":   func(l *lua.LState) int { return e.patterns.findIn(l, "string.find", true) },

@@ -4,7 +4,7 @@
 function map(record)
   if record.trouble then
     local t = {}
-    for i = 1, 10000 do t[i] = '' end
+    for i = 1, 2000 do t[i] = '' end
     local s = table.concat(t, ('x'):rep(100000))
   end
   return { first_name = record.name }

@@ -4,7 +4,7 @@
 function map(record)
   if record.trouble then
     local t = {}
-    for i = 1, 10000 do t[i] = ('x'):rep(10000) end
+    for i = 1, 2000 do t[i] = ('x'):rep(10000) end
     local s = table.concat(t)
   end
   return { first_name = record.name }
