@@ -146,11 +146,21 @@ func (p *process) call(ctx context.Context, closed <-chan struct{}, limit time.D
 // and not time is lenient where the daemon itself was not run.
 const watchTicks = 16
 
+// lenience is how many deadlines a worker gets by the clock while it is hardly
+// run: on a machine that is too busy its record is not at fault.
+const lenience = 4
+
+// overdue reports whether a record that was seen at hand so many times, while
+// its worker used so much of a processor, has had its time.
+func overdue(looks int, used, limit time.Duration) bool {
+	return looks > lenience*watchTicks || looks > watchTicks && used >= limit/2
+}
+
 // watch kills the process when it makes no progress or is not wanted any more.
 func (p *process) watch(ctx context.Context, closed, answered <-chan struct{}, limit time.Duration) ending {
 	ticker := time.NewTicker(max(limit/watchTicks, time.Millisecond))
 	defer ticker.Stop()
-	last, same := loadWord(p.progress), 0
+	last, looks, began := loadWord(p.progress), 0, p.used()
 	for {
 		select {
 		case <-answered:
@@ -164,14 +174,22 @@ func (p *process) watch(ctx context.Context, closed, answered <-chan struct{}, l
 		case <-ticker.C:
 		}
 		if word := loadWord(p.progress); word != last {
-			last, same = word, 0
+			last, looks, began = word, 0, p.used()
 			continue
 		}
-		if same++; same > watchTicks {
+		if looks++; overdue(looks, p.used()-began, limit) {
 			p.kill()
 			return endDeadline
 		}
 	}
+}
+
+// used is how long the worker was run so far.
+func (p *process) used() time.Duration {
+	if p.cmd.Process == nil {
+		return 0
+	}
+	return processorTime(p.cmd.Process.Pid)
 }
 
 // kill ends the process group. A process that is gone already is what was
