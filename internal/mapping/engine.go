@@ -54,6 +54,10 @@ type engine struct {
 	patterns matcher
 	phones   phoneBook
 	layouts  map[string]string
+	regexes  map[string]*regex
+	// countries are the codes of countries by the keys of their names, made on
+	// first use.
+	countries map[string]string
 	// messages are the forms of the engine's messages, made on first use.
 	messages []engineMessage
 
@@ -93,7 +97,7 @@ func newEngine(ctx context.Context, script Script, c Context, target roster.MapT
 	}
 	e := &engine{
 		script: script.Name, context: c, target: target,
-		literals: map[string]struct{}{}, layouts: map[string]string{},
+		literals: map[string]struct{}{}, layouts: map[string]string{}, regexes: map[string]*regex{},
 	}
 	e.result.init(target)
 	e.lua = lua.NewState(lua.Options{

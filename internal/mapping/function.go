@@ -18,8 +18,12 @@ type function struct {
 	// then the first argument.
 	method string
 	// params name the arguments: "sep", an optional "[country]", or "..." for
-	// any number more.
+	// any number more. The field that a method stands behind is the argument s,
+	// or the first one where none has that name.
 	params string
+	// returns is what comes out where something comes out: text, number, bool,
+	// list, or value for any of them.
+	returns string
 	// doc says what it returns, in a few words.
 	doc string
 	fn  func(e *engine, args []value) value
@@ -29,39 +33,75 @@ type function struct {
 // (nil, null, a blank text) is nil out, so that an empty cell leaves the target
 // field out.
 func functions() []function {
+	return slices.Concat(
+		textFunctions(), moreTextFunctions(), nameFunctions(), contactFunctions(), dateFunctions(), placeFunctions(),
+		moneyFunctions(), listFunctions(), regexFunctions(), choiceFunctions(), conditionFunctions(),
+	)
+}
+
+func textFunctions() []function {
 	return []function{
-		{"text", "trim", "trim", "s", "without white space at both ends", onText(trim)},
-		{"text", "title", "title", "s", "\"o'NEIL\" and \"JANE\" as names; mixed case is kept", onText(titleName)},
-		{"text", "lower", "lower", "s", "in small letters", onText(lowerText)},
-		{"text", "upper", "upper", "s", "in capitals", onText(upperText)},
-		{"text", "digits", "digits", "s", "only the digits", onText(digits)},
-		{"text", "join", "", "sep, ...", "the parts that are not blank, with sep between them", joinTexts},
-		{"email", "normalize", "email", "s", "an address with its domain in small letters", onText(normalizeEmail)},
-		{"phone", "e164", "phone", "s, [country]", "+15551234567; the country is the club's if not given", phoneNumber},
-		{"date", "parse", "date", "s, ...", "YYYY-MM-DD, by layouts like \"DD/MM/YYYY\"", parsedDate},
-		{"address", "join", "", "...", "the parts that are not blank, with commas", joinedAddress},
-		{"", "first", "", "...", "the first argument that is not blank", firstValue},
-		{"", "all", "", "...", "whether all arguments hold", func(_ *engine, args []value) value {
-			return boolValue(!slices.ContainsFunc(args, func(v value) bool { return !v.isTrue() }))
-		}},
-		{"", "any", "", "...", "whether one of the arguments holds", func(_ *engine, args []value) value {
-			return boolValue(slices.ContainsFunc(args, value.isTrue))
-		}},
-		{"", "no", "", "condition", "whether it does not hold", func(_ *engine, args []value) value {
-			return boolValue(!argument(args, 0).isTrue())
-		}},
-		{"", "is", "is", "s, ...", "whether s is one of the texts behind it", isOneOf},
-		{"", "present", "present", "s", "whether there is something that is not blank", func(_ *engine, args []value) value {
+		{"text", "trim", "trim", "s", "text", "without white space at both ends", onText(trim)},
+		{"text", "title", "title", "s", "text", "\"o'NEIL\" and \"JANE\" as names; mixed case is kept", onText(titleName)},
+		{"text", "lower", "lower", "s", "text", "in small letters", onText(lowerText)},
+		{"text", "upper", "upper", "s", "text", "in capitals", onText(upperText)},
+		{"text", "digits", "digits", "s", "text", "only the digits", onText(digits)},
+		{"text", "join", "", "sep, ...", "text", "the parts that are not blank, with sep between them", joinTexts},
+	}
+}
+
+func contactFunctions() []function {
+	return []function{
+		{"email", "normalize", "email", "s", "text", "an address with its domain in small letters", onText(normalizeEmail)},
+		{"email", "key", "email_key", "s", "text", "a key to compare addresses by: all in small letters", onText(emailKey)},
+		{"phone", "e164", "phone", "s, [country]", "text", "+15551234567; the country is the club's if not given", onPhone((*phoneBook).normalize)},
+		{"phone", "national", "national", "s, [country]", "text", "(555) 123-4567, as it is written in its own country", onPhone((*phoneBook).national)},
+		{"phone", "extension", "extension", "s, [country]", "text", "the extension behind a number: 12 of 555-123-4567 x12", onPhone((*phoneBook).extension)},
+		{"address", "join", "", "...", "text", "the parts that are not blank, with commas", joinedAddress},
+	}
+}
+
+func dateFunctions() []function {
+	return []function{
+		{"date", "parse", "date", "s, ...", "text", "YYYY-MM-DD, by layouts like \"DD/MM/YYYY\"", parsedDate},
+		{"date", "year", "year", "s, ...", "number", "the year of a date, by layouts like those of date.parse", dateYear},
+	}
+}
+
+func choiceFunctions() []function {
+	return []function{
+		{"", "first", "", "...", "value", "the first argument that is not blank", firstValue},
+		{"", "is", "is", "s, ...", "bool", "whether s is one of the texts behind it", isOneOf},
+		{"", "present", "present", "s", "bool", "whether there is something that is not blank", func(_ *engine, args []value) value {
 			return boolValue(!isNothing(argument(args, 0)))
 		}},
-		{"", "absent", "absent", "s", "whether there is nothing, or something blank", func(_ *engine, args []value) value {
+		{"", "absent", "absent", "s", "bool", "whether there is nothing, or something blank", func(_ *engine, args []value) value {
 			return boolValue(isNothing(argument(args, 0)))
 		}},
-		{"", "lt", "lt", "a, b", "whether a is a number smaller than b", compare(func(a, b float64) bool { return a < b })},
-		{"", "le", "le", "a, b", "whether a is a number not larger than b", compare(func(a, b float64) bool { return a <= b })},
-		{"", "gt", "gt", "a, b", "whether a is a number larger than b", compare(func(a, b float64) bool { return a > b })},
-		{"", "ge", "ge", "a, b", "whether a is a number not smaller than b", compare(func(a, b float64) bool { return a >= b })},
 	}
+}
+
+func conditionFunctions() []function {
+	return []function{
+		{"", "all", "", "...", "bool", "whether all arguments hold", func(_ *engine, args []value) value {
+			return boolValue(!slices.ContainsFunc(args, func(v value) bool { return !v.isTrue() }))
+		}},
+		{"", "any", "", "...", "bool", "whether one of the arguments holds", func(_ *engine, args []value) value {
+			return boolValue(slices.ContainsFunc(args, value.isTrue))
+		}},
+		{"", "no", "", "condition", "bool", "whether it does not hold", func(_ *engine, args []value) value {
+			return boolValue(!argument(args, 0).isTrue())
+		}},
+		{"", "lt", "lt", "a, b", "bool", "whether a is a number smaller than b", compare(func(a, b float64) bool { return a < b })},
+		{"", "le", "le", "a, b", "bool", "whether a is a number not larger than b", compare(func(a, b float64) bool { return a <= b })},
+		{"", "gt", "gt", "a, b", "bool", "whether a is a number larger than b", compare(func(a, b float64) bool { return a > b })},
+		{"", "ge", "ge", "a, b", "bool", "whether a is a number not smaller than b", compare(func(a, b float64) bool { return a >= b })},
+	}
+}
+
+// subject is the argument whose place the field takes in a method.
+func (f *function) subject() int {
+	return max(slices.Index(strings.Split(f.params, ", "), "s"), 0)
 }
 
 // argument returns an argument, or nothing for one that was not given.
@@ -141,27 +181,41 @@ func joinValues(args []value, from int, sep string) value {
 	return textValue(string(joined))
 }
 
-// phoneNumber is phone.e164. A number without a country code belongs to the
-// given country, else to the record's club's, else to the account's.
-func phoneNumber(e *engine, args []value) value {
-	text, ok := argument(args, 0).asText()
-	if !ok {
-		return badArgument(0, "text")
+// wholeArgument returns an argument that is a whole number.
+func wholeArgument(args []value, i int) (int, bool) {
+	n, ok := argument(args, i).asNumber()
+	return int(n), ok && n == math.Trunc(n) && math.Abs(n) <= math.MaxInt32
+}
+
+// onPhone makes a function of a phone number. One without a country code
+// belongs to the given country, else to the record's club's, else to the
+// account's.
+func onPhone(fn func(p *phoneBook, s, region string) string) func(*engine, []value) value {
+	return func(e *engine, args []value) value {
+		text, ok := argument(args, 0).asText()
+		if !ok {
+			return badArgument(0, "text")
+		}
+		region, ok := argument(args, 1).asText()
+		if !ok {
+			return badArgument(1, "text")
+		}
+		if text == "" {
+			return value{}
+		}
+		if region = strings.ToUpper(trim(region)); region == "" {
+			region = e.country()
+		}
+		return textValue(fn(&e.phones, text, region))
 	}
-	region, ok := argument(args, 1).asText()
-	if !ok {
-		return badArgument(1, "text")
+}
+
+// country is the country of the record's club, else of the account.
+func (e *engine) country() string {
+	if e.club.Country != "" {
+		return e.club.Country
 	}
-	if text == "" {
-		return value{}
-	}
-	if region = strings.ToUpper(trim(region)); region == "" {
-		region = e.club.Country
-	}
-	if region == "" {
-		region = e.context.Country
-	}
-	return textValue(e.phones.normalize(text, region))
+	return e.context.Country
 }
 
 // firstValue is first for Lua code, where every argument is a value already.

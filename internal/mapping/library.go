@@ -29,7 +29,12 @@ func (e *engine) openLibraries() {
 	}
 	e.addFunction("", "skip", e.ruleFunction(roster.VerdictSkipped, "the script skipped the record"))
 	e.addFunction("", "reject", e.ruleFunction(roster.VerdictRejected, "the script rejected the record"))
-	for _, name := range []string{"string", "table", "math", "text", "email", "phone", "date", "address"} {
+	closed := map[string]bool{"string": true, "table": true, "math": true}
+	for i := range e.library {
+		closed[e.library[i].table] = true
+	}
+	delete(closed, "")
+	for name := range closed {
 		l.SetMetatable(l.GetGlobal(name), e.readOnly("the library is read-only", nil))
 	}
 	e.openRecord()

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"net/mail"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,10 @@ func normalizeEmail(s string) string {
 	}
 	return parseEmail(s)
 }
+
+// emailKey is what two spellings of an address have in common. Strictly the
+// part before the @ could differ by case; no provider has two such people.
+func emailKey(s string) string { return lowerText(normalizeEmail(s)) }
 
 // parseEmail is the whole rule; isPlainEmail decides the common form faster.
 func parseEmail(s string) string {
@@ -130,6 +135,19 @@ func parsedDate(e *engine, args []value) value {
 		}
 	}
 	return textValue(found)
+}
+
+// dateYear is the year of what parsedDate returns.
+func dateYear(e *engine, args []value) value {
+	parsed := parsedDate(e, args)
+	if parsed.kind != kindText {
+		return parsed
+	}
+	year, err := strconv.Atoi(parsed.text[:len("YYYY")])
+	if err != nil {
+		return value{}
+	}
+	return numberValue(float64(year))
 }
 
 func dateIn(s, layout string) string {

@@ -49,6 +49,29 @@ func (p *phoneBook) normalize(s, region string) string {
 	return parsePhone(s, region)
 }
 
+// national writes a number as people in its own country do.
+func (p *phoneBook) national(s, region string) string {
+	number, err := phonenumbers.Parse(s, region)
+	if err != nil || !phonenumbers.IsValidNumber(number) {
+		return ""
+	}
+	number.Extension = nil
+	return phonenumbers.Format(number, phonenumbers.NATIONAL)
+}
+
+// extension returns the extension of a number. A text of digits and usual signs
+// has none.
+func (p *phoneBook) extension(s, region string) string {
+	if strings.Trim(s, "+0123456789 -.()") == "" {
+		return ""
+	}
+	number, err := phonenumbers.Parse(s, region)
+	if err != nil || !phonenumbers.IsValidNumber(number) {
+		return ""
+	}
+	return number.GetExtension()
+}
+
 // isValid reports whether the library takes the exchange of a number.
 func (p *phoneBook) isValid(digits [nanpDigits]byte) bool {
 	if p.known == nil {

@@ -18,7 +18,14 @@ func (e *engine) openPlan() {
 	e.library = functions()
 	for i := range e.library {
 		if f := &e.library[i]; f.method != "" {
-			e.methods[f.method] = l.NewFunction(func(l *lua.LState) int { return e.buildApplication(l, f) })
+			e.methods[f.method] = l.NewFunction(func(l *lua.LState) int {
+				if f.subject() > 0 {
+					field := l.Get(1)
+					l.Remove(1)
+					l.Insert(field, min(f.subject(), l.GetTop())+1)
+				}
+				return e.buildApplication(l, f)
+			})
 		}
 	}
 	e.expressionMeta = e.readOnly("a field of the source cannot be written", l.NewFunction(e.method))
