@@ -31,7 +31,8 @@ func countryCode(e *engine, args []value) value {
 	return textValue(e.findCountry(text))
 }
 
-// countryName reads the name from the line of the code.
+// countryName reads the name from the line of the code; only the first line has
+// no line break before it.
 func countryName(e *engine, args []value) value {
 	text, ok := argument(args, 0).asText()
 	if !ok {
@@ -41,7 +42,7 @@ func countryName(e *engine, args []value) value {
 	if code == "" {
 		return value{}
 	}
-	at := strings.Index("\n"+countryTable, "\n"+code+"|")
+	at := strings.Index(countryTable, "\n"+code+"|") + 1
 	name, _, _ := strings.Cut(countryTable[at+len("CA|CAN|"):], "\n")
 	name, _, _ = strings.Cut(name, "|")
 	return textValue(name)
@@ -121,7 +122,7 @@ func findState(key, country string) string {
 	for _, key := range []string{key, strings.TrimPrefix(key, strings.ToLower(country))} {
 		if at := strings.Index(table, "|"+key+"|"); at >= 0 && key != "" {
 			line := table[strings.LastIndexByte(table[:at+1], '\n')+1:]
-			return strings.ToUpper(line[1:strings.IndexByte(line[1:], '|')+1])
+			return strings.ToUpper(line[1 : strings.IndexByte(line[1:], '|')+1])
 		}
 	}
 	return ""

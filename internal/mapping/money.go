@@ -220,7 +220,7 @@ func (a amount) value() value {
 // addedMoney passes over what is not there. Something that is no amount makes
 // the sum unknown.
 func addedMoney(_ *engine, args []value) value {
-	sum, any := amount{new(big.Int), 0}, false
+	sum, found := amount{new(big.Int), 0}, false
 	for _, arg := range args {
 		if isNothing(arg) {
 			continue
@@ -229,9 +229,9 @@ func addedMoney(_ *engine, args []value) value {
 		if !ok {
 			return value{}
 		}
-		sum, any = sum.plus(a), true
+		sum, found = sum.plus(a), true
 	}
-	if !any {
+	if !found {
 		return value{}
 	}
 	return sum.value()
