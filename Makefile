@@ -10,7 +10,7 @@ PROTOGEN := $(TOOLS)/protogen-1.36.12
 GENERATED := plugins/sdk/api.txt plugins/sdk/proto
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint fmt generate fuzz bench chaos clean
+.PHONY: help build run test check lint lua51 fmt generate fuzz bench chaos clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,13 +26,18 @@ run: build ## see the main job work: an import on sample data, nothing to set up
 test: ## run every test with the race detector
 	$(GO) test -race -timeout 15m ./...
 
-check: lint generate ## lint, formats, generated files (installs its pinned tools)
+check: lint generate lua51 ## lint, formats, generated files (installs its pinned tools)
 	$(GO) mod tidy -diff
 	@git diff --exit-code -- $(GENERATED) || (echo 'generated files differ: run make generate and commit'; exit 1)
 
 lint: $(GOLANGCI)
 	$(GOLANGCI) run ./...
 	$(GOLANGCI) fmt --diff
+
+# Lua patterns are compared with the reference implementation.
+lua51:
+	command -v lua5.1 >/dev/null || (apt-get update -qq && apt-get install -y -qq lua5.1)
+	$(GO) test -count=1 -run Lua51 ./internal/mapping
 
 $(GOLANGCI):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -59,8 +64,9 @@ fuzz: ## fuzz every target for FUZZTIME (default 30s)
 bench: build ## measure the import and its parts; see docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-chaos: build ## kill the daemon many times in the middle of an import
+chaos: ## kill the daemon in the middle of imports, and damage its database, many times
 	$(GO) test -run Chaos -count=1 -timeout 30m ./daemon -chaos.kills=300
+	$(GO) test -run Chaos -count=1 -timeout 30m ./internal/store/bolt -chaos.flips=2000
 
 clean: ## remove what build and check made
 	rm -rf bin .tools
