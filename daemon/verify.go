@@ -84,7 +84,7 @@ func verifyState(ctx context.Context, path string) error {
 func verdict(path string, exit *exec.ExitError, answer []byte) error {
 	var said complaint
 	if len(answer) > verifyAnswerSize || json.Unmarshal(answer, &said) != nil || said.Error.Message == "" {
-		return store.Explain(fmt.Errorf("verify %s: %w: reading it ended the process that read it (%v)", path, store.ErrDamaged, exit))
+		return store.Explain(fmt.Errorf("verify %s: %w: reading it ended the process that read it: %w", path, store.ErrDamaged, exit))
 	}
 	fault := &roster.Fault{Code: said.Error.Code, Message: said.Error.Message, Hint: said.Error.Hint}
 	if fault.Code == store.CodeDamaged {
