@@ -38,20 +38,20 @@ type returnedField struct {
 // third of what a record costs, and here all names are known beforehand.
 //
 // That is the same for a script only as long as Lua code never sees what map
-// returns. So a script stays as it is where some code reads the global map, or
-// declares a local of that name. protos is all code as it was compiled, the
-// script's own first.
-func (e *engine) shortened(script Script, protos ...*lua.FunctionProto) *lua.FunctionProto {
-	if slices.ContainsFunc(protos, func(p *lua.FunctionProto) bool { return readsGlobal(p, "map") }) {
-		return protos[0]
+// returns. So a script stays as it is where it reads the global map, which a
+// module cannot, or declares a local of that name. proto is the script as it was
+// compiled.
+func (e *engine) shortened(script Script, proto *lua.FunctionProto) *lua.FunctionProto {
+	if readsGlobal(proto, "map") {
+		return proto
 	}
 	chunk, err := parse.Parse(bytes.NewReader(script.Source), script.Name)
 	if err != nil {
-		return protos[0]
+		return proto
 	}
 	for _, stmt := range chunk {
 		if local, ok := stmt.(*ast.LocalAssignStmt); ok && slices.Contains(local.Names, "map") {
-			return protos[0]
+			return proto
 		}
 	}
 	for _, stmt := range chunk {
@@ -63,13 +63,13 @@ func (e *engine) shortened(script Script, protos ...*lua.FunctionProto) *lua.Fun
 			e.shortenBlock(def.Func.Stmts)
 		}
 	}
-	proto, err := lua.Compile(chunk, script.Name)
+	short, err := lua.Compile(chunk, script.Name)
 	if err != nil || len(e.returned) == 0 {
-		return protos[0]
+		return proto
 	}
 	e.built = e.lua.NewUserData()
 	e.lua.SetGlobal(builtFields, e.lua.NewFunction(e.takeFields))
-	return proto
+	return short
 }
 
 func readsGlobal(proto *lua.FunctionProto, name string) bool {
