@@ -55,6 +55,7 @@ type engine struct {
 	phones   phoneBook
 	layouts  map[string]string
 	regexes  map[string]*regex
+	tables   map[string]*lookupTable
 	// countries are the codes of countries by the keys of their names, made on
 	// first use.
 	countries map[string]string
@@ -97,7 +98,7 @@ func newEngine(ctx context.Context, script Script, c Context, target roster.MapT
 	}
 	e := &engine{
 		script: script.Name, context: c, target: target,
-		literals: map[string]struct{}{}, layouts: map[string]string{}, regexes: map[string]*regex{},
+		literals: map[string]struct{}{}, layouts: map[string]string{}, regexes: map[string]*regex{}, tables: map[string]*lookupTable{},
 	}
 	e.result.init(target)
 	e.lua = lua.NewState(lua.Options{
@@ -106,6 +107,10 @@ func newEngine(ctx context.Context, script Script, c Context, target roster.MapT
 	})
 	e.openLibraries()
 	collectLiterals(proto, e.literals)
+	if err := e.loadTables(script); err != nil {
+		e.close()
+		return nil, err
+	}
 	if err := e.loadModules(ctx, script); err != nil {
 		e.close()
 		return nil, err

@@ -35,7 +35,7 @@ type function struct {
 func functions() []function {
 	return slices.Concat(
 		textFunctions(), moreTextFunctions(), nameFunctions(), contactFunctions(), dateFunctions(), placeFunctions(),
-		moneyFunctions(), listFunctions(), regexFunctions(), choiceFunctions(), conditionFunctions(),
+		moneyFunctions(), listFunctions(), regexFunctions(), lookupFunctions(), choiceFunctions(), conditionFunctions(),
 	)
 }
 

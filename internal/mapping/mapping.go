@@ -55,9 +55,12 @@ type Script struct {
 	Source []byte
 	// Dir is scripts_dir as it stands in messages, Modules are the sources of
 	// all modules that the script requires, by their paths below Dir with
-	// forward slashes ("lib/phones.lua"). [ReadScript] fills both.
+	// forward slashes ("lib/phones.lua"). [ReadScript] fills these.
 	Dir     string
 	Modules map[string][]byte
+	// Tables are the CSV files that the script and its modules look into, by
+	// the names that stand in the calls of lookup.
+	Tables map[string][]byte
 }
 
 // Context is what a script is told beside the record.

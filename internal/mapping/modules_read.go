@@ -15,8 +15,8 @@ import (
 
 var errNoFile = errors.New("not a regular file")
 
-// ReadScript reads the script at path and every module that it requires, all
-// inside of dir, which is scripts_dir: a name or a symbolic link that leads out
+// ReadScript reads the script at path, every module that it requires and every
+// table that these look into, all inside of dir, which is scripts_dir: a name or a symbolic link that leads out
 // of it is refused. An error in what a script or a module requires is a
 // [ScriptError]; that the script itself cannot be read is another error.
 func ReadScript(dir, path string) (script Script, err error) {
@@ -41,6 +41,9 @@ func ReadScript(dir, path string) (script Script, err error) {
 		return Script{}, err
 	}
 	script.Modules = r.modules
+	if err := script.readTables(root); err != nil {
+		return Script{}, err
+	}
 	return script, nil
 }
 
@@ -65,11 +68,14 @@ func readSource(root *os.Root, name string) (source []byte, err error) {
 	return io.ReadAll(io.LimitReader(file, maxSourceRead))
 }
 
-// Files returns the script's name and those of its modules, in order.
+// Files returns the script's name and those of its modules and tables, in order.
 func (s Script) Files() []string {
 	files := []string{s.Name}
 	for _, path := range slices.Sorted(maps.Keys(s.Modules)) {
 		files = append(files, s.moduleName(path))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Tables)) {
+		files = append(files, s.moduleName(name))
 	}
 	return files
 }
@@ -78,13 +84,17 @@ func (s Script) Files() []string {
 func (s Script) moduleName(path string) string { return filepath.Join(s.Dir, filepath.FromSlash(path)) }
 
 // Digest returns the SHA-256 of what the script does, in hexadecimal: of its
-// source, and where it has modules, of their paths and sources too.
+// source, and where it has modules and tables, of their paths and contents too.
 func (s Script) Digest() string {
 	hash := sha256.New()
 	hash.Write(s.Source)
 	for _, path := range slices.Sorted(maps.Keys(s.Modules)) {
 		fmt.Fprintf(hash, "\x00%d %s\x00%d ", len(s.Source), path, len(s.Modules[path]))
 		hash.Write(s.Modules[path])
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Tables)) {
+		fmt.Fprintf(hash, "\x00%d %s\x00%d ", len(s.Source), name, len(s.Tables[name]))
+		hash.Write(s.Tables[name])
 	}
 	return hex.EncodeToString(hash.Sum(nil))
 }

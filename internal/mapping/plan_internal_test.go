@@ -157,6 +157,8 @@ func sampleArgument(f function, i int) string {
 		return "2"
 	case name == "table":
 		return `"cities.csv"`
+	case name == "[column]":
+		return `"zone"`
 	case name == "pattern":
 		return `"(\\w+)\\s+"`
 	}
@@ -205,7 +207,8 @@ func mapAll(t *testing.T, script string, records []string) []string {
 }
 
 func sampleScript(source string) Script {
-	return Script{Name: "x.lua", Source: []byte(source)}
+	tables := map[string][]byte{"cities.csv": []byte("city,region,zone\nToronto,Ontario,east\nANN O'NEIL,x,y\né å,z,\n")}
+	return Script{Name: "x.lua", Source: []byte(source), Tables: tables}
 }
 
 func TestAPlanIsReadWithoutBeingRun(t *testing.T) {
