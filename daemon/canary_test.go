@@ -20,7 +20,7 @@ import (
 
 // canaries are values that occur nowhere else. What stands before the colon
 // names them in a complaint.
-var canaries = []string{ //nolint:gochecknoglobals // constant
+var canaries = []string{
 	"first name:Canarelle", "last name:Quandryx", "e-mail:canary.sings@example.com", "phone:5195550177", "phone:519-555-0177", "phone:+15195550177",
 	"quarantined last name:Zephyrine", "quarantined e-mail:zephyr.mourns@example.com",
 	"rejected last name:Wobbegong", "ragged row:Ragamuffin", "failing last name:Mallemuck", "stopped last name:Slowpokist",
@@ -116,7 +116,7 @@ func (s *site) canaryPlatform(t *testing.T, pull http.RoundTripper) *sandbox.InT
 		Token: "a-canary-of-a-token", BusinessUID: "b1", StaffUID: "s1", Transport: pull, Now: time.Now,
 		APIURI: "http://" + s.public + "/c/a-canary-of-an-export-secret",
 	})
-	l, err := net.Listen("tcp", s.inTandem) //nolint:noctx // it is closed at the end
+	l, err := net.Listen("tcp", s.inTandem)
 	if err != nil {
 		t.Fatal(err)
 	}

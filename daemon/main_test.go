@@ -15,7 +15,7 @@ import (
 // binaries is the folder of the programs under test: rosterd, and plugins/ with
 // the adapters. They are built without the race detector: the tests have it, and
 // the programs are those that an operator runs.
-var binaries string //nolint:gochecknoglobals // set once before the tests begin
+var binaries string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -30,8 +30,8 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binaries = dir
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=v1.2.3-test", "-o", dir+"/", ".")                    //nolint:noctx // it ends with the tests
-	adapters := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", dir+"/plugins/", "../plugins/csv", "../plugins/intandem") //nolint:noctx // it ends with the tests
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=v1.2.3-test", "-o", dir+"/", ".")
+	adapters := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", dir+"/plugins/", "../plugins/csv", "../plugins/intandem")
 	for _, cmd := range []*exec.Cmd{build, adapters} {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%v: %v\n%s", cmd.Args, err, out)
@@ -46,7 +46,7 @@ func testMain(m *testing.M) int {
 }
 
 // addresses counts those that were given out.
-var addresses atomic.Uint32 //nolint:gochecknoglobals // addresses are unique to the process
+var addresses atomic.Uint32
 
 // freeAddress returns a loopback address that nobody uses and that stays free
 // while nobody listens there. A port of 127.0.0.1 would not: the system hands
@@ -55,7 +55,7 @@ func freeAddress() string {
 	for {
 		n, pid := addresses.Add(1), os.Getpid()
 		address := fmt.Sprintf("127.%d.%d.%d:8080", 64+pid>>8&127, pid&255, n%254+1)
-		if l, err := net.Listen("tcp", address); err == nil { //nolint:noctx // it is closed at once
+		if l, err := net.Listen("tcp", address); err == nil {
 			l.Close()
 			return address
 		}

@@ -40,7 +40,7 @@ import (
 // rosterd.yaml gets the one in testdata.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	work, err := os.MkdirTemp("", "rd") // short, since sockets lie below it
+	work, err := os.MkdirTemp("", "rd") //nolint:usetesting // short, since sockets lie below it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer log.Close()
 	path := filepath.Join(binaries, args[1])
-	cmd := exec.Command(path, args[2:]...) //nolint:noctx // it is stopped by name or at the end
+	cmd := exec.Command(path, args[2:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), log, log
 	cmd.Env = environment(ts)
 	ts.Check(cmd.Start())
@@ -218,7 +218,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[0])
 	var out []byte
 	matches := func() bool {
-		cmd := exec.Command(filepath.Join(binaries, args[1]), args[2:]...) //nolint:noctx // it ends by itself
+		cmd := exec.Command(filepath.Join(binaries, args[1]), args[2:]...)
 		cmd.Dir, cmd.Env = ts.MkAbs("."), environment(ts)
 		out, _ = cmd.Output() // only what it prints counts
 		return pattern.Match(out)
@@ -258,7 +258,7 @@ func put(ts *testscript.TestScript, neg bool, args []string) {
 
 // ask prints an answer without its date, so that two can be compared.
 func ask(ts *testscript.TestScript, status, method, url, body string) {
-	req, err := http.NewRequest(method, url, strings.NewReader(body)) //nolint:noctx // the client has a time-out
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
 	ts.Check(err)
 	resp, err := (&http.Client{Timeout: patience}).Do(req)
 	ts.Check(err)
@@ -281,8 +281,7 @@ func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: jsonlines")
 	}
-	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
-	for _, line := range lines {
+	for line := range strings.SplitSeq(strings.TrimSpace(ts.ReadFile("stdout")), "\n") {
 		var object map[string]any
 		if err := json.Unmarshal([]byte(line), &object); err != nil {
 			ts.Fatalf("not a JSON object: %v: %s", err, line)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -37,7 +36,7 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rd") // short, since sockets lie below it
+	dir, err := os.MkdirTemp("", "rd") //nolint:usetesting // short, since sockets lie below it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,19 +76,6 @@ func (s *site) write(t *testing.T, name, text string) {
 	}
 }
 
-// change replaces a text in a file of the site.
-func (s *site) change(t *testing.T, name, old, text string) {
-	t.Helper()
-	content, err := os.ReadFile(s.path(name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(content), old) {
-		t.Fatalf("%s does not hold %q", name, old)
-	}
-	s.write(t, name, strings.Replace(string(content), old, text, 1))
-}
-
 // members writes the list that the site's job reads.
 func (s *site) members(t *testing.T, rows [][]string) {
 	t.Helper()
@@ -115,7 +101,7 @@ func (s *site) platform(
 	if wrap != nil {
 		handler = wrap(handler)
 	}
-	l, err := net.Listen("tcp", s.inTandem) //nolint:noctx // it is closed at the end
+	l, err := net.Listen("tcp", s.inTandem)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +131,7 @@ func (s *site) start(t *testing.T, args ...string) *daemon {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	d.cmd = exec.Command(s.path("bin/rosterd"), append([]string{"run", "--config", s.path("rosterd.yaml")}, args...)...) //nolint:noctx // it is stopped or killed
+	d.cmd = exec.Command(s.path("bin/rosterd"), append([]string{"run", "--config", s.path("rosterd.yaml")}, args...)...)
 	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = s.dir, log, log
 	d.cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nowhere", "TMPDIR=" + os.TempDir()}
 	if err := d.cmd.Start(); err != nil {
@@ -247,7 +233,7 @@ func (s *site) quiet(t *testing.T) {
 	}
 }
 
-// counts compares a run's counts with what they must be.
+// wantCounts compares a run's counts with what they must be.
 func wantCounts(t *testing.T, run roster.Run, read, skipped, quarantined, served int) {
 	t.Helper()
 	n := run.Counts
