@@ -97,7 +97,7 @@ func faultCode(f *roster.Fault) int {
 	switch f.Code {
 	case "adapter." + string(sdk.CodeAuth):
 		return exitAuth
-	case "adapter." + string(sdk.CodeUnavailable):
+	case "adapter." + string(sdk.CodeUnavailable), "adapter.parked":
 		return exitUnavailable
 	case "adapter." + string(sdk.CodeConfig), "adapter.not_installed", "adapter.protocol", "adapter.pin", "mapping.script", "job.type":
 		return exitConfig
