@@ -2,6 +2,10 @@ package main
 
 import (
 	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -83,5 +87,33 @@ func TestEveryCommandRefusesWhatItDoesNotKnow(t *testing.T) {
 		if code != exitUsage || stdout != "" || !strings.Contains(stderr, "`") {
 			t.Errorf("%s one two three four: exit %d, %q, %q", path, code, stdout, stderr)
 		}
+	}
+}
+
+// TestEveryCommandThatAMessageNamesExists reads the sources for what a person is
+// told to type.
+func TestEveryCommandThatAMessageNamesExists(t *testing.T) {
+	known := commands(t)
+	named := regexp.MustCompile("`(rosterd [a-z]+)( [a-z]+)?[^`\\n]*`")
+	found := 0
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, words := range named.FindAllStringSubmatch(string(text), -1) {
+			found++
+			cmd, ok := known[words[1]]
+			if ok && cmd.HasSubCommands() && words[2] != "" {
+				_, ok = known[words[1]+words[2]]
+			}
+			if !ok {
+				t.Errorf("%s names `%s%s`, which is no command", path, words[1], words[2])
+			}
+		}
+		return err
+	})
+	if err != nil || found < 20 {
+		t.Errorf("%d commands found in the sources (%v)", found, err)
 	}
 }

@@ -284,7 +284,7 @@ func fault(sessions []roster.Session) error {
 	return &roster.Fault{
 		Code:    "export.refused",
 		Message: fmt.Sprintf("job %s: the target refused %s: %s", last.Job, what, last.Reason),
-		Hint:    "correct the connection's settings or the app at the target, check with `rosterd doctor`, and run the job again",
+		Hint:    "correct the connection's settings or the app at the target, check with `rosterd validate`, and run the job again",
 	}
 }
 
