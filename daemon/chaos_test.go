@@ -163,8 +163,10 @@ func (c *chaos) killOnce(t *testing.T, run string, delivering bool) (killed, del
 		return false, false
 	}
 	c.daemon.kill()
+	orphans := processesIn(c.dir)
 	c.daemon = c.start(t)
 	c.ready(t)
+	c.gone(t, orphans)
 	got, err := c.client.Run(t.Context(), run)
 	if err != nil {
 		t.Fatal(err)
@@ -175,6 +177,19 @@ func (c *chaos) killOnce(t *testing.T, run string, delivering bool) (killed, del
 	c.kills++
 	c.moments[aim+", "+string(got.State)]++
 	return true, got.State == roster.RunDelivering
+}
+
+// gone wants the processes that a daemon left to end by themselves.
+func (c *chaos) gone(t *testing.T, orphans []string) {
+	t.Helper()
+	var left []string
+	ended := func() bool {
+		left = slices.DeleteFunc(processesIn(c.dir), func(process string) bool { return !slices.Contains(orphans, process) })
+		return len(left) == 0
+	}
+	if !poll(ended) {
+		t.Errorf("left running by the daemon that was killed: %q", left)
+	}
 }
 
 // await waits for the moment to kill at and reports whether the run is over.
@@ -270,6 +285,9 @@ func (c *chaos) judge(t *testing.T, run roster.Run, platform *sandbox.InTandem, 
 		}
 	}
 	wantCounts(t, run, len(rows), skipped, len(rows)-skipped-len(want), len(want))
+	if !poll(func() bool { return len(c.changeSets(t)) == 0 }) {
+		t.Errorf("left change sets: %q", c.changeSets(t))
+	}
 	left, err := c.client.Sessions(t.Context(), roster.SessionFilter{Open: true})
 	if err != nil || len(left) > 0 {
 		t.Errorf("left sessions: %v (%v)", left, err)

@@ -223,14 +223,23 @@ func (s *site) quiet(t *testing.T) {
 	if !poll(func() bool { left = processesIn(s.dir); return len(left) == 0 }) {
 		t.Errorf("left running: %q", left)
 	}
-	files, err := filepath.Glob(s.path("state/changesets/*"))
-	if err != nil || len(files) > 0 {
-		t.Errorf("left change sets: %q (%v)", files, err)
+	if files := s.changeSets(t); len(files) > 0 {
+		t.Errorf("left change sets: %q", files)
 	}
 	sockets, err := filepath.Glob(s.path("state/run/*"))
 	if err != nil || len(sockets) > 0 {
 		t.Errorf("left sockets: %q (%v)", sockets, err)
 	}
+}
+
+// changeSets are the files of the runs under way.
+func (s *site) changeSets(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(s.path("state/changesets/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // wantCounts compares a run's counts with what they must be.
