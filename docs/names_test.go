@@ -153,50 +153,6 @@ func TestTheStraightLineIsThere(t *testing.T) {
 	}
 }
 
-// TestEveryHelperIsInTheManual reads the library's table in package mapping.
-func TestEveryHelperIsInTheManual(t *testing.T) {
-	t.Parallel()
-	manual := readDocument(t, "docs/mapping.md").text
-	found := 0
-	for _, f := range parseGo(t, "internal/mapping", 0, isCode) {
-		ast.Inspect(f, func(n ast.Node) bool {
-			fn, ok := n.(*ast.FuncDecl)
-			if ok && fn.Name.Name == "helpers" {
-				found += checkHelpers(t, fn, manual)
-			}
-			return !ok
-		})
-	}
-	if found < 12 {
-		t.Errorf("%d helpers found in internal/mapping, want 12 or more: has the table another form?", found)
-	}
-}
-
-func checkHelpers(t *testing.T, table *ast.FuncDecl, manual string) int {
-	t.Helper()
-	found := 0
-	ast.Inspect(table, func(n ast.Node) bool {
-		entry, ok := n.(*ast.CompositeLit)
-		if !ok || len(entry.Elts) < 2 {
-			return true
-		}
-		module, isText := text(entry.Elts[0])
-		name, isName := text(entry.Elts[1])
-		if !isText || !isName {
-			return true
-		}
-		found++
-		if module != "" {
-			name = module + "." + name
-		}
-		if !strings.Contains(manual, "`"+name+"(") {
-			t.Errorf("docs/mapping.md does not name the helper %s", name)
-		}
-		return true
-	})
-	return found
-}
-
 func text(e ast.Expr) (string, bool) {
 	literal, ok := e.(*ast.BasicLit)
 	if !ok || literal.Kind != token.STRING {

@@ -49,16 +49,9 @@
 // # The library
 //
 // Beside the harmless part of Lua's base, string, table and math libraries:
-//
-//	text.trim(s)             without white space at both ends
-//	text.title(s)            "o'NEIL" and "JANE" as names; mixed case is kept
-//	text.lower(s) text.upper(s)
-//	text.digits(s)           only the digits
-//	text.join(sep, ...)      the parts that are not blank
-//	email.normalize(s)       an address with its domain in small letters
-//	phone.e164(s[, country]) +15551234567; the country is the club's if not given
-//	date.parse(s[, layout...]) YYYY-MM-DD, by layouts like "DD/MM/YYYY"
-//	address.join(...)        the parts that are not blank, with commas
+// functions for text, names, e-mail addresses, phone numbers, dates, addresses,
+// countries and states, money, lists, RE2 patterns and lookup tables. They stand
+// in one table in the code, functions; docs/mapping.md lists them.
 //
 // They share one rule: nothing in (nil, null, a blank text, something that is no
 // address, number or date) is nil out, so that an empty cell leaves the target
