@@ -18,8 +18,10 @@ func BenchmarkWorkers(b *testing.B) {
 		name, source string
 		workers      int
 	}{
-		{"function", mapping.BenchSource, 1}, {"function", mapping.BenchSource, 2},
-		{"plan", mapping.BenchPlan, 1}, {"plan", mapping.BenchPlan, 2},
+		{"function", mapping.BenchSource, 1},
+		{"function", mapping.BenchSource, 2},
+		{"plan", mapping.BenchPlan, 1},
+		{"plan", mapping.BenchPlan, 2},
 	} {
 		b.Run(fmt.Sprint(form.name, "-", form.workers), func(b *testing.B) {
 			workers := form.workers

@@ -195,7 +195,7 @@ type fields struct {
 
 func (x *fields) eval(e *engine) value {
 	table := e.lua.CreateTable(0, len(x.names))
-	any := false
+	something := false
 	for i, arg := range x.args {
 		v := arg.eval(e)
 		if v.ends() {
@@ -205,11 +205,11 @@ func (x *fields) eval(e *engine) value {
 			continue
 		}
 		if _, fixed := arg.(*constant); !fixed {
-			any = true
+			something = true
 		}
 		table.RawSetString(x.names[i], e.toLua(v))
 	}
-	if !any {
+	if !something {
 		return value{}
 	}
 	return value{kind: kindLua, lua: table}

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rosterd/rosterd/internal/roster"
@@ -120,8 +121,8 @@ func lineageOf(field string, from expression, line int) Lineage {
 		}
 	})
 	// The walk meets the outermost function first; a reader follows the value.
-	for i := len(steps) - 1; i >= 0; i-- {
-		l.Steps = append(l.Steps, steps[i])
+	for _, step := range slices.Backward(steps) {
+		l.Steps = append(l.Steps, step)
 	}
 	return l
 }
@@ -134,10 +135,8 @@ func firstLine(have, found int) int {
 }
 
 func appendOnce(names []string, name string) []string {
-	for _, have := range names {
-		if have == name {
-			return names
-		}
+	if slices.Contains(names, name) {
+		return names
 	}
 	return append(names, name)
 }

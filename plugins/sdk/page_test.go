@@ -10,8 +10,8 @@ import (
 )
 
 // twoMembers is a page of every kind of cell.
-func twoMembers(t testing.TB) *sdk.Page {
-	t.Helper()
+func twoMembers(tb testing.TB) *sdk.Page {
+	tb.Helper()
 	b := sdk.NewPageBuilder(sdk.KindMember, []string{"name", "visits", "active", "note", "tags"})
 	b.Grow(2, 100)
 	b.Add("m-1", "1", "line 2")
@@ -28,7 +28,7 @@ func twoMembers(t testing.TB) *sdk.Page {
 	b.Absent()
 	page, err := b.Page(sdk.Cursor("2"), true)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return page
 }
@@ -43,8 +43,11 @@ func TestAPageGivesBackWhatWasPutIn(t *testing.T) {
 		kind  sdk.CellKind
 		value string
 	}{
-		{sdk.CellString, "Zoë"}, {sdk.CellNumber, "12345678901234567890"}, {sdk.CellBool, "\x01"},
-		{sdk.CellNull, ""}, {sdk.CellJSON, `["a"]`},
+		{sdk.CellString, "Zoë"},
+		{sdk.CellNumber, "12345678901234567890"},
+		{sdk.CellBool, "\x01"},
+		{sdk.CellNull, ""},
+		{sdk.CellJSON, `["a"]`},
 	} {
 		if cell := first.Cell(col); cell.Kind() != want.kind || string(cell.Bytes()) != want.value {
 			t.Errorf("column %d: got kind %d, %q", col, cell.Kind(), cell.Bytes())
