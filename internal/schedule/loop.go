@@ -52,7 +52,8 @@ type pending struct {
 
 // Run asks for runs until ctx ends, and then returns nil. Slots that were
 // missed while no loop ran become one run, at once. It returns an error when
-// the store fails; whoever starts it waits for it to return.
+// the store cannot tell where the jobs stand; whoever starts it waits for it to
+// return.
 func (l *Loop) Run(ctx context.Context) error {
 	jobs, err := l.recall()
 	if err != nil {
@@ -66,11 +67,7 @@ func (l *Loop) Run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		wait, err := l.tick(ctx, jobs)
-		if err != nil {
-			return err
-		}
-		timer.Reset(wait)
+		timer.Reset(l.tick(ctx, jobs))
 	}
 }
 
@@ -89,9 +86,7 @@ func (l *Loop) recall() ([]*pending, error) {
 		now := l.Now()
 		if last.IsZero() || last.After(now.Add(clockSlack)) {
 			last = now
-			if err := l.Store.SetLastDue(job.Ref, last); err != nil {
-				return nil, fmt.Errorf("remember start of %s: %w", job.Ref, err)
-			}
+			l.remember(job.Ref, last)
 		}
 		jobs = append(jobs, &pending{Job: job, last: last})
 	}
@@ -99,7 +94,7 @@ func (l *Loop) recall() ([]*pending, error) {
 }
 
 // tick fires every job that is due and returns how long to sleep.
-func (l *Loop) tick(ctx context.Context, jobs []*pending) (time.Duration, error) {
+func (l *Loop) tick(ctx context.Context, jobs []*pending) time.Duration {
 	for _, job := range jobs {
 		due, ok := job.Schedule.Latest(job.last, l.Now())
 		if !ok || ctx.Err() != nil {
@@ -107,12 +102,19 @@ func (l *Loop) tick(ctx context.Context, jobs []*pending) (time.Duration, error)
 		}
 		l.Log.Debug("job is due", "job", job.Ref, "due", due)
 		l.Fire(ctx, job.Ref, due)
-		if err := l.Store.SetLastDue(job.Ref, due); err != nil {
-			return 0, fmt.Errorf("remember due time of %s: %w", job.Ref, err)
-		}
+		l.remember(job.Ref, due)
 		job.last = due
 	}
-	return l.sleep(jobs), nil
+	return l.sleep(jobs)
+}
+
+// remember stores up to when a job is dealt with. A store that cannot take it,
+// as on a full disk, does not end the loop: this process knows it all the same,
+// and only after a restart the slot may be taken once more.
+func (l *Loop) remember(job string, due time.Time) {
+	if err := l.Store.SetLastDue(job, due); err != nil {
+		l.Log.Warn("due time not stored; after a restart the job may be started once more for it", "job", job, "due", due, "err", err)
+	}
 }
 
 func (l *Loop) sleep(jobs []*pending) time.Duration {
