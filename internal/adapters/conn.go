@@ -86,20 +86,22 @@ func (c *Conn) ImportIdentity(ctx context.Context) (sdk.ImportIdentity, error) {
 	})
 }
 
-// StartImport announces an import, at most once. An error that comes before
-// the adapter was called has [sdk.OutcomeRefused] beside it: nothing was sent.
-// Every other error has [sdk.OutcomeUnknown].
+// StartImport announces an import, at most once. Where the adapter could not be
+// called nothing was sent: that is [sdk.OutcomeRefused] and no error. Every
+// error has [sdk.OutcomeUnknown] beside it.
 func (c *Conn) StartImport(ctx context.Context, req sdk.StartImportRequest) (sdk.StartImportResponse, error) {
 	called := false
 	res, err := call(ctx, c, sdk.AbilityImportStarter, func(ctx context.Context, r *wire.Remote) (sdk.StartImportResponse, error) {
 		called = true
 		return r.StartImport(ctx, req)
 	})
-	if err != nil {
-		res = sdk.StartImportResponse{Outcome: sdk.OutcomeUnknown, Code: sdk.AsError(err).Code, Detail: err.Error()}
-		if !called {
-			res.Outcome = sdk.OutcomeRefused
-		}
+	if err == nil {
+		return res, nil
+	}
+	res = sdk.StartImportResponse{Outcome: sdk.OutcomeUnknown, Code: sdk.AsError(err).Code, Detail: err.Error()}
+	if !called {
+		res.Outcome = sdk.OutcomeRefused
+		return res, nil
 	}
 	return res, err
 }

@@ -74,7 +74,7 @@ func TestAnAnnouncementThatWasNeverSentIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, err := c.StartImport(t.Context(), sdk.StartImportRequest{})
-	if err == nil || res.Outcome != sdk.OutcomeRefused {
+	if err != nil || res.Outcome != sdk.OutcomeRefused || !strings.Contains(res.Detail, "closed") {
 		t.Fatal(res, err)
 	}
 }
