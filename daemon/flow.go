@@ -256,7 +256,7 @@ func (p *parts) deliver(
 		Override: job.Override, Upload: job.Upload, Notify: job.Notify, Kind: onlyKind(job), Progress: progress,
 		Starter: subscriber{announcer: announcer, p: p, ref: job.To, target: target},
 	})
-	return pipeline.Delivery{Served: result.Served, Unserved: result.Unserved, Warnings: announcer.warned()}, err
+	return pipeline.Delivery{Served: result.Served, Warnings: announcer.warned()}, err
 }
 
 // announcer announces an import with the labels that the business gave its

@@ -100,22 +100,24 @@ func (p *parts) close() error {
 	return errors.Join(errs...)
 }
 
-// abandon ends the sessions of a run that will not be delivered to its end: an
-// open one would keep its business from the next import.
-func (p *parts) abandon(ctx context.Context, run roster.Run) error {
+// abandon ends the sessions of a run that will not be delivered to its end, and
+// returns how many clients they have served: an open session would keep its
+// business from the next import.
+func (p *parts) abandon(ctx context.Context, run roster.Run) (served int, err error) {
 	sessions, err := p.store.Sessions(ctx, roster.SessionFilter{Run: run.ID})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, session := range sessions {
+		served += session.ServedCount()
 		if session.State.Ended() {
 			continue
 		}
 		if err := p.sessions.Close(ctx, session.ID, "its run ended before it"); err != nil && !errors.Is(err, roster.ErrConflict) {
-			return err
+			return 0, err
 		}
 	}
-	return p.changes.Remove(run.ID)
+	return served, p.changes.Remove(run.ID)
 }
 
 // dropOrphans removes the change sets of runs that are over: a crash between

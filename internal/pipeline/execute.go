@@ -132,39 +132,41 @@ func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live 
 	live.served(0)
 	d, err := flow.Deliver(ctx, *run, live.served)
 	run.Warnings = append(run.Warnings, d.Warnings...)
-	if d.Served+d.Unserved > 0 {
-		live.served(d.Served)
-	}
 	if err != nil {
 		return err
 	}
-	r.end(run, roster.RunOK, live, nil)
+	live.served(d.Served)
+	if !r.end(run, roster.RunOK, live, nil) {
+		return nil
+	}
 	return flow.Discard()
 }
 
-// abandon ends a run that was not delivered to its end.
+// abandon ends a run that was not delivered to its end. What was served is known
+// by the sessions: the run may have ended before it was told.
 func (r *Runner) abandon(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault) {
-	if err := r.Abandon(context.WithoutCancel(r.ctx), *run); err != nil {
-		r.Logger.Error("run not cleaned up; that is tried again at the next start", "run", run.ID, "job", run.Job, "err", err)
+	served := 0
+	done := r.persist(run, "run not cleaned up", func(ctx context.Context) (err error) {
+		served, err = r.Abandon(ctx, *run)
+		return err
+	})
+	if !done {
+		return
 	}
+	live.served(served)
 	r.end(run, state, live, fault)
 }
 
-// endPause is how long to wait before a run's end is stored again.
-const endPause = 5 * time.Second
-
-// end stores how a run ended, and tries on while the store cannot take it, as
-// on a full disk. When the daemon stops before that, the run goes on after the
-// restart. It works on a context of its own: the run's may be what ended it.
-// What the target has told of the clients is in the stored run and stays there.
-func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault) {
+// end stores how a run ended and reports whether it could. What the target has
+// told of the clients is in the stored run and stays there.
+func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault) bool {
 	counts, ended := live.get(), r.Now()
 	var with roster.Delivery
 	if state == roster.RunOK && counts.Unserved == 0 {
 		with.Cursors = run.Cursors
 	}
-	for attempt := 1; ; attempt++ {
-		stored, err := r.Runs.BeginDelivery(context.WithoutCancel(r.ctx), run.ID, with, func(stored *roster.Run) error {
+	return r.persist(run, "run's end not stored", func(ctx context.Context) error {
+		stored, err := r.Runs.BeginDelivery(ctx, run.ID, with, func(stored *roster.Run) error {
 			told := stored.Counts
 			stored.State, stored.Counts, stored.Fault, stored.Ended = state, counts, fault, &ended
 			stored.Warnings = run.Warnings
@@ -172,16 +174,34 @@ func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fau
 			Settle(stored)
 			return nil
 		})
+		if err != nil {
+			return err
+		}
+		*run = stored
+		r.ended(stored)
+		return nil
+	})
+}
+
+// persistPause is how long to wait before what ends a run is tried again.
+const persistPause = 5 * time.Second
+
+// persist does what ends a run, and tries on while the store cannot take it, as
+// on a full disk. It is false when the daemon stops before that: the run then
+// goes on after the restart. It works on a context of its own: the run's may be
+// what ended it.
+func (r *Runner) persist(run *roster.Run, failure string, do func(ctx context.Context) error) bool {
+	ctx := context.WithoutCancel(r.ctx)
+	for attempt := 1; ; attempt++ {
+		err := do(ctx)
 		if err == nil {
-			*run = stored
-			r.ended(stored)
-			return
+			return true
 		}
 		if attempt == 1 {
-			r.Logger.Error("run's end cannot be stored; it is tried again", "run", run.ID, "job", run.Job, "state", state, "err", err)
+			r.Logger.Error(failure+"; it is tried again", "run", run.ID, "job", run.Job, "err", err)
 		}
-		if r.Sleep(r.ctx, endPause) != nil {
-			return
+		if r.Sleep(r.ctx, persistPause) != nil {
+			return false
 		}
 	}
 }

@@ -188,15 +188,17 @@ func (c *changeSet) Abort()                           {}
 // world is a runner with fakes around it.
 type world struct {
 	*pipeline.Runner
-	store       *memory
-	source      *source
-	mapper      pipeline.Mapper
-	changes     *changeSet
-	deliver     func(ctx context.Context, run roster.Run, progress func(int)) (pipeline.Delivery, error)
-	waits       []time.Duration
-	created     int
-	dropped     int
-	abandoned   int
+	store     *memory
+	source    *source
+	mapper    pipeline.Mapper
+	changes   *changeSet
+	deliver   func(ctx context.Context, run roster.Run, progress func(int)) (pipeline.Delivery, error)
+	waits     []time.Duration
+	created   int
+	dropped   int
+	abandoned int
+	// abandon is told the number of each call and answers it.
+	abandon     func(n int) (served int, err error)
 	changesOnly bool
 	// discard is told the number of each removal of a change set.
 	discard func(n int)
@@ -220,8 +222,9 @@ func newWorld(t *testing.T, store *memory, ids ...string) *world {
 		Sleep:   func(_ context.Context, d time.Duration) error { w.waits = append(w.waits, d); return nil },
 		Logger:  slog.New(slog.DiscardHandler),
 		Open:    w.open,
-		Abandon: func(context.Context, roster.Run) error { w.abandoned++; return nil },
+		Abandon: func(context.Context, roster.Run) (int, error) { w.abandoned++; return w.abandon(w.abandoned) },
 	}
+	w.abandon = func(int) (int, error) { return 0, nil }
 	t.Cleanup(w.Stop)
 	return w
 }

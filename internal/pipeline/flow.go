@@ -30,8 +30,8 @@ type ChangeSet interface {
 
 // Delivery is what came of delivering a change set.
 type Delivery struct {
-	// Served and Unserved count the clients of an import.
-	Served, Unserved int
+	// Served counts the clients of an import; the others were not asked for.
+	Served int
 	// Warnings are for the operator.
 	Warnings []string
 }
@@ -52,8 +52,7 @@ type Flow struct {
 	// Create begins the run's change set, discarding an unfinished one.
 	Create func() (ChangeSet, error)
 	// Deliver delivers the run's finished change set and returns when the
-	// delivery is over. It is called again for the same run after a restart. A
-	// delivery that counts its clients counts also beside an error.
+	// delivery is over. It is called again for the same run after a restart.
 	Deliver func(ctx context.Context, run roster.Run, progress func(served int)) (Delivery, error)
 	// Discard removes the run's change set.
 	Discard func() error

@@ -22,9 +22,10 @@ type Runner struct {
 	// Open makes a job ready for a run. An error that a person can act on is a
 	// *roster.Fault.
 	Open func(ctx context.Context, run roster.Run, job roster.Job) (*Flow, error)
-	// Abandon ends what a run that failed or was cancelled has begun: its
-	// sessions and its change set. It is called before the run ends.
-	Abandon func(ctx context.Context, run roster.Run) error
+	// Abandon ends what a run that failed or was cancelled has begun, its
+	// sessions and its change set, and returns how many clients were served. It
+	// is called before the run ends, again where it fails.
+	Abandon func(ctx context.Context, run roster.Run) (served int, err error)
 	Now     func() time.Time
 	NewID   func() string
 	Sleep   func(ctx context.Context, d time.Duration) error

@@ -42,7 +42,7 @@ func TestARunThatLeftARecordBehindIsNeverOK(t *testing.T) {
 	}
 	w := newWorld(t, newMemory(), "a", "b")
 	w.deliver = func(context.Context, roster.Run, func(int)) (pipeline.Delivery, error) {
-		return pipeline.Delivery{Served: 1, Unserved: 1}, nil
+		return pipeline.Delivery{Served: 1}, nil
 	}
 	run := w.run(t)
 	if run.State != roster.RunPartial || run.Fault == nil || run.Fault.Code != "export.unserved" {
@@ -90,14 +90,50 @@ func TestAClientThatFailedMakesARunPartialEvenAfterItsEnd(t *testing.T) {
 	}
 }
 
-func TestARefusedImportKeepsTheCountOfWhatWasServed(t *testing.T) {
+func TestARunThatFailsCountsWhatItsSessionsServed(t *testing.T) {
 	w := newWorld(t, newMemory(), "a", "b", "c")
+	w.abandon = func(int) (int, error) { return 1, nil }
 	w.deliver = func(context.Context, roster.Run, func(int)) (pipeline.Delivery, error) {
-		return pipeline.Delivery{Served: 1, Unserved: 2}, &roster.Fault{Code: "export.refused", Message: "not installed"}
+		return pipeline.Delivery{}, &roster.Fault{Code: "export.refused", Message: "not installed"}
 	}
 	run := w.run(t)
 	if run.State != roster.RunFailed || run.Counts.Served != 1 || run.Counts.Unserved != 2 {
 		t.Errorf("got %s, %+v", run.State, run.Counts)
+	}
+}
+
+func TestAResumedRunThatCannotGoOnCountsWhatItsSessionsServed(t *testing.T) {
+	store := newMemory()
+	store.runs["r1"] = roster.Run{ID: "r1", Job: job, State: roster.RunDelivering, Counts: roster.Counts{Read: 3, Frozen: 3}}
+	w := newWorld(t, store)
+	w.abandon = func(int) (int, error) { return 2, nil }
+	w.Open = func(context.Context, roster.Run, roster.Job) (*pipeline.Flow, error) {
+		return nil, &roster.Fault{Code: "adapter.not_installed", Message: "gone"}
+	}
+	if err := w.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	run := w.ended(t, "r1")
+	want := roster.Counts{Read: 3, Frozen: 3, Served: 2, Unserved: 1, Unknown: 2}
+	if diff := cmp.Diff(run.Counts, want); run.State != roster.RunFailed || diff != "" {
+		t.Errorf("got %s with other counts:\n%s", run.State, diff)
+	}
+}
+
+func TestARunEndsOnlyWhenItsSessionsAreClosed(t *testing.T) {
+	store := newMemory()
+	w := newWorld(t, store, "a")
+	w.deliver = func(context.Context, roster.Run, func(int)) (pipeline.Delivery, error) {
+		return pipeline.Delivery{}, &roster.Fault{Code: "export.changed", Message: "another business"}
+	}
+	w.abandon = func(n int) (int, error) {
+		if n < 3 {
+			return 0, &fs.PathError{Op: "write", Path: "rosterd.db", Err: syscall.ENOSPC}
+		}
+		return 0, nil
+	}
+	if run := w.run(t); run.State != roster.RunFailed || run.Fault.Code != "export.changed" || w.abandoned != 3 {
+		t.Errorf("got %s, %v after %d tries", run.State, run.Fault, w.abandoned)
 	}
 }
 
@@ -332,6 +368,30 @@ func TestAnEndThatCannotBeStoredIsTriedAgain(t *testing.T) {
 	}
 }
 
+func TestAChangeSetStaysUntilTheEndIsStored(t *testing.T) {
+	store := &fullStore{memory: newMemory(), refusals: 1}
+	w := newWorld(t, store.memory, "a")
+	w.Runs = store
+	full := make(chan struct{})
+	w.Sleep = func(ctx context.Context, _ time.Duration) error {
+		close(full)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if err := w.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	run, err := w.Start(t.Context(), job, "manual")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-full
+	w.Stop()
+	if run, _ := store.Run(t.Context(), run.ID); run.State != roster.RunDelivering || w.dropped != 0 {
+		t.Errorf("got %s, and the change set was dropped %d times: the delivery cannot go on", run.State, w.dropped)
+	}
+}
+
 // fullStore has no room for the first ends of runs.
 type fullStore struct {
 	*memory
@@ -394,7 +454,7 @@ func TestACursorDoesNotPassClientsThatWereNotServed(t *testing.T) {
 	w := newWorld(t, store, "a", "b")
 	w.changesOnly = true
 	w.deliver = func(context.Context, roster.Run, func(int)) (pipeline.Delivery, error) {
-		return pipeline.Delivery{Served: 1, Unserved: 1}, nil
+		return pipeline.Delivery{Served: 1}, nil
 	}
 	if run := w.run(t); run.State != roster.RunPartial {
 		t.Fatalf("got %s", run.State)
