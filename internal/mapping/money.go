@@ -52,15 +52,8 @@ func parseMoney(s, decimal string) string {
 			return ""
 		}
 	}
-	whole, fraction := digits, ""
-	if decimal != "" {
-		var found bool
-		if whole, fraction, found = strings.Cut(digits, decimal); found && fraction == "" {
-			return ""
-		}
-	}
-	whole, ok = ungrouped(whole)
-	if !ok || whole == "" && fraction == "" || strings.Trim(fraction, "0123456789") != "" || len(fraction) > maxDecimals {
+	whole, fraction, ok := splitAmount(digits, decimal)
+	if !ok {
 		return ""
 	}
 	if whole = strings.TrimLeft(whole, "0"); whole == "" {
@@ -73,6 +66,20 @@ func parseMoney(s, decimal string) string {
 		whole = "-" + whole
 	}
 	return whole
+}
+
+// splitAmount returns the digits before and behind the decimal sign.
+func splitAmount(digits, decimal string) (whole, fraction string, ok bool) {
+	whole = digits
+	if decimal != "" {
+		var found bool
+		if whole, fraction, found = strings.Cut(digits, decimal); found && fraction == "" {
+			return "", "", false
+		}
+	}
+	whole, ok = ungrouped(whole)
+	ok = ok && whole+fraction != "" && strings.Trim(fraction, "0123456789") == "" && len(fraction) <= maxDecimals
+	return whole, fraction, ok
 }
 
 // bareAmount returns the digits with their separators, where a space stands for
