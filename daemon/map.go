@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +51,7 @@ Without a script, those of every script in scripts_dir are run.`,
 			return c.mapTest(ctx, scripts)
 		},
 	}
-	return group("map", "Work on mapping scripts", test)
+	return group("map", "Work on mapping scripts", test, c.mapShowCommand())
 }
 
 // allScripts are the scripts of the configuration that have cases.
@@ -73,46 +72,4 @@ func (c *cli) allScripts() ([]string, error) {
 		return nil, usagef("no script in %s has cases: write them into a .txtar file beside it", cfg.ScriptsDir)
 	}
 	return scripts, nil
-}
-
-// caseJSON is a case's result with --json.
-type caseJSON struct {
-	Type    string `json:"type"`
-	Script  string `json:"script"`
-	Name    string `json:"name"`
-	File    string `json:"file"`
-	Line    int    `json:"line"`
-	OK      bool   `json:"ok"`
-	Failure string `json:"failure,omitempty"`
-}
-
-func (c *cli) mapTest(ctx context.Context, scripts []string) error {
-	passed, failed := 0, 0
-	for _, script := range scripts {
-		results, err := mapping.RunCases(ctx, script)
-		if err != nil {
-			return err
-		}
-		for _, r := range results {
-			if r.Passed() {
-				passed++
-			} else {
-				failed++
-			}
-			if c.json {
-				c.print(caseJSON{"case", script, r.Name, r.File, r.Line, r.Passed(), r.Failure})
-				continue
-			}
-			fmt.Fprintln(c.stdout, r)
-		}
-	}
-	if c.json {
-		c.print(map[string]any{"type": "summary", "ok": failed == 0, "passed": passed, "failed": failed})
-	} else {
-		fmt.Fprintf(c.stdout, "%d passed, %d failed\n", passed, failed)
-	}
-	if failed > 0 {
-		return &endError{code: exitFailure}
-	}
-	return nil
 }

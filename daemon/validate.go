@@ -62,24 +62,30 @@ func scriptFindings(cfg *config.Config) []config.Fault {
 			continue
 		}
 		seen[job.Mapping] = true
-		script, err := mapping.ReadScript(cfg.ScriptsDir, job.Mapping)
-		if err == nil {
-			err = mapping.CheckScript(script)
-		}
+		found, err := mapping.FindingsOf(cfg.ScriptsDir, job.Mapping)
 		if err != nil {
-			findings = append(findings, scriptFinding(job.Mapping, err))
+			findings = append(findings, config.Fault{
+				Severity: config.SeverityError, Code: config.CodeScript, File: job.Mapping, Message: err.Error(),
+			})
+			continue
+		}
+		for _, f := range found {
+			findings = append(findings, scriptFinding(f))
 		}
 	}
 	return findings
 }
 
-func scriptFinding(path string, err error) config.Fault {
-	f := config.Fault{Severity: config.SeverityError, Code: config.CodeScript, File: path, Message: err.Error()}
-	if e, ok := errors.AsType[*mapping.ScriptError](err); ok {
-		// A fault may stand in a module.
-		f.File, f.Line, f.Column, f.Message, f.Hint = e.File, e.Line, e.Column, e.Message, e.Hint
+func scriptFinding(f mapping.Finding) config.Fault {
+	fault := config.Fault{
+		Severity: config.Severity(f.Severity), Code: config.Code(f.Code), File: f.File,
+		Line: f.Line, Column: f.Column, Message: f.Message, Hint: f.Hint,
 	}
-	return f
+	if fault.Line > 0 {
+		// Where only the line is known, the place is its beginning.
+		fault.Column = max(fault.Column, 1)
+	}
+	return fault
 }
 
 // adapterFindings starts the adapters and checks each connection's settings.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
@@ -93,7 +94,7 @@ func parseScript(script Script) (chunk []ast.Stmt, err error) {
 	defer recoverParser(script.Name, &err)
 	chunk, err = parse.Parse(bytes.NewReader(script.Source), script.Name)
 	if err != nil {
-		return nil, syntaxError(script.Name, err)
+		return nil, syntaxError(script, err)
 	}
 	return chunk, nil
 }
@@ -122,8 +123,8 @@ func checkSource(script Script) error {
 	return nil
 }
 
-func syntaxError(name string, err error) error {
-	fault := &ScriptError{File: name, Message: "syntax error"}
+func syntaxError(script Script, err error) error {
+	fault := &ScriptError{File: script.Name, Message: "syntax error"}
 	parseErr, ok := errors.AsType[*parse.Error](err)
 	if !ok {
 		return fault
@@ -133,10 +134,30 @@ func syntaxError(name string, err error) error {
 		fault.Hint = "an `end`, a bracket or a quote is missing"
 		return fault
 	}
-	fault.Line, fault.Column = parseErr.Pos.Line, parseErr.Pos.Column
+	if parseErr.Message == "unterminated string" && parseErr.Pos.Column == 0 {
+		// The parser has met the end of the line.
+		fault.Line = parseErr.Pos.Line - 1
+		before, _, _ := bytes.Cut(lineOf(script.Source, fault.Line), []byte(parseErr.Token))
+		fault.Column = max(utf8.RuneCount(before), 1)
+		fault.Message, fault.Hint = "a text is not closed", "write the closing quote in the same line"
+		return fault
+	}
+	fault.Line, fault.Column = parseErr.Pos.Line, tokenColumn(script.Source, parseErr)
 	fault.Message = fmt.Sprintf("syntax error near %q", parseErr.Token)
 	fault.Hint = syntaxHint(parseErr.Token)
 	return fault
+}
+
+// tokenColumn returns where the token of a syntax error begins, in characters.
+// The engine's parser counts bytes, to the token's end.
+func tokenColumn(source []byte, err *parse.Error) int {
+	line := lineOf(source, err.Pos.Line)
+	end := min(err.Pos.Column, len(line))
+	begin := end - 1
+	if at := end - len(err.Token); at >= 0 && err.Token != "" && string(line[at:end]) == err.Token {
+		begin = at
+	}
+	return utf8.RuneCount(line[:max(begin, 0)]) + 1
 }
 
 // syntaxHint names what people who come from other languages write here.

@@ -1,0 +1,1 @@
+return mapping{ first_name = source.a:date("QQ") }

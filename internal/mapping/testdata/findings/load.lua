@@ -1,0 +1,3 @@
+local t = nil
+t.x = 1
+function map(record) return {} end

@@ -1,0 +1,4 @@
+function map(record)
+  if record.a then
+    return { first_name = record.a }
+end
