@@ -24,8 +24,10 @@ type mapCase struct {
 	name string
 	line int
 	in   []byte
-	// want is "out.json", "skip" or "reject"; expected is its content.
+	// want is "out.json", "skip" or "reject", in the section at wantLine;
+	// expected is its content.
 	want     string
+	wantLine int
 	expected []byte
 }
 
@@ -60,7 +62,7 @@ func parseCases(path string, raw []byte) (*caseFile, error) {
 		case part == "in.json" && c.in == nil:
 			c.in = section.data
 		case (part == "out.json" || part == "skip" || part == "reject") && c.want == "":
-			c.want, c.expected = part, section.data
+			c.want, c.wantLine, c.expected = part, line, section.data
 		default:
 			return nil, fmt.Errorf("%s:%d: section %q is no part of a case or twice there: a case has NAME/in.json and one of "+
 				"NAME/out.json, NAME/skip, NAME/reject", path, line, section.name)

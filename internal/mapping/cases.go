@@ -23,6 +23,9 @@ type CaseResult struct {
 	// which line of the script where that is known; empty for a case that
 	// passed.
 	Failure string
+	// Updated says how the case's expectation was changed; empty for a case that
+	// was left as it is.
+	Updated string
 }
 
 // Passed reports whether the outcome was what the case expects.
@@ -31,56 +34,143 @@ func (r CaseResult) Passed() bool { return r.Failure == "" }
 // String returns one line for a case that passed, and the difference for one
 // that did not.
 func (r CaseResult) String() string {
-	if r.Passed() {
+	switch {
+	case r.Updated != "":
+		return fmt.Sprintf("new   %s (%s:%d)\n%s", r.Name, r.File, r.Line, r.Updated)
+	case r.Passed():
 		return "ok    " + r.Name
 	}
 	return fmt.Sprintf("FAIL  %s (%s:%d)\n%s", r.Name, r.File, r.Line, r.Failure)
 }
 
-// RunCases runs the cases that stand beside a script, in a file of the same
+// CaseOptions say what is done beside running the cases.
+type CaseOptions struct {
+	// Update makes what came out what the cases expect, and writes their file.
+	// A case on which the script fails is left as it is.
+	Update bool
+	// Cover counts which parts of the script are run.
+	Cover bool
+}
+
+// CaseRun is what came of all cases of a script.
+type CaseRun struct {
+	Results []CaseResult
+	// Coverage is nil where it was not asked for.
+	Coverage *Coverage
+}
+
+// RunCases is [TestCases] without options.
+func RunCases(ctx context.Context, scriptPath string) ([]CaseResult, error) {
+	run, err := TestCases(ctx, scriptPath, CaseOptions{})
+	return run.Results, err
+}
+
+// TestCases runs the cases that stand beside a script, in a file of the same
 // name that ends in .txtar; the package comment describes its form. Modules are
 // looked for from the script's folder. The script runs in the engine that
 // workers use, but inside the calling process, until ctx ends. The error is a
 // [ScriptError] for a fault of the script; a case that fails is no error.
-func RunCases(ctx context.Context, scriptPath string) ([]CaseResult, error) {
+func TestCases(ctx context.Context, scriptPath string, o CaseOptions) (CaseRun, error) {
 	script, err := ReadScript(filepath.Dir(scriptPath), scriptPath)
 	if err != nil {
-		return nil, err
+		return CaseRun{}, err
 	}
-	casesPath := strings.TrimSuffix(scriptPath, filepath.Ext(scriptPath)) + ".txtar"
-	raw, err := os.ReadFile(casesPath) //nolint:gosec // The path is the caller's, who may read the file anyway.
+	t := caseTest{options: o, path: strings.TrimSuffix(scriptPath, filepath.Ext(scriptPath)) + ".txtar"}
+	raw, err := os.ReadFile(t.path)
 	if err != nil {
-		return nil, fmt.Errorf("read the script's cases: %w", err)
+		return CaseRun{}, fmt.Errorf("read the script's cases: %w", err)
 	}
-	file, err := parseCases(casesPath, raw)
+	file, err := parseCases(t.path, raw)
 	if err != nil {
-		return nil, err
+		return CaseRun{}, err
 	}
-	e, err := newEngine(ctx, script, file.context, file.target)
-	if err != nil {
-		return nil, err
+	if o.Cover {
+		script.counter = &counter{}
 	}
-	defer e.close()
-	results := make([]CaseResult, 0, len(file.cases))
-	for _, c := range file.cases {
-		e.lua.SetContext(ctx)
-		failure, err := e.runCase(c)
+	if t.engine, err = newEngine(ctx, script, file.context, file.target); err != nil {
+		return CaseRun{}, err
+	}
+	defer t.engine.close()
+	if t.engine.fieldLines, err = fieldLines(script, t.engine); err != nil {
+		return CaseRun{}, err
+	}
+	if o.Cover && t.engine.plan != nil {
+		script.counter.watch(t.engine.plan)
+	}
+	run := CaseRun{}
+	if run.Results, err = t.run(ctx, file.cases); err != nil {
+		return run, err
+	}
+	if o.Cover {
+		coverage := script.counter.coverage()
+		run.Coverage = &coverage
+	}
+	if len(t.updates) > 0 {
+		err = replaceFile(t.path, rewriteCases(raw, t.updates))
+	}
+	return run, err
+}
+
+// caseTest is one run of a script's cases.
+type caseTest struct {
+	engine  *engine
+	options CaseOptions
+	path    string
+	updates []caseUpdate
+}
+
+func (t *caseTest) run(ctx context.Context, cases []mapCase) ([]CaseResult, error) {
+	results := make([]CaseResult, 0, len(cases))
+	for _, c := range cases {
+		t.engine.lua.SetContext(ctx)
+		result := CaseResult{Name: c.name, File: t.path, Line: c.line}
+		err := t.runCase(c, &result)
 		if err := errors.Join(err, ctx.Err()); err != nil {
-			return results, fmt.Errorf("%s:%d: case %q: %w", casesPath, c.line, c.name, err)
+			return results, fmt.Errorf("%s:%d: case %q: %w", t.path, c.line, c.name, err)
 		}
-		results = append(results, CaseResult{Name: c.name, File: casesPath, Line: c.line, Failure: failure})
+		results = append(results, result)
 	}
 	return results, nil
 }
 
-// runCase returns how the outcome differs from what is expected, or nothing.
-func (e *engine) runCase(c mapCase) (string, error) {
+// runCase finds how the outcome differs from what is expected, if it does.
+func (t *caseTest) runCase(c mapCase, result *CaseResult) error {
+	e := t.engine
 	page, err := casePage(e.target.Kind, c.in)
 	if err != nil {
-		return "", err
+		return err
 	}
-	mapped := e.mapPage(page, rowSet{to: page.Rows}, func(int) {})
-	return e.compare(c, mapped.Records[0])
+	got := e.mapPage(page, rowSet{to: page.Rows}, func(int) {}).Records[0]
+	if result.Failure, err = e.compare(c, got); err != nil || result.Passed() || !t.options.Update {
+		return err
+	}
+	update, ok, err := e.updateOf(c, got)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		result.Failure += "\n  left as it is: an error of the script is nothing to expect"
+		return nil
+	}
+	t.updates = append(t.updates, update)
+	result.Failure, result.Updated = "", result.Failure
+	return nil
+}
+
+// replaceFile writes a file as a whole or not at all.
+func replaceFile(path string, data []byte) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("write the script's cases: %w", err)
+	}
+	fresh := path + ".new"
+	if err := os.WriteFile(fresh, data, info.Mode().Perm()); err != nil {
+		return fmt.Errorf("write the script's cases: %w", err)
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return fmt.Errorf("write the script's cases: %w", errors.Join(err, os.Remove(fresh)))
+	}
+	return nil
 }
 
 func (e *engine) compare(c mapCase, got roster.MappedRecord) (string, error) {
@@ -139,12 +229,19 @@ func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (string
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		w, wanted := show(want, name)
 		h, had := show(have, name)
-		if wanted && (!had || w != h) {
-			fmt.Fprintf(&b, "  - %s: %s\n", name, w)
+		if wanted == had && w == h {
+			continue
 		}
-		if had && (!wanted || w != h) {
-			fmt.Fprintf(&b, "  + %s: %s\n", name, h)
+		if wanted {
+			fmt.Fprintf(&b, "  - %s: %s", name, w)
 		}
+		if wanted && had {
+			b.WriteByte('\n')
+		}
+		if had {
+			fmt.Fprintf(&b, "  + %s: %s", name, h)
+		}
+		b.WriteString(e.at(e.fieldLines[name]) + "\n")
 	}
 	if b.Len() == 0 {
 		return "", nil

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rosterd/rosterd/internal/mapping"
 )
 
@@ -49,9 +51,9 @@ func TestACaseThatFailsShowsWhatDiffers(t *testing.T) {
 	}
 	want := path + `: - is what the case expects, + is what the script made
   - first_name: "Anna"
-  + first_name: "Ann"
+  + first_name: "Ann" (` + path + `:3)
   - m: 2
-  + n: "x"`
+  + n: "x" (` + path + `:3)`
 	if results[1].Failure != want || results[1].Line != 6 {
 		t.Errorf("line %d\n%s\nwant\n%s", results[1].Line, results[1].Failure, want)
 	}
@@ -72,6 +74,118 @@ func TestAMalformedFileOfCasesIsNamedWithItsLine(t *testing.T) {
 		_, err := mapping.RunCases(t.Context(), writeCases(t, caseScript, cases))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestCasesAreUpdatedAndTheRestOfTheFileIsKept(t *testing.T) {
+	t.Parallel()
+	path := writeCases(t, `function map(r)
+	if r.a == "skip" then skip("no wish") end
+	if r.a == "fail" then error("broken") end
+	return { first_name = r.a, n = r.b, m = "ü" }
+end`, `a comment
+-- context.json --
+{"country": "CA"}
+
+-- wrong/in.json --
+{"a": "Ann", "b": "x"}
+-- wrong/out.json --
+{"n": "y",
+ "first_name": "Anna", "gone": 1}
+
+-- skipped/reject --
+something
+-- skipped/in.json --
+{"a": "skip"}
+
+-- failing/in.json --
+{"a": "fail"}
+-- failing/out.json --
+{"first_name": "fail"}
+
+-- right/in.json --
+{"a": "Ann"}
+-- right/out.json --
+{  "m": "ü",   "first_name": "Ann"}
+`)
+	run, err := mapping.TestCases(t.Context(), path, mapping.CaseOptions{Update: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := run.Results; len(r) != 4 || r[0].Updated == "" || r[1].Updated == "" || r[2].Passed() || r[2].Updated != "" || r[3].Updated != "" {
+		t.Errorf("%v", r)
+	}
+	got, err := os.ReadFile(strings.TrimSuffix(path, ".lua") + ".txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `a comment
+-- context.json --
+{"country": "CA"}
+
+-- wrong/in.json --
+{"a": "Ann", "b": "x"}
+-- wrong/out.json --
+{"n": "x", "first_name": "Ann", "m": "ü"}
+
+-- skipped/skip --
+no wish
+-- skipped/in.json --
+{"a": "skip"}
+
+-- failing/in.json --
+{"a": "fail"}
+-- failing/out.json --
+{"first_name": "fail"}
+
+-- right/in.json --
+{"a": "Ann"}
+-- right/out.json --
+{  "m": "ü",   "first_name": "Ann"}
+`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCoverageNamesTheLinesThatNoCaseRan(t *testing.T) {
+	t.Parallel()
+	const cases = `-- one/in.json --
+{"a": "Ann"}
+-- one/out.json --
+{"first_name": "Ann"}
+`
+	for name, test := range map[string]struct {
+		script string
+		want   mapping.Coverage
+	}{
+		"a function": {`local function never(x)
+  return x
+end
+function map(r)
+  if r.b then
+    for i = 1, 3 do
+      never(i)
+    end
+  elseif r.a then
+    return { first_name = r.a }
+  end
+  return nil
+end`, mapping.Coverage{Parts: 9, Run: 5, Never: []int{2, 6, 7, 12}}},
+		"a plan": {`return mapping{
+  when(source.b:is("x"),
+    skip("x")),
+  first_name = first(source.a,
+    source.c),
+}`, mapping.Coverage{Parts: 4, Run: 2, Never: []int{3, 5}}},
+	} {
+		run, err := mapping.TestCases(t.Context(), writeCases(t, test.script, cases), mapping.CaseOptions{Cover: true})
+		if err != nil || !run.Results[0].Passed() {
+			t.Fatalf("%s: %v, error %v", name, run.Results, err)
+		}
+		if diff := cmp.Diff(&test.want, run.Coverage); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }

@@ -60,6 +60,26 @@ func Describe(script Script) (Description, error) {
 	return d, nil
 }
 
+// fieldLines returns where the target fields of a loaded script stand.
+func fieldLines(script Script, e *engine) (map[string]int, error) {
+	chunk, err := parseScript(script)
+	if err != nil {
+		return nil, err
+	}
+	var lineage []Lineage
+	if e.plan != nil {
+		lineage = e.plan.lineage()
+		placeConstants(lineage, chunk)
+	} else {
+		lineage = guessLineage(chunk)
+	}
+	lines := map[string]int{}
+	for _, l := range lineage {
+		lines[l.Field] = l.Line
+	}
+	return lines, nil
+}
+
 // placeConstants gives fields whose values know no line, as constants do, the
 // line of their names.
 func placeConstants(lineage []Lineage, chunk []ast.Stmt) {

@@ -76,6 +76,9 @@ type engine struct {
 	failed     error
 	failedLine int
 
+	// fieldLines are the lines of target fields, for the cases of a script.
+	fieldLines map[string]int
+
 	result result
 	// returned are the places at which map returns a table whose names are
 	// known; built is what it returns there.
@@ -119,7 +122,15 @@ func newEngine(ctx context.Context, script Script, c Context, target roster.MapT
 		e.close()
 		return nil, err
 	}
-	if err := e.runTopLevel(ctx, e.shortened(script, proto)); err != nil {
+	if script.counter != nil {
+		proto, err = script.counter.compile(e, script)
+	} else {
+		proto = e.shortened(script, proto)
+	}
+	if err == nil {
+		err = e.runTopLevel(ctx, proto)
+	}
+	if err != nil {
 		e.close()
 		return nil, err
 	}

@@ -61,6 +61,8 @@ type Script struct {
 	// Tables are the CSV files that the script and its modules look into, by
 	// the names that stand in the calls of lookup.
 	Tables map[string][]byte
+	// counter counts what the script's cases run; nil but for those.
+	counter *counter
 }
 
 // Context is what a script is told beside the record.
