@@ -75,7 +75,7 @@ To see it work, with nothing to set up:  rosterd quickstart`,
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON instead of text")
 	root.AddCommand(
 		c.runCommand(), c.quickstartCommand(), c.validateCommand(), c.statusCommand(), c.jobCommand(), c.runsCommand(),
-		c.sessionCommand(), c.quarantineCommand(), c.connectionsCommand(), c.mapCommand(), c.adapterCommand(),
+		c.sessionCommand(), c.quarantineCommand(), c.connectionsCommand(), c.mapCommand(), c.luaCommand(), c.adapterCommand(),
 		c.sandboxCommand(), c.versionCommand(), c.mapWorkerCommand(), c.stateVerifyCommand(), c.keeperCommand(),
 	)
 	return root

@@ -32,10 +32,15 @@ func (c *cli) mapWorkerCommand() *cobra.Command {
 const caseTime = time.Minute
 
 func (c *cli) mapCommand() *cobra.Command {
+	var o testOptions
 	test := &cobra.Command{
 		Use: "test [SCRIPT]...", Short: "Run the cases beside mapping scripts",
 		Long: `Run the cases that stand beside a script, in a .txtar file of the same name.
-Without a script, those of every script in scripts_dir are run.`,
+Without a script, those of every script in scripts_dir are run. Each script is
+checked first, as ` + "`rosterd validate`" + ` does.
+
+With --update the cases expect from then on what came out. Look at the changes
+before you keep them. A case on which the script fails is left as it is.`,
 		Example: "  rosterd map test scripts/gym_to_intandem.lua",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,9 +53,12 @@ Without a script, those of every script in scripts_dir are run.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), caseTime)
 			defer cancel()
-			return c.mapTest(ctx, scripts)
+			return c.mapTest(ctx, scripts, o)
 		},
 	}
+	test.Flags().BoolVar(&o.update, "update", false, "make what came out what the cases expect")
+	test.Flags().BoolVar(&o.cover, "cover", false, "tell which lines of the scripts no case has run")
+	test.Flags().StringVar(&o.junit, "junit", "", "write the results as JUnit XML to this `file`, too")
 	return group("map", "Work on mapping scripts", test, c.mapShowCommand())
 }
 

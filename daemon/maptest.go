@@ -18,6 +18,7 @@ type caseJSON struct {
 	Line    int    `json:"line"`
 	OK      bool   `json:"ok"`
 	Failure string `json:"failure,omitempty"`
+	Updated string `json:"updated,omitempty"`
 }
 
 // findingJSON is a finding with --json.
@@ -26,18 +27,40 @@ type findingJSON struct {
 	mapping.Finding
 }
 
+// coverageJSON is a script's coverage with --json.
+type coverageJSON struct {
+	Type   string `json:"type"`
+	Script string `json:"script"`
+	mapping.Coverage
+	Percent float64 `json:"percent"`
+}
+
+// testOptions are the flags of map test.
+type testOptions struct {
+	update, cover bool
+	// junit is the file for the results as XML; empty for none.
+	junit string
+}
+
 // mapTests runs the cases of scripts and counts what came of them.
 type mapTests struct {
 	*cli
+	options        testOptions
 	passed, failed int
 	// faulty counts the scripts that cannot run.
 	faulty int
+	report junitReport
 }
 
-func (c *cli) mapTest(ctx context.Context, scripts []string) error {
-	t := &mapTests{cli: c}
+func (c *cli) mapTest(ctx context.Context, scripts []string, o testOptions) error {
+	t := &mapTests{cli: c, options: o}
 	for _, script := range scripts {
 		if err := t.test(ctx, script); err != nil {
+			return err
+		}
+	}
+	if o.junit != "" {
+		if err := t.report.write(o.junit); err != nil {
 			return err
 		}
 	}
@@ -61,23 +84,38 @@ func (t *mapTests) test(ctx context.Context, script string) error {
 	if err != nil || !runs {
 		return err
 	}
-	results, err := mapping.RunCases(ctx, script)
+	run, err := mapping.TestCases(ctx, script, mapping.CaseOptions{Update: t.options.update, Cover: t.options.cover})
 	if err != nil {
 		return err
 	}
-	for _, r := range results {
+	t.report.add(script, run.Results)
+	for _, r := range run.Results {
 		if r.Passed() {
 			t.passed++
 		} else {
 			t.failed++
 		}
 		if t.json {
-			t.print(caseJSON{"case", script, r.Name, r.File, r.Line, r.Passed(), r.Failure})
+			t.print(caseJSON{"case", script, r.Name, r.File, r.Line, r.Passed(), r.Failure, r.Updated})
 			continue
 		}
 		fmt.Fprintln(t.stdout, r)
 	}
+	if run.Coverage != nil {
+		t.showCoverage(script, *run.Coverage)
+	}
 	return nil
+}
+
+func (t *mapTests) showCoverage(script string, covered mapping.Coverage) {
+	if t.json {
+		t.print(coverageJSON{"coverage", script, covered, covered.Percent()})
+		return
+	}
+	fmt.Fprintf(t.stdout, "%s: %.0f%% run by its cases\n", script, covered.Percent())
+	for _, line := range covered.Never {
+		fmt.Fprintf(t.stdout, "  %s:%d: not run by any case\n", script, line)
+	}
 }
 
 // check shows what is wrong with a script, and reports whether it can run.
@@ -95,6 +133,7 @@ func (t *mapTests) check(script string) (bool, error) {
 	}
 	if slices.ContainsFunc(findings, func(f mapping.Finding) bool { return f.Severity == mapping.SeverityError }) {
 		t.faulty++
+		t.report.addFaulty(script, findings)
 		return false, nil
 	}
 	return true, nil
