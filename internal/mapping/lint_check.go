@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/yuin/gopher-lua/ast"
 )
@@ -178,24 +179,24 @@ func (c *checker) attribute(e *ast.AttrGetExpr) {
 	}
 	slices.Sort(names)
 	c.report(CodeFunction, key.Value, e.Line(), ".", "unknown function "+table.Value+"."+key.Value,
-		meant(key.Value, names, table.Value+".", table.Value+" has "+listed(names)))
+		meant(key.Value, names, table.Value+".", table.Value+" has "+strings.Join(names, ", ")))
 }
 
 func (c *checker) call(e *ast.FuncCallExpr) {
 	if e.Method != "" {
 		c.method(e)
 		c.expression(e.Receiver)
-	} else {
-		if c.isGlobal(e.Func, "call") && len(e.Args) > 0 {
-			if fn, ok := e.Args[0].(*ast.FunctionExpr); ok {
-				c.perRecord[fn] = true
-			}
-		}
-		if c.isGlobal(e.Func, "mapping") && len(e.Args) > 0 {
-			c.targetFields(e.Args[0])
-		}
-		c.expression(e.Func)
+		c.expressions(e.Args)
+		return
 	}
+	argument := valueAt(e.Args, 0)
+	if fn, ok := argument.(*ast.FunctionExpr); ok && c.isGlobal(e.Func, "call") {
+		c.perRecord[fn] = true
+	}
+	if c.isGlobal(e.Func, "mapping") {
+		c.targetFields(argument)
+	}
+	c.expression(e.Func)
 	c.expressions(e.Args)
 }
 
@@ -220,7 +221,7 @@ func (c *checker) method(e *ast.FuncCallExpr) {
 	if c.isPlan(e.Receiver) && !slices.Contains(c.library.methods, e.Method) {
 		names := slices.Sorted(slices.Values(c.library.methods))
 		c.report(CodeMethod, e.Method, e.Line(), ":", "a field of a plan has no method "+e.Method,
-			meant(e.Method, names, ":", "it has "+listed(names)))
+			meant(e.Method, names, ":", "it has "+strings.Join(names, ", ")))
 	}
 }
 
@@ -240,15 +241,4 @@ func (c *checker) returned(s *ast.ReturnStmt) {
 		c.targetFields(s.Exprs[0])
 	}
 	c.expressions(s.Exprs)
-}
-
-func listed(names []string) string {
-	text := ""
-	for i, name := range names {
-		if i > 0 {
-			text += ", "
-		}
-		text += name
-	}
-	return text
 }

@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"slices"
+
 	"github.com/yuin/gopher-lua/ast"
 )
 
@@ -49,9 +51,9 @@ func (c *checker) declare(l *local) *local {
 // find returns the local variable that a name means, or nil for a global.
 func (c *checker) find(name string) *local {
 	for s := c.scope; s != nil; s = s.around {
-		for i := len(s.locals) - 1; i >= 0; i-- {
-			if s.locals[i].name == name {
-				return s.locals[i]
+		for _, l := range slices.Backward(s.locals) {
+			if l.name == name {
+				return l
 			}
 		}
 	}

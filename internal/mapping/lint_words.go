@@ -26,19 +26,19 @@ func newWords(source []byte) *words {
 	w := &words{source: source}
 	s := scanner{src: source, line: 1}
 	before := byte(0)
-	lineStart, lineEnd, column := 0, 0, 1
+	// counted is how far columns are counted.
+	counted, column := 0, 1
 	for {
 		text, ok := s.next()
 		if !ok {
 			return w
 		}
 		at := s.pos - len(text)
-		if start := bytes.LastIndexByte(source[lineEnd:at], '\n') + 1; start > 0 {
-			lineStart, column = lineEnd+start, 1
-			lineEnd = lineStart
+		if start := bytes.LastIndexByte(source[counted:at], '\n') + 1; start > 0 {
+			counted, column = counted+start, 1
 		}
-		column += utf8.RuneCount(source[lineEnd:at])
-		lineEnd = at
+		column += utf8.RuneCount(source[counted:at])
+		counted = at
 		if isWord(text[0]) {
 			w.list = append(w.list, mention{text: text, line: s.line, column: column, before: before})
 		}
