@@ -1,5 +1,5 @@
 ---@meta
--- Written by `rosterd lua init`, which keeps its hands off when this was edited: 1c0bb9aa1c7d9845
+-- Written by `rosterd lua init`, which keeps its hands off when this was edited: 6a4045b52776a9ef
 
 --- Empty by intent: the target's field is emptied.
 ---@class rosterd.Null
@@ -269,6 +269,13 @@ function Field:re_find(pattern) end
 ---@param to any
 ---@return rosterd.Field
 function Field:re_replace(pattern, to) end
+
+--- from a CSV file below scripts_dir: of the row whose first column is s, the second column or the one named
+---@param table any
+---@param default? any
+---@param column? any
+---@return rosterd.Field
+function Field:lookup(table, default, column) end
 
 --- whether s is one of the texts behind it
 ---@param ... any
@@ -591,6 +598,15 @@ function re.find(s, pattern) end
 ---@return string?
 ---@overload fun(s: rosterd.Field, pattern: any, to: any): rosterd.Field
 function re.replace(s, pattern, to) end
+
+--- from a CSV file below scripts_dir: of the row whose first column is s, the second column or the one named
+---@param table any
+---@param s any
+---@param default? any
+---@param column? any
+---@return string?
+---@overload fun(table: rosterd.Field, s: any, default: any, column: any): rosterd.Field
+function lookup(table, s, default, column) end
 
 --- the first argument that is not blank
 ---@param ... any
