@@ -95,11 +95,11 @@ func problemCode(p *admin.Problem) int {
 // faultCode is the exit code of a fault by its stable code.
 func faultCode(f *roster.Fault) int {
 	switch f.Code {
-	case "adapter." + string(sdk.CodeAuth):
+	case "adapter." + string(sdk.CodeAuth), "export.refused." + string(sdk.CodeAuth):
 		return exitAuth
 	case "adapter." + string(sdk.CodeUnavailable), "adapter.parked":
 		return exitUnavailable
-	case "adapter." + string(sdk.CodeConfig), "adapter.not_installed", "adapter.protocol", "adapter.pin", "mapping.script", "job.type":
+	case "adapter." + string(sdk.CodeConfig), "export.refused." + string(sdk.CodeConfig), "adapter.not_installed", "adapter.protocol", "adapter.pin", "mapping.script", "job.type":
 		return exitConfig
 	case store.CodeDamaged, store.CodeKey, store.CodeSchema:
 		// Starting again does not help: a service manager should not try.

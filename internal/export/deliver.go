@@ -271,7 +271,8 @@ func servedCount(sessions []roster.Session) int {
 	return n
 }
 
-// fault is the fault of a run whose last session was refused, else nil.
+// fault is the fault of a run whose last session was refused, else nil. Its code
+// ends in "config" or "auth" where the target said that this is why.
 func fault(sessions []roster.Session) error {
 	last := sessions[len(sessions)-1]
 	if last.State != roster.SessionRefused {
@@ -281,8 +282,12 @@ func fault(sessions []roster.Session) error {
 	if last.Part > 1 {
 		what = fmt.Sprintf("part %d of the import, so that it and what follows was not served", last.Part)
 	}
+	code := "export.refused"
+	if last.Code == sdk.CodeConfig || last.Code == sdk.CodeAuth {
+		code += "." + string(last.Code)
+	}
 	return &roster.Fault{
-		Code:    "export.refused",
+		Code:    code,
 		Message: fmt.Sprintf("job %s: the target refused %s: %s", last.Job, what, last.Reason),
 		Hint:    "correct the connection's settings or the app at the target, check with `rosterd validate`, and run the job again",
 	}

@@ -80,7 +80,7 @@ func (s *Sessions) announce(ctx context.Context, l *live, imp Import) error {
 		return l.announced(ctx, response.SessionID, s.now())
 	case sdk.OutcomeRefused:
 		log.Warn("the target refused the import", "code", response.Code, "detail", clip(response.Detail))
-		return l.refused(ctx, clip(response.Detail), s.now())
+		return l.refused(ctx, response, s.now())
 	case sdk.OutcomeUnknown:
 	}
 	if l.waitFrom(s.now()) {
@@ -197,12 +197,13 @@ func (l *live) announced(ctx context.Context, remote string, now time.Time) erro
 // refused stores that the target refused the announcement, unless it has asked
 // for pages meanwhile: then it takes part in an import all the same, and the
 // session's end tells how that went.
-func (l *live) refused(ctx context.Context, detail string, now time.Time) error {
+func (l *live) refused(ctx context.Context, response sdk.StartImportResponse, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ledger.update(ctx, func(session *roster.Session) {
 		if session.State == roster.SessionAnnouncing {
-			endSession(session, roster.SessionRefused, detail, now)
+			session.Code = response.Code
+			endSession(session, roster.SessionRefused, clip(response.Detail), now)
 		}
 	})
 }

@@ -54,7 +54,7 @@ func (g *ledger) serve(ctx context.Context, e entry, now time.Time) error {
 		if !session.State.Serves() {
 			return
 		}
-		session.State = roster.SessionOpen
+		session.State, session.Reason = roster.SessionOpen, ""
 		session.Staff, session.PerPage = e.staff, e.perPage
 		session.Served = roster.AddRange(session.Served, e.page)
 		session.LastServed = session.LastServed || e.last()

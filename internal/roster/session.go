@@ -15,7 +15,8 @@ const (
 	SessionAnnouncing SessionState = "announcing"
 	// SessionOpen: announced; the pages are being pulled.
 	SessionOpen SessionState = "open"
-	// SessionParked: no announcement was proven; waits for a person.
+	// SessionParked: no announcement was proven; waits for a person, or for a
+	// request that comes late.
 	SessionParked SessionState = "parked"
 	// SessionClosed: every client was served and the end was said.
 	SessionClosed SessionState = "closed"
@@ -35,8 +36,11 @@ func (s SessionState) Ended() bool {
 	}
 }
 
-// Serves reports whether a session in this state answers requests for pages.
-func (s SessionState) Serves() bool { return s == SessionAnnouncing || s == SessionOpen }
+// Serves reports whether a session in this state answers requests for pages. A
+// parked one does: a request that comes late proves the announcement, too.
+func (s SessionState) Serves() bool {
+	return s == SessionAnnouncing || s == SessionOpen || s == SessionParked
+}
 
 // Session is one import at a target that pulls: a part of a run's change set.
 type Session struct {
@@ -71,6 +75,9 @@ type Session struct {
 	// Outcome counts the served clients by what the target told of them. It is
 	// nil until the target has told of the session, which may be after its end.
 	Outcome *OutcomeCounts `json:"outcome,omitempty"`
+	// Code says why a session was refused in one stable word ("config",
+	// "auth"), where that is known.
+	Code sdk.Code `json:"code,omitempty"`
 	// Reason says why the session is parked, partial or refused.
 	Reason  string     `json:"reason,omitempty"`
 	Created time.Time  `json:"created"`
