@@ -117,7 +117,12 @@ func (p *parts) abandon(ctx context.Context, run roster.Run) (served int, err er
 			return 0, err
 		}
 	}
-	return served, p.changes.Remove(run.ID)
+	// A change set that cannot be removed, as on a disk that is read-only, does
+	// not keep the run from ending: the next start removes it.
+	if err := p.changes.Remove(run.ID); err != nil {
+		p.log.Warn("change set not removed; the next start removes it", "run", run.ID, "job", run.Job, "err", err)
+	}
+	return served, nil
 }
 
 // dropOrphans removes the change sets of runs that are over: a crash between
