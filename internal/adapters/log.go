@@ -29,8 +29,18 @@ type lineLog struct {
 	second  int64
 	lines   int
 	dropped int
-	crash   bool
+	crash   crash
 }
+
+// crash is the part of a Go program's crash report that is being printed.
+type crash int
+
+const (
+	crashNone crash = iota
+	// crashValue is what was panicked with, which may hold values of records.
+	crashValue
+	crashStack
+)
 
 // stderr logs one line: an object of the SDK's logger with its level and
 // attributes, anything else as text.
@@ -45,20 +55,33 @@ func (l *lineLog) stderr(line []byte) {
 	l.text(line)
 }
 
-// text logs a line that an adapter printed. A crash report is an error from its
-// first line on; everything else is for debugging, since nothing is known about
-// what it holds.
+// text logs a line that an adapter printed. It is for debugging, since nothing
+// is known about what it holds. Of a crash report the runtime's own words and
+// the stack are an error.
 func (l *lineLog) text(line []byte) {
-	level := slog.LevelDebug
-	l.mu.Lock()
-	if bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: ")) {
-		l.crash = true
+	level, began := l.classify(line)
+	if began {
+		l.write(slog.LevelError, "the adapter panicked; with what is logged at level debug, because it may hold values of records")
 	}
-	if l.crash {
-		level = slog.LevelError
-	}
-	l.mu.Unlock()
 	l.write(level, "the adapter printed a line", slog.String("line", cut(string(line))))
+}
+
+// classify returns the level of a printed line, and whether the report of a
+// panic begins with it whose value is not shown.
+func (l *lineLog) classify(line []byte) (level slog.Level, began bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case bytes.HasPrefix(line, []byte("panic: runtime error: ")), bytes.HasPrefix(line, []byte("fatal error: ")),
+		l.crash == crashValue && bytes.HasPrefix(line, []byte("goroutine ")):
+		l.crash = crashStack
+	case l.crash == crashNone && bytes.HasPrefix(line, []byte("panic: ")):
+		l.crash, began = crashValue, true
+	}
+	if l.crash == crashStack {
+		return slog.LevelError, false
+	}
+	return slog.LevelDebug, began
 }
 
 func (l *lineLog) object(raw map[string]json.RawMessage) {

@@ -52,10 +52,22 @@ func TestLinesOfUnknownContentAreOnlyForDebugging(t *testing.T) {
 	if out.Len() != 0 {
 		t.Error(out)
 	}
-	l.stderr([]byte("panic: boom"))
-	l.stderr([]byte("goroutine 1 [running]:"))
-	if n := strings.Count(out.String(), "level=ERROR"); n != 2 {
-		t.Error(out)
+}
+
+func TestACrashIsLoggedWithoutWhatWasPanickedWith(t *testing.T) {
+	for _, report := range []string{
+		"panic: parsing \"ann@example.com\"\n\tof ann\n\ngoroutine 1 [running]:\nmain.main()",
+		"panic: runtime error: index out of range [3] with length 3\ngoroutine 1 [running]:\nmain.main()",
+		"fatal error: all goroutines are asleep - deadlock!\ngoroutine 1 [chan receive]:\nmain.main()",
+	} {
+		l, out, _ := newLineLog(slog.LevelInfo)
+		eachLine(strings.NewReader(report+"\n"), l.stderr)
+		if n := strings.Count(out.String(), "level=ERROR"); n != 3 || !strings.Contains(out.String(), "main.main()") {
+			t.Errorf("%d errors:\n%s", n, out)
+		}
+		if strings.Contains(out.String(), "ann") {
+			t.Errorf("the value is logged:\n%s", out)
+		}
 	}
 }
 
