@@ -43,7 +43,7 @@ func (p *pager) read(ctx context.Context, mapper Mapper, read readFunc, kind sdk
 	defer close(p.queue)
 	for {
 		slot := make(chan mappedPage, 1)
-		page, err := read(ctx, sdk.ReadRequest{Kind: kind, After: after, Limit: pageLimit})
+		page, err := readPage(ctx, read, sdk.ReadRequest{Kind: kind, After: after, Limit: pageLimit})
 		if err == nil && string(page.Next) == string(after) && !page.Done {
 			err = sdk.Fail(sdk.CodeInternal, fmt.Errorf("the source answered a page of kind %s whose cursor does not move", kind))
 		}
@@ -62,6 +62,16 @@ func (p *pager) read(ctx context.Context, mapper Mapper, read readFunc, kind sdk
 		}
 		after = page.Next
 	}
+}
+
+// readPage runs in a goroutine of its own, so it contains a panic itself.
+func readPage(ctx context.Context, read readFunc, req sdk.ReadRequest) (page *sdk.Page, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	return read(ctx, req)
 }
 
 // mapPage runs in a goroutine of its own, so it contains a panic itself.

@@ -236,6 +236,11 @@ func TestAFaultOfOneRunIsContained(t *testing.T) {
 	if run := newWorld(t, newMemory(), "panic").run(t); run.State != roster.RunFailed || run.Fault.Code != "internal.panic" {
 		t.Errorf("in the mapping: got %s, %v", run.State, run.Fault)
 	}
+	w = newWorld(t, newMemory(), "a")
+	w.source.fail = func(int) error { panic("a fault") }
+	if run := w.run(t); run.State != roster.RunFailed || run.Fault.Code != "internal.panic" {
+		t.Errorf("in the reading: got %s, %v", run.State, run.Fault)
+	}
 }
 
 func TestAJobRunsOnceAtATime(t *testing.T) {
