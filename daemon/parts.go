@@ -186,14 +186,28 @@ func exportSecrets(cfg *config.Config) ([]roster.Secret, error) {
 		return nil, fmt.Errorf("read the export secret: %w", err)
 	}
 	secret := rand.Text() + rand.Text()
-	temp := path + ".tmp"
-	if err := os.WriteFile(temp, []byte(secret+"\n"), 0o600); err != nil {
-		return nil, store.Explain(fmt.Errorf("keep the export secret: %w", err))
-	}
-	if err := os.Rename(temp, path); err != nil {
+	if err := keepSecret(path, secret); err != nil {
 		return nil, store.Explain(fmt.Errorf("keep the export secret: %w", err))
 	}
 	return []roster.Secret{roster.NewSecret(secret)}, nil
+}
+
+// keepSecret writes a secret that is there, whole, also after a power cut: the
+// target was given an address with it.
+func keepSecret(path, secret string) error {
+	temp := path + ".tmp"
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(secret + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return store.SyncDir(filepath.Dir(path))
 }
 
 // newID makes an id that sorts by time and can be read aloud.

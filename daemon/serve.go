@@ -116,9 +116,9 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 	log.Info("rosterd is stopping")
 	// The listener closes before the sessions do: a target that is refused a
 	// connection asks again, one that is answered 404 may give up.
-	err = drain(public)
+	err = drain(public, drainTime, log)
 	p.runner.Stop()
-	err = errors.Join(err, drain(operator))
+	err = errors.Join(err, drain(operator, drainTime, log))
 	wg.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
@@ -134,12 +134,18 @@ func serveHTTP(s *http.Server, l net.Listener) error {
 	return nil
 }
 
-// drain lets the requests under way finish, for a bounded time.
-func drain(s *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+// drain lets the requests under way finish, for a bounded time. That a caller was
+// slower is no fault of the daemon's end.
+func drain(s *http.Server, limit time.Duration, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	if err := s.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("stop serving: %w", err), s.Close())
+	err := s.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		log.Info("requests that took too long were cut off", "limit", limit)
+		err = s.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("stop serving: %w", err)
 	}
 	return nil
 }
