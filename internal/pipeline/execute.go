@@ -146,7 +146,7 @@ func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live 
 // by the sessions: the run may have ended before it was told.
 func (r *Runner) abandon(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault) {
 	served := 0
-	done := r.persist(run, "run not cleaned up", func(ctx context.Context) (err error) {
+	done := r.persist(run, "close its sessions", func(ctx context.Context) (err error) {
 		served, err = r.Abandon(ctx, *run)
 		return err
 	})
@@ -165,7 +165,7 @@ func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fau
 	if state == roster.RunOK && counts.Unserved == 0 {
 		with.Cursors = run.Cursors
 	}
-	return r.persist(run, "run's end not stored", func(ctx context.Context) error {
+	return r.persist(run, "store its end", func(ctx context.Context) error {
 		stored, err := r.Runs.BeginDelivery(ctx, run.ID, with, func(stored *roster.Run) error {
 			told := stored.Counts
 			stored.State, stored.Counts, stored.Fault, stored.Ended = state, counts, fault, &ended
@@ -190,7 +190,7 @@ const persistPause = 5 * time.Second
 // on a full disk. It is false when the daemon stops before that: the run then
 // goes on after the restart. It works on a context of its own: the run's may be
 // what ended it.
-func (r *Runner) persist(run *roster.Run, failure string, do func(ctx context.Context) error) bool {
+func (r *Runner) persist(run *roster.Run, doing string, do func(ctx context.Context) error) bool {
 	ctx := context.WithoutCancel(r.ctx)
 	for attempt := 1; ; attempt++ {
 		err := do(ctx)
@@ -198,7 +198,7 @@ func (r *Runner) persist(run *roster.Run, failure string, do func(ctx context.Co
 			return true
 		}
 		if attempt == 1 {
-			r.Logger.Error(failure+"; it is tried again", "run", run.ID, "job", run.Job, "err", err)
+			r.Logger.Error("run cannot be ended; it is tried again", "run", run.ID, "job", run.Job, "doing", doing, "err", err)
 		}
 		if r.Sleep(r.ctx, persistPause) != nil {
 			return false
