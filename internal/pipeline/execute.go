@@ -100,7 +100,8 @@ func (r *Runner) prepareAndJudge(ctx context.Context, run *roster.Run, flow *Flo
 		return err
 	}
 	verdict := judge(prepared)
-	with := roster.Delivery{ReplaceQuarantine: !flow.Changes}
+	// An empty source says nothing of the records that were refused before.
+	with := roster.Delivery{ReplaceQuarantine: !flow.Changes && prepared.counts.Read > 0}
 	if flow.Changes && verdict.state == roster.RunOK {
 		with.Cursors = prepared.cursors
 	}

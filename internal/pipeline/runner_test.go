@@ -147,7 +147,9 @@ func TestRecordsAreFrozenInTheOrderOfTheSource(t *testing.T) {
 }
 
 func TestAnEmptySourceAnnouncesNothing(t *testing.T) {
-	w := newWorld(t, newMemory())
+	store := newMemory()
+	store.quarantine = []roster.Quarantined{{Run: "earlier", Code: "left"}}
+	w := newWorld(t, store)
 	w.deliver = func(context.Context, roster.Run, func(int)) (pipeline.Delivery, error) {
 		t.Error("delivered")
 		return pipeline.Delivery{}, nil
@@ -158,6 +160,9 @@ func TestAnEmptySourceAnnouncesNothing(t *testing.T) {
 	}
 	if w.dropped != 1 {
 		t.Errorf("change set dropped %d times, want 1", w.dropped)
+	}
+	if codes := store.codes(); codes["left"] != 1 {
+		t.Errorf("what was refused before is forgotten: %v", codes)
 	}
 }
 
