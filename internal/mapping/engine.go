@@ -38,7 +38,9 @@ type engine struct {
 
 	record     lua.LValue
 	contextArg lua.LValue
-	null       *lua.LUserData
+	// contextFields are what contextArg shows.
+	contextFields *lua.LTable
+	null          *lua.LUserData
 	// stopped is what skip and reject raise; ruling is what they decided.
 	stopped *lua.LUserData
 	ruling  ruling
@@ -192,6 +194,7 @@ func (e *engine) takeForm(returned lua.LValue) error {
 // before it begins.
 func (e *engine) mapPage(page *sdk.Page, rows rowSet, progress func(row int)) *roster.Mapped {
 	e.setColumns(page.Columns)
+	e.contextFields.RawSetString("kind", lua.LString(page.Kind))
 	e.result.reset()
 	m := &roster.Mapped{Records: make([]roster.MappedRecord, 0, max(rows.to-rows.from-len(rows.left), 0))}
 	for row := rows.from; row < rows.to; row++ {

@@ -32,7 +32,7 @@ func (e *engine) openRecord() {
 	e.record = record
 
 	fields := e.textTable(map[string]string{
-		"account": e.context.Account, "job": e.context.Job, "kind": string(e.target.Kind),
+		"account": e.context.Account, "job": e.context.Job,
 		"country": e.context.Country, "timezone": e.context.Timezone,
 	})
 	clubs := l.NewTable()
@@ -43,7 +43,7 @@ func (e *engine) openRecord() {
 		})))
 	}
 	fields.RawSetString("clubs", e.frozen(clubs))
-	e.contextArg = e.frozen(fields)
+	e.contextFields, e.contextArg = fields, e.frozen(fields)
 }
 
 func (e *engine) textTable(values map[string]string) *lua.LTable {

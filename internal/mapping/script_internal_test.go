@@ -38,6 +38,21 @@ func mapIn(t *testing.T, e *engine, in string) (roster.MappedRecord, []string) {
 	return mapped.Records[0], mapped.Fields
 }
 
+func TestAScriptIsToldTheKindOfEachRecord(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(t, `function map(record, context) return { first_name = context.kind } end`)
+	for _, kind := range []sdk.Kind{sdk.KindProspect, sdk.KindMember} {
+		page, err := casePage(kind, []byte(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(e.mapPage(page, rowSet{to: 1}, func(int) {}).Records[0].Data)
+		if want := `{"first_name":"` + string(kind) + `","external_id":"1"}`; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestAScriptsResultBecomesOneObjectInAFixedOrder(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ result, in, want, key string }{
