@@ -217,11 +217,12 @@ func (l *live) waitFrom(now time.Time) bool {
 	return l.ledger.session.State == roster.SessionAnnouncing
 }
 
-// takeDue reports whether an announcement is to be sent. Who asks sends it.
+// takeDue reports whether an announcement is to be sent. Who asks sends it. A
+// session that was closed meanwhile is not announced.
 func (l *live) takeDue() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	due := l.due
+	due := l.due && !l.ledger.session.State.Ended()
 	l.due = false
 	return due
 }
