@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,6 +83,12 @@ func (c *cli) testAdapter(ctx context.Context, program, settings string, suite s
 	path, err := filepath.Abs(program)
 	if err != nil {
 		return fmt.Errorf("find the adapter: %w", err)
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return &roster.Fault{
+			Code: "adapter.not_installed", Message: fmt.Sprintf("adapter is not installed: there is no program %s", path),
+			Hint: "name the file that was built, such as  rosterd adapter test bin/" + filepath.Base(path),
+		}
 	}
 	dir, err := os.MkdirTemp("", "rosterd-")
 	if err != nil {
@@ -198,10 +208,16 @@ func (c *cli) testConnection(path string, info sdk.Info) (sdk.Connection, error)
 		Clubs    map[string]string `yaml:"clubs"`
 		Settings map[string]any    `yaml:"settings"`
 	}
-	dec := yaml.NewDecoder(strings.NewReader(string(text)))
-	dec.KnownFields(true)
-	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return refuse(err)
+	var keys map[string]any
+	for _, into := range []any{&keys, &file} {
+		if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(into); err != nil && !errors.Is(err, io.EOF) {
+			return refuse(err)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if !slices.Contains([]string{"adapter", "client_id", "clubs", "settings"}, key) {
+			return refuse(fmt.Errorf("unknown key %q: what the adapter needs for itself stands below the key settings", key))
+		}
 	}
 	if file.Adapter != "" && file.Adapter != info.Name {
 		return refuse(fmt.Errorf("it is for the adapter %s, and the program is %s", file.Adapter, info.Name))

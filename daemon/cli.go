@@ -71,7 +71,7 @@ To see it work, with nothing to set up:  rosterd quickstart`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration file (or ROSTERD_CONFIG; default /etc/rosterd/rosterd.yaml)")
+	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration file (or ROSTERD_CONFIG; default /etc/rosterd/rosterd.yaml, or else rosterd.yaml here)")
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON instead of text")
 	root.AddCommand(
 		c.runCommand(), c.quickstartCommand(), c.validateCommand(), c.statusCommand(), c.jobCommand(), c.runsCommand(),

@@ -139,7 +139,7 @@ func connectionFault(ref string, err error) error {
 	case errors.Is(err, adapters.ErrNotInstalled):
 		return &roster.Fault{
 			Code: "adapter.not_installed", Message: fmt.Sprintf("connection %s: %v", ref, err),
-			Hint: "put the program into plugins.dir, or correct the connection's adapter; `rosterd adapter list` shows what is there",
+			Hint: "put the program into plugins.dir, or correct plugins.dir or the connection's adapter; `rosterd adapter list` shows what is there",
 		}
 	case errors.Is(err, adapters.ErrProtocol):
 		return &roster.Fault{

@@ -41,7 +41,7 @@ when a guard stopped it.`,
 				c.print(run)
 				return nil
 			}
-			fmt.Fprintf(c.stdout, "run %s of %s is accepted; follow it with `rosterd runs`\n", run.ID, run.Job)
+			fmt.Fprintf(c.stdout, "run %s of %s is accepted; follow it with `rosterd runs %s%s`\n", run.ID, run.Job, c.configFlag(), run.ID)
 			return nil
 		},
 	}
@@ -52,26 +52,39 @@ when a guard stopped it.`,
 // watch follows a run and prints its end: an object a line with --json, a
 // progress bar on a terminal, else a line for each state.
 func (c *cli) watch(ctx context.Context, client *admin.Client, run roster.Run) error {
+	var err error
 	if c.json {
-		err := client.Watch(ctx, run.ID, func(e admin.Event) error {
+		err = client.Watch(ctx, run.ID, func(e admin.Event) error {
 			c.print(e)
 			run = eventRun(run, e)
 			return nil
 		})
-		if err != nil {
-			return err
-		}
 	} else {
-		var err error
-		if run, err = follow(ctx, client, run, newBar(c.stderr)); err != nil {
-			return err
-		}
+		run, err = follow(ctx, client, run, newBar(c.stderr))
+	}
+	if err != nil {
+		return c.unwatched(ctx, run, err)
+	}
+	if !c.json {
 		c.printRun(run)
 	}
 	if code := stateCode(run); code != exitOK {
 		return &endError{code: code}
 	}
 	return nil
+}
+
+// unwatched says what becomes of a run that is no longer followed: a person who
+// presses Ctrl-C ends the command, and not the run.
+func (c *cli) unwatched(ctx context.Context, run roster.Run, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return &roster.Fault{
+		Code:    "run.unwatched",
+		Message: fmt.Sprintf("run %s of %s is no longer followed; it goes on in the daemon", run.ID, run.Job),
+		Hint:    fmt.Sprintf("see how it stands with  rosterd runs %s%s", c.configFlag(), run.ID),
+	}
 }
 
 // follow shows a run's progress and returns it when it is over.

@@ -129,6 +129,9 @@ func (o operations) Status(ctx context.Context) (admin.Status, error) {
 		return s, err
 	}
 	for _, session := range parked {
+		if f, ok := silence(session, time.Now()); ok {
+			s.Problems = append(s.Problems, f)
+		}
 		if session.State == roster.SessionParked {
 			s.Problems = append(s.Problems, admin.Finding{
 				Code: "session.parked", Message: fmt.Sprintf("session %s of %s waits: %s", session.ID, session.Job, session.Reason),
@@ -137,6 +140,27 @@ func (o operations) Status(ctx context.Context) (admin.Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// silentTime is after how long an import of which no page was asked for is
+// something to look after. A target asks within seconds.
+const silentTime = time.Minute
+
+// silence says that the target asks for no page: most often the address that is
+// registered for the app is not this daemon's.
+func silence(session roster.Session, now time.Time) (admin.Finding, bool) {
+	waits := session.State == roster.SessionAnnouncing || session.State == roster.SessionOpen
+	since := now.Sub(session.Created)
+	if !waits || session.PerPage > 0 || since < silentTime {
+		return admin.Finding{}, false
+	}
+	return admin.Finding{
+		Code: "session.silent",
+		Message: fmt.Sprintf("session %s of %s is %s, and in %s the target has asked for no page",
+			session.ID, session.Job, session.State, since.Truncate(time.Second)),
+		Hint:    "compare the app's api_uri at the target with the one that this command prints, and see that it reaches public_url from outside",
+		Command: "rosterd connections",
+	}, true
 }
 
 func (o operations) jobStatus(ctx context.Context, job roster.Job) (admin.JobStatus, []admin.Finding, error) {

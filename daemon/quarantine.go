@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/roster"
 )
 
@@ -34,7 +36,7 @@ func (c *cli) quarantineCommand() *cobra.Command {
 				c.print(map[string]any{"groups": groups, "quarantined": page.Records, "next": page.Next})
 				return nil
 			}
-			c.showQuarantine(groups, page.Records, page.Next)
+			c.showQuarantine(groups, page, filter)
 			return nil
 		},
 	}
@@ -67,9 +69,13 @@ func (c *cli) quarantineCommand() *cobra.Command {
 	return group("quarantine", "Look after refused records", list, show)
 }
 
-func (c *cli) showQuarantine(groups []roster.QuarantineGroup, records []roster.Quarantined, next string) {
-	if len(groups) == 0 {
+func (c *cli) showQuarantine(groups []roster.QuarantineGroup, page admin.QuarantinePage, filter roster.QuarantineFilter) {
+	switch {
+	case len(groups) == 0 && filter.Job+filter.Run+filter.Code == "":
 		fmt.Fprintln(c.stdout, "no records in quarantine")
+		return
+	case len(groups) == 0:
+		fmt.Fprintf(c.stdout, "no such records in quarantine; `rosterd quarantine list%s` lists all\n", strings.TrimRight(" "+c.configFlag(), " "))
 		return
 	}
 	c.table("COUNT\tSTAGE\tCODE\tREASON", func(line func(...any)) {
@@ -79,13 +85,24 @@ func (c *cli) showQuarantine(groups []roster.QuarantineGroup, records []roster.Q
 	})
 	fmt.Fprintln(c.stdout)
 	c.table("ID\tJOB\tRECORD\tPOSITION\tCODE\tREFUSED", func(line func(...any)) {
-		for _, q := range records {
+		for _, q := range page.Records {
 			line(q.ID, q.Job, q.Record, q.Position, q.Code, ago(q.At))
 		}
 	})
-	if next != "" {
-		fmt.Fprintf(c.stdout, "more: rosterd quarantine list --after %s\n", next)
+	if page.Next != "" {
+		fmt.Fprintf(c.stdout, "more: rosterd quarantine list %s%s--after %s\n", c.configFlag(), flagsOf(filter), page.Next)
 	}
+}
+
+// flagsOf are the flags that ask for the same records.
+func flagsOf(f roster.QuarantineFilter) string {
+	var flags strings.Builder
+	for _, flag := range [][2]string{{"job", f.Job}, {"run", f.Run}, {"code", f.Code}} {
+		if flag[1] != "" {
+			fmt.Fprintf(&flags, "--%s %s ", flag[0], flag[1])
+		}
+	}
+	return flags.String()
 }
 
 func (c *cli) showQuarantined(q roster.Quarantined) {

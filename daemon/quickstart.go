@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -252,6 +253,7 @@ func (q *quickstart) startInTandem(ctx context.Context, cfg *config.Config, log 
 	platform := sandbox.NewInTandem(sandbox.Options{
 		Token: quickstartToken, AppCodeName: quickstartApp, BusinessUID: "riverside", StaffUID: "s1",
 		APIURI: cfg.PublicURL + "/c/" + secrets[0].Reveal(), Now: time.Now, Logger: log,
+		Seed: rand.Uint64(), // an earlier quickstart's sessions have other ids
 	})
 	platform.Start(l)
 	return platform.Close, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"time"
@@ -18,14 +19,19 @@ func (c *cli) sandboxCommand() *cobra.Command {
 
 func (c *cli) sandboxInTandemCommand() *cobra.Command {
 	var listen string
-	o := sandbox.Options{Now: time.Now}
+	o := sandbox.Options{Now: time.Now, Seed: rand.Uint64()} // ids of its own each time, as at inTandem
 	answer := string(sandbox.AnswerSessionID)
 	var fields, matterFields []string
 	cmd := &cobra.Command{
 		Use: "intandem", Short: "Run a simulated inTandem", Args: exactly(),
 		Long: `Run a simulated inTandem for one business. It answers the announcement of an
 import, pulls the clients from --api-uri as inTandem does, and keeps what it
-received: GET /sandbox/clients and /sandbox/imports show it.`,
+received: GET /sandbox/clients and /sandbox/imports show it.
+
+To import into it, give the intandem connection the setting api_url with its
+address, and a business_uid, app_code_name and token that fit --business, --app
+and --token. Start the daemon, take the api_uri from rosterd connections, start
+this command with it, and run the job.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Answer = sandbox.ImportAnswer(answer)
 			if !slices.Contains(sandbox.ImportAnswers(), o.Answer) {
@@ -43,6 +49,9 @@ received: GET /sandbox/clients and /sandbox/imports show it.`,
 				c.print(map[string]string{"type": "listening", "address": l.Addr().String()})
 			} else {
 				fmt.Fprintf(c.stdout, "simulated inTandem on http://%s\n", l.Addr())
+				if o.APIURI == "" {
+					fmt.Fprintln(c.stdout, "it asks for no page: start it with --api-uri, which `rosterd connections` prints")
+				}
 			}
 			<-cmd.Context().Done()
 			return s.Close()
@@ -54,7 +63,7 @@ received: GET /sandbox/clients and /sandbox/imports show it.`,
 	f.StringVar(&o.AppCodeName, "app", "", "app_code_name of the installed app; any when empty")
 	f.StringVar(&o.BusinessUID, "business", "b1", "business_uid of the business")
 	f.StringVar(&o.StaffUID, "staff", "s1", "staff_uid of the staff member who imports")
-	f.StringVar(&o.APIURI, "api-uri", "", "address of the app, as `rosterd connections` prints it")
+	f.StringVar(&o.APIURI, "api-uri", "", "`address` of the app: the api_uri that rosterd connections prints; without it no page is asked for")
 	f.IntVar(&o.PerPage, "per-page", 100, "clients asked for at a time")
 	f.DurationVar(&o.Pull.Pause, "pause", 0, "wait between two pages")
 	f.IntVar(&o.Pull.RepeatEvery, "repeat-every", 0, "ask for each n-th page twice")

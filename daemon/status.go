@@ -64,7 +64,7 @@ func (c *cli) showStatus(s admin.Status) {
 			fmt.Fprintf(c.stdout, "    %s\n", f.Hint)
 		}
 		if f.Command != "" {
-			fmt.Fprintf(c.stdout, "    %s\n", f.Command)
+			fmt.Fprintf(c.stdout, "    %s\n", strings.TrimSpace(f.Command+" "+c.configFlag()))
 		}
 	}
 }

@@ -106,16 +106,16 @@ func checkConnection(ctx context.Context, cfg *config.Config, host *adapters.Hos
 	info, err := host.Describe(ctx, conn.Adapter)
 	switch {
 	case errors.Is(err, adapters.ErrNotInstalled):
-		return []config.Fault{{
+		return []config.Fault{config.AtAdapter(cfg, conn.Ref, config.Fault{
 			Severity: config.SeverityWarning, Code: "adapter.not_installed", File: cfg.Path,
 			Message: fmt.Sprintf("connection %s: %v; its settings were not checked", conn.Ref, err),
-			Hint:    "put the program into plugins.dir, or correct the connection's adapter",
-		}}
+			Hint:    "a job that uses the connection fails: put the program into plugins.dir, or correct plugins.dir or the connection's adapter",
+		})}
 	case err != nil:
 		f := asFault(connectionFault(conn.Ref, err))
-		return []config.Fault{{
+		return []config.Fault{config.AtAdapter(cfg, conn.Ref, config.Fault{
 			Severity: config.SeverityError, Code: config.Code(f.Code), File: cfg.Path, Message: f.Message, Hint: f.Hint,
-		}}
+		})}
 	}
 	return config.CheckSettings(cfg, conn.Ref, info.Settings)
 }

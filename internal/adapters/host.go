@@ -178,14 +178,14 @@ func (h *Host) find(name string) (string, error) {
 	names, err := h.names()
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return "", fmt.Errorf("%w: %q: the directory %s does not exist; correct plugins.dir", ErrNotInstalled, name, h.opt.Dir)
+		return "", fmt.Errorf("%w: %q: the directory %s does not exist", ErrNotInstalled, name, h.opt.Dir)
 	case err != nil:
 		return "", fmt.Errorf("%w: %q: %w", ErrNotInstalled, name, err)
 	case len(names) == 0:
-		return "", fmt.Errorf("%w: %q: the directory %s holds no adapter; install it there or correct plugins.dir",
+		return "", fmt.Errorf("%w: %q: the directory %s holds no adapter",
 			ErrNotInstalled, name, h.opt.Dir)
 	}
-	return "", fmt.Errorf("%w: %q is not in %s, which holds %s; install it there or correct the connection's adapter",
+	return "", fmt.Errorf("%w: %q is not in %s, which holds %s",
 		ErrNotInstalled, name, h.opt.Dir, strings.Join(names, ", "))
 }
 

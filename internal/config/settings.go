@@ -78,6 +78,18 @@ func CheckSettings(cfg *Config, connRef string, schema json.RawMessage) []Fault 
 	return l.findings()
 }
 
+// AtAdapter puts a finding about a connection's adapter at the place where the
+// configuration names that adapter.
+func AtAdapter(cfg *Config, connRef string, f Fault) Fault {
+	connection, ok := cfg.connections[connRef]
+	if !ok {
+		return f
+	}
+	l := &loader{cfg: cfg, files: []*source{connection.src}}
+	l.find(f.Severity, connection.get("adapter"), f.Code, f.Message, f.Hint)
+	return l.findings()[0]
+}
+
 // Settings returns the settings of a connection for its adapter, with each
 // relative path resolved against the file in which it stands. A path is a text
 // to which the adapter's JSON Schema gives "format": "path".

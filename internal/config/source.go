@@ -132,7 +132,7 @@ func (s *source) syntaxFault(err error) *Fault {
 		return fault
 	}
 	fault.Line, fault.Column = found.Mark.Line, found.Mark.Column
-	if found.ContextMark.Line > 0 && found.ContextMark.Line != found.Mark.Line {
+	if found.ContextMark.Line > 0 && found.ContextMark.Line != found.Mark.Line && !isTab(found) {
 		fault.Line, fault.Column = found.ContextMark.Line, found.ContextMark.Column
 	}
 	fault.Message, fault.Hint = syntaxWords(found)
@@ -158,12 +158,18 @@ func firstLoadError(err error) (*yaml.LoadError, bool) {
 // quoted is text that the parser took from the file.
 var quoted = regexp.MustCompile(`'[^']*'|"[^"]*"`)
 
+// isTab tells whether a line is indented with a tab. Its own line is the one to
+// mend, and not the one where the parser began.
+func isTab(e *yaml.LoadError) bool { return strings.Contains(e.Message, "tab character") }
+
 func syntaxWords(e *yaml.LoadError) (message, hint string) {
 	at := ""
 	if e.ContextMark.Line > 0 && e.ContextMark.Line != e.Mark.Line {
 		at = fmt.Sprintf(" (noticed in line %d)", e.Mark.Line)
 	}
 	switch {
+	case isTab(e):
+		return "a tab stands in the indentation", "indent with spaces, not tabs"
 	case strings.Contains(e.Message, "no documents"):
 		return "the file is empty", `a configuration starts with  version: 1`
 	case strings.Contains(e.Message, "found multiple"):

@@ -289,7 +289,7 @@ func fault(sessions []roster.Session) error {
 	return &roster.Fault{
 		Code:    code,
 		Message: fmt.Sprintf("job %s: the target refused %s: %s", last.Job, what, last.Reason),
-		Hint:    "correct the connection's settings or the app at the target, check with `rosterd validate`, and run the job again",
+		Hint:    "nothing has begun there: mend what the message names (the way to the target, the token, the settings, the app), and run the job again",
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -77,6 +78,9 @@ func TestCases(ctx context.Context, scriptPath string, o CaseOptions) (CaseRun, 
 	}
 	t := caseTest{options: o, path: strings.TrimSuffix(scriptPath, filepath.Ext(scriptPath)) + ".txtar"}
 	raw, err := os.ReadFile(t.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return CaseRun{}, fmt.Errorf("script %s has no cases: write them into %s, as docs/mapping.md describes: %w", scriptPath, t.path, cause(err))
+	}
 	if err != nil {
 		return CaseRun{}, fmt.Errorf("read the script's cases: %w", err)
 	}

@@ -31,7 +31,7 @@ func ReadScript(dir, path string) (script Script, err error) {
 	defer func() { err = errors.Join(err, root.Close()) }()
 	script = Script{Name: path, Dir: dir}
 	if script.Source, err = readSource(root, name); err != nil {
-		return Script{}, fmt.Errorf("read the script: %w", err)
+		return Script{}, fmt.Errorf("script %s cannot be read: %w", path, cause(err))
 	}
 	r := resolver{
 		dir: dir, modules: map[string][]byte{}, open: []string{filepath.ToSlash(name)},
@@ -45,6 +45,14 @@ func ReadScript(dir, path string) (script Script, err error) {
 		return Script{}, err
 	}
 	return script, nil
+}
+
+// cause is what is wrong with a file, without the operation and the path.
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // maxSourceRead is how much of a file is read. It is more than a script may

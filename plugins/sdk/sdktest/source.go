@@ -36,7 +36,7 @@ func sourceChecks(k sdk.KindInfo, wanted []sdk.Kind) []check {
 	name := "source/" + string(k.Kind) + "/"
 	all := []check{
 		{
-			name + "read", "make pages with sdk.PageBuilder; give each a cursor, and the last one done",
+			name + "read", "give settings that reach the outside system; make pages with sdk.PageBuilder, each with a cursor, and the last one done",
 			of(func(r reader) error { return r.reads(slices.Contains(wanted, k.Kind)) }),
 		},
 	}
