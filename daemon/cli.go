@@ -54,8 +54,8 @@ func (c *cli) root() *cobra.Command {
 		Use:   "rosterd",
 		Short: "Keep rosters of people in step between systems that do not know each other",
 		Long: `rosterd reads people from one system, maps each record with a Lua script, and
-delivers it to another: as an import that inTandem pulls page by page, or by
-pushing creates and updates.
+delivers the result to another. In this version it delivers imports into
+inTandem, which pulls the clients page by page.
 
 To see it work, with nothing to set up:  rosterd quickstart`,
 		SilenceErrors: true, SilenceUsage: true,
