@@ -79,7 +79,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		NewID: func() string { return newID(time.Now()) },
 	})
 	p.runner = &pipeline.Runner{
-		Runs: p.store, Quarantine: p.store, Cursors: p.store, Jobs: p.jobs, Open: p.openFlow, Abandon: p.abandon,
+		Runs: p.store, Quarantine: roomyQuarantine{p.store, cfg.StateDir}, Cursors: p.store, Jobs: p.jobs, Open: p.openFlow, Abandon: p.abandon,
 		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log,
 	}
 	return p, nil
@@ -224,4 +224,20 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// roomyQuarantine keeps refused records from taking the disk's last room, which
+// the database needs to go on: a million records in a wrong encoding are all
+// refused.
+type roomyQuarantine struct {
+	*bolt.Store
+	dir string
+}
+
+// AddQuarantine stores refused records while there is room for more than them.
+func (q roomyQuarantine) AddQuarantine(ctx context.Context, records []roster.Quarantined) error {
+	if err := store.CheckRoom(q.dir); err != nil {
+		return err
+	}
+	return q.Store.AddQuarantine(ctx, records)
 }

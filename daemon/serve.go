@@ -173,11 +173,11 @@ func listen(cfg *config.Config) (l listeners, err error) {
 	}
 	l.public = netutil.LimitListener(l.public, export.MaxConnections)
 	if t := cfg.Listen.TLS; t.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
+		c := &certificate{files: t}
+		if _, err := c.get(nil); err != nil {
 			return l, fmt.Errorf("listen.public.tls: %w", err)
 		}
-		l.public = tls.NewListener(l.public, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+		l.public = tls.NewListener(l.public, &tls.Config{GetCertificate: c.get, MinVersion: tls.VersionTLS12})
 	}
 	if cfg.Listen.AdminSocket == "" {
 		if l.admin, err = lc.Listen(context.Background(), "tcp", cfg.Listen.Admin); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -106,8 +107,13 @@ func checkConnection(ctx context.Context, cfg *config.Config, host *adapters.Hos
 	info, err := host.Describe(ctx, conn.Adapter)
 	switch {
 	case errors.Is(err, adapters.ErrNotInstalled):
+		// A file may be checked away from its machine: then no adapter is there.
+		severity := config.SeverityWarning
+		if _, err := os.Stat(cfg.Plugins.Dir); err == nil {
+			severity = config.SeverityError
+		}
 		return []config.Fault{config.AtAdapter(cfg, conn.Ref, config.Fault{
-			Severity: config.SeverityWarning, Code: "adapter.not_installed", File: cfg.Path,
+			Severity: severity, Code: "adapter.not_installed", File: cfg.Path,
 			Message: fmt.Sprintf("connection %s: %v; its settings were not checked", conn.Ref, err),
 			Hint:    "a job that uses the connection fails: put the program into plugins.dir, or correct plugins.dir or the connection's adapter",
 		})}

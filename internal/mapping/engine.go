@@ -3,6 +3,7 @@ package mapping
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -50,8 +51,11 @@ type engine struct {
 	columns       []string
 	columnsNumber int
 	index         map[string]int
-	row           sdk.Row
-	club          Club
+	// unknown are the names that the script has read on the page at hand and
+	// that are no column of it.
+	unknown map[string]struct{}
+	row     sdk.Row
+	club    Club
 
 	patterns matcher
 	phones   phoneBook
@@ -103,7 +107,7 @@ func newEngine(ctx context.Context, script Script, c Context, target roster.MapT
 	}
 	e := &engine{
 		script: script.Name, context: c, target: target,
-		literals: map[string]struct{}{}, layouts: map[string]string{}, regexes: map[string]*regex{}, tables: map[string]*lookupTable{},
+		literals: map[string]struct{}{}, unknown: map[string]struct{}{}, layouts: map[string]string{}, regexes: map[string]*regex{}, tables: map[string]*lookupTable{},
 	}
 	e.result.init(target)
 	e.lua = lua.NewState(lua.Options{
@@ -196,6 +200,7 @@ func (e *engine) mapPage(page *sdk.Page, rows rowSet, progress func(row int)) *r
 	e.setColumns(page.Columns)
 	e.contextFields.RawSetString("kind", lua.LString(page.Kind))
 	e.result.reset()
+	clear(e.unknown)
 	m := &roster.Mapped{Records: make([]roster.MappedRecord, 0, max(rows.to-rows.from-len(rows.left), 0))}
 	for row := rows.from; row < rows.to; row++ {
 		if !rows.has(row) {
@@ -206,7 +211,19 @@ func (e *engine) mapPage(page *sdk.Page, rows rowSet, progress func(row int)) *r
 		e.mapRow(page.Row(row), &m.Records[len(m.Records)-1])
 	}
 	m.Fields = slices.Clone(e.result.fields)
+	m.Unknown = slices.Sorted(maps.Keys(e.unknown))
 	return m
+}
+
+// maxUnknown bounds the names that are told of a page.
+const maxUnknown = 20
+
+// missed notes a name that is no column. Only a name that stands in the script
+// is told: one that was computed may hold a value of the record.
+func (e *engine) missed(name string) {
+	if _, literal := e.literals[name]; literal && len(e.unknown) < maxUnknown {
+		e.unknown[name] = struct{}{}
+	}
 }
 
 func (e *engine) setColumns(columns []string) {

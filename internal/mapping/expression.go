@@ -41,6 +41,7 @@ func (x *fieldOfSource) eval(e *engine) value {
 	case "club":
 		return textValue(e.club.Key)
 	}
+	e.missed(x.name)
 	return value{}
 }
 

@@ -156,6 +156,10 @@ func appendMapped(b []byte, m *roster.Mapped) []byte {
 	for _, field := range m.Fields {
 		b = appendText(b, field)
 	}
+	b = appendInts(b, len(m.Unknown))
+	for _, name := range m.Unknown {
+		b = appendText(b, name)
+	}
 	b = appendInts(b, len(m.Records))
 	for i := range m.Records {
 		b = appendHead(b, &m.Records[i])
@@ -189,8 +193,11 @@ func parseMapped(body []byte, rows int) (*roster.Mapped, error) {
 	for range r.count() {
 		m.Fields = append(m.Fields, r.text())
 	}
+	for range r.count() {
+		m.Unknown = append(m.Unknown, r.text())
+	}
 	n := r.count()
-	if n > rows || len(m.Fields) > roster.MaxFields {
+	if n > rows || len(m.Fields) > roster.MaxFields || len(m.Unknown) > maxUnknown {
 		return nil, errFrame
 	}
 	m.Records = make([]roster.MappedRecord, n)

@@ -187,6 +187,11 @@ func appendRecords(a, b *roster.Mapped) (*roster.Mapped, error) {
 	if len(a.Fields) > roster.MaxFields {
 		return nil, fmt.Errorf("map a page: its records have %d fields together, at most %d are allowed", len(a.Fields), roster.MaxFields)
 	}
+	for _, name := range b.Unknown {
+		if !slices.Contains(a.Unknown, name) && len(a.Unknown) < maxUnknown {
+			a.Unknown = append(a.Unknown, name)
+		}
+	}
 	for _, r := range b.Records {
 		var set roster.FieldSet
 		for i := range b.Fields {

@@ -231,3 +231,23 @@ func TestAPlanIsReadWithoutBeingRun(t *testing.T) {
 		t.Errorf("lineage (-want +got):\n%s", diff)
 	}
 }
+
+func TestNamesThatAreNoColumnAreTold(t *testing.T) {
+	t.Parallel()
+	for _, script := range []string{
+		`return mapping{ first_name = source.first, email = source.email, club = source.club }`,
+		`function map(record) return { first_name = record.first, email = record.email, x = record[record.first], id = record.id } end`,
+	} {
+		e := newTestEngine(t, script)
+		page, err := casePage(sdk.KindMember, []byte(`{"first": "Ann", "e_mail": "ann@example.com"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			got := e.mapPage(page, rowSet{to: 1}, func(int) {}).Unknown
+			if diff := cmp.Diff([]string{"email"}, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", script, diff)
+			}
+		}
+	}
+}

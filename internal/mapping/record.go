@@ -76,6 +76,8 @@ func (e *engine) fieldOf(name string) lua.LValue {
 		if e.club.Key != "" {
 			return lua.LString(e.club.Key)
 		}
+	default:
+		e.missed(name)
 	}
 	return lua.LNil
 }

@@ -106,7 +106,7 @@ func (r *Runner) prepareAndJudge(ctx context.Context, run *roster.Run, flow *Flo
 		with.Cursors = prepared.cursors
 	}
 	updated, err = r.Runs.BeginDelivery(ctx, run.ID, with, func(stored *roster.Run) error {
-		stored.State, stored.Fault, stored.Warnings = verdict.state, verdict.fault, verdict.warnings
+		stored.State, stored.Fault, stored.Warnings = verdict.state, verdict.fault, append(prepared.misread(), verdict.warnings...)
 		stored.Counts, stored.Fields = prepared.counts, prepared.freezer.fieldNames()
 		if flow.Changes {
 			stored.Cursors = prepared.cursors

@@ -114,9 +114,10 @@ func (m *memory) codes() map[string]int {
 
 // source delivers the ids, a page of at most two at a time.
 type source struct {
-	ids    []string
-	reject []sdk.Rejected
-	fail   func(call int) error
+	ids     []string
+	columns []string
+	reject  []sdk.Rejected
+	fail    func(call int) error
 
 	mu    sync.Mutex
 	calls int
@@ -136,9 +137,12 @@ func (s *source) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error)
 		at, _ = strconv.Atoi(string(req.After))
 	}
 	end := min(at+2, len(s.ids))
-	b := sdk.NewPageBuilder(req.Kind, nil)
+	b := sdk.NewPageBuilder(req.Kind, s.columns)
 	for i, id := range s.ids[at:end] {
 		b.Add(id, "", fmt.Sprintf("line %d", at+i+1))
+		for range s.columns {
+			b.Absent()
+		}
 	}
 	if at == 0 {
 		for _, r := range s.reject {
@@ -149,13 +153,16 @@ func (s *source) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error)
 }
 
 // mapper maps a record to its id; "skip" and "bad" prefixes do as they say.
-type mapper struct{ broken error }
+type mapper struct {
+	broken  error
+	unknown []string
+}
 
 func (m mapper) Map(_ context.Context, page *sdk.Page) (*roster.Mapped, error) {
 	if m.broken != nil {
 		return nil, m.broken
 	}
-	out := &roster.Mapped{Fields: []string{"external_id", "first_name"}}
+	out := &roster.Mapped{Fields: []string{"external_id", "first_name"}, Unknown: m.unknown}
 	for i := range page.Rows {
 		row := page.Row(i)
 		r := roster.MappedRecord{Row: i, ID: row.ID(), Key: row.ID(), Position: row.Position(), Data: []byte(row.ID())}

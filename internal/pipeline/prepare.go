@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/roster"
@@ -24,6 +26,9 @@ type preparation struct {
 	freezer *freezer
 	counts  roster.Counts
 	refused []roster.Quarantined
+	// columns are those of all pages, unknown the names that the script has read
+	// where a page had no such column.
+	columns, unknown map[string]struct{}
 	// cursors are where the reading of each kind has ended.
 	cursors map[sdk.Kind]sdk.Cursor
 }
@@ -41,8 +46,8 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	defer changes.Abort()
 	p := &preparation{
 		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, live: live,
-		cursors: map[sdk.Kind]sdk.Cursor{},
-		read:    r.patient(flow.Source), freezer: newFreezer(changes),
+		cursors: map[sdk.Kind]sdk.Cursor{}, columns: map[string]struct{}{}, unknown: map[string]struct{}{},
+		read: r.patient(flow.Source), freezer: newFreezer(changes),
 	}
 	for _, kind := range flow.Kinds {
 		if err := p.kind(ctx, kind); err != nil {
@@ -104,6 +109,7 @@ func (p *preparation) take(ctx context.Context, kind sdk.Kind, page mappedPage) 
 		}
 	}
 	p.freezer.occurred(page.mapped.Fields, fields)
+	p.noteNames(page)
 	p.cursors[kind] = page.page.Next
 	p.counts.Read += page.page.Rows + len(page.page.Rejected)
 	p.counts.Frozen = p.freezer.frozen
@@ -112,6 +118,28 @@ func (p *preparation) take(ctx context.Context, kind sdk.Kind, page mappedPage) 
 		return p.flush(ctx)
 	}
 	return nil
+}
+
+// noteNames notes the names that the page has and those that the script misses.
+func (p *preparation) noteNames(page mappedPage) {
+	for _, name := range page.page.Columns {
+		p.columns[name] = struct{}{}
+	}
+	for _, name := range page.mapped.Unknown {
+		p.unknown[name] = struct{}{}
+	}
+}
+
+// misread are warnings of the names that no record can have: most often one is
+// mistyped in the script, which would leave a field out of every client.
+func (p *preparation) misread() []string {
+	var warnings []string
+	for _, name := range slices.Sorted(maps.Keys(p.unknown)) {
+		if _, ok := p.columns[name]; !ok {
+			warnings = append(warnings, fmt.Sprintf("the script reads %q, which no record of the source has; compare it with the source's own names", name))
+		}
+	}
+	return warnings
 }
 
 func (p *preparation) record(kind sdk.Kind, record *roster.MappedRecord) (frozen bool, err error) {

@@ -500,3 +500,14 @@ func TestAJobCanBeStartedAsSoonAsItsRunHasEnded(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestANameThatNoRecordHasIsAWarning(t *testing.T) {
+	w := newWorld(t, newMemory(), "a", "b", "c")
+	w.source.columns = []string{"e_mail"}
+	w.mapper = mapper{unknown: []string{"email", "e_mail"}}
+	run := w.run(t)
+	want := []string{`the script reads "email", which no record of the source has; compare it with the source's own names`}
+	if diff := cmp.Diff(want, run.Warnings); diff != "" || run.State != roster.RunOK {
+		t.Errorf("got %s; warnings (-want +got):\n%s", run.State, diff)
+	}
+}

@@ -25,6 +25,9 @@ type Mapped struct {
 	// are positions in it. Those of matters are named as [MatterField] does.
 	Fields  []string
 	Records []MappedRecord
+	// Unknown are the fields that the script reads by name and that no record
+	// of the page can have, because the page has no such column.
+	Unknown []string
 }
 
 // MappedRecord is what became of one record.
