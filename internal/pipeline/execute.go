@@ -33,8 +33,8 @@ func (r *Runner) execute(ctx context.Context, run roster.Run, live *progress) {
 // guarded keeps a fault of one run from taking the others down with it.
 func (r *Runner) guarded(ctx context.Context, run *roster.Run, live *progress) (err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			err = panicked(p)
+		if recover() != nil {
+			err = panicked()
 		}
 	}()
 	return r.steps(ctx, run, live)
@@ -42,7 +42,7 @@ func (r *Runner) guarded(ctx context.Context, run *roster.Run, live *progress) (
 
 // panicked makes a fault of a recovered panic. The stack tells the place; what
 // was panicked with may hold a record's values and is left out.
-func panicked(any) error {
+func panicked() error {
 	return &roster.Fault{
 		Code: "internal.panic", Message: "rosterd met a fault of its own in this run",
 		Hint: "please report it with this place: " + place(debug.Stack()),

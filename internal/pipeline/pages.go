@@ -67,8 +67,8 @@ func (p *pager) read(ctx context.Context, mapper Mapper, read readFunc, kind sdk
 // readPage runs in a goroutine of its own, so it contains a panic itself.
 func readPage(ctx context.Context, read readFunc, req sdk.ReadRequest) (page *sdk.Page, err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			err = panicked(p)
+		if recover() != nil {
+			err = panicked()
 		}
 	}()
 	return read(ctx, req)
@@ -77,8 +77,8 @@ func readPage(ctx context.Context, read readFunc, req sdk.ReadRequest) (page *sd
 // mapPage runs in a goroutine of its own, so it contains a panic itself.
 func mapPage(ctx context.Context, mapper Mapper, page *sdk.Page) (out mappedPage) {
 	defer func() {
-		if p := recover(); p != nil {
-			out = mappedPage{err: panicked(p)}
+		if recover() != nil {
+			out = mappedPage{err: panicked()}
 		}
 	}()
 	if page.Rows == 0 {
