@@ -114,11 +114,28 @@ type SyncOptions struct {
 	// have: "create", "match" or "ignore".
 	LeadSources string
 	Guards      Guards
+	// OnMatch says what becomes of a record that is linked, OnMissing of one that
+	// is not: whether it is updated, and created.
+	OnMatch, OnMissing bool
+	// OnGone says what becomes of the target record of a record that is gone from
+	// the source: "deactivate", "delete" or "ignore".
+	OnGone string
+	// Policies are the fields that are not simply overwritten.
+	Policies map[string]FieldPolicy
+	// Conflict says which side wins where both have changed a record: "from" or
+	// "newest", by the source field Modified.
+	Conflict string
+	// Modified is the field of the source, and of the target as its adapter reads
+	// it, that holds when a record was changed; needed for "newest".
+	Modified string
 }
 
 // Guards are the limits that stop a run before it harms the target.
 type Guards struct {
 	MaxCreate, MaxUpdate, MaxDeactivate Limit
+	// BlankField bounds the linked records in which one and the same field would
+	// become empty.
+	BlankField Limit
 	// BlockEmptySource stops a run whose source is suddenly empty.
 	BlockEmptySource bool
 }

@@ -3,6 +3,7 @@ package roster
 import (
 	"strings"
 
+	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -45,6 +46,14 @@ type MappedRecord struct {
 	Data []byte
 	// Fields are the target fields that the record carries.
 	Fields FieldSet
+	// Sum is the digest of the target record, and Shorts those of its fields in the
+	// order of their positions in Fields; only where the target asked for them
+	// ([MapTarget].Digests).
+	Sum    digest.Sum
+	Shorts []uint32
+	// Owner and LeadSource are the source's ids of the record's staff member and
+	// lead source, taken out of the target record; only for a sync.
+	Owner, LeadSource string
 	// Code and Reason say why a record was skipped or rejected; Line is the
 	// script's line where that is known. They hold no values of the record.
 	Code, Reason string
@@ -86,13 +95,45 @@ type MapTarget struct {
 	KeyField string
 	// Matters is how a client holds its matters; nil where it cannot have any.
 	Matters *sdk.MatterForm
+	// Digests is the key of the digests of mapped records; nil where none are
+	// wanted.
+	Digests *digest.Key
+	// References says that the fields owner and lead_source are ids of the source,
+	// which are taken out of the record.
+	References bool
+	// Fields are the target's fields as its adapter declares them; empty where they
+	// are not known.
+	Fields []sdk.TargetField
+	// Policies are the fields that are not simply overwritten.
+	Policies map[string]FieldPolicy
 }
+
+// FieldPolicy says what becomes of a field when a record is updated.
+type FieldPolicy string
+
+// The policies.
+const (
+	// PolicyOverwrite sends the field whenever it has changed.
+	PolicyOverwrite FieldPolicy = "overwrite"
+	// PolicyFillIfEmpty sends it when the record is created, and later only where
+	// the target has nothing in it.
+	PolicyFillIfEmpty FieldPolicy = "fill_if_empty"
+	// PolicyNeverNull sends it unless it is empty.
+	PolicyNeverNull FieldPolicy = "never_null"
+)
 
 // ImportTarget is the [MapTarget] of an import: first_name is mandatory, and
 // external_id identifies the client (seed document, "Mandatory fields").
 func ImportTarget(kind sdk.Kind) MapTarget {
 	return MapTarget{Kind: kind, Required: []string{"first_name"}, KeyField: "external_id"}
 }
+
+// The fields of a mapped record that refer to records of other kinds by their
+// ids in the source.
+const (
+	OwnerField      = "owner"
+	LeadSourceField = "lead_source"
+)
 
 // WithMatters is the target of an import of type multi, whose clients hold
 // matters. What the form leaves open takes the names that scripts use.
