@@ -58,4 +58,9 @@ const (
 	CodeFreezeDuplicate = "freeze.duplicate_id"
 	CodeFreezeTooLarge  = "freeze.too_large"
 	CodeDeliverFailed   = "deliver.failed"
+	CodeMapOwner        = "map.owner_unlinked"
+	CodeDeliverRefused  = "deliver.refused"
+	CodeDeliverWaiting  = "deliver.waiting"
+	CodeDeliverLink     = "deliver.link_changed"
+	CodeDeliverGone     = "deliver.gone"
 )

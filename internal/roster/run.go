@@ -56,6 +56,10 @@ type Run struct {
 	Scope Scope `json:"scope,omitzero"`
 	// Plan says that the run stops when it is judged.
 	Plan bool `json:"plan,omitempty"`
+	// Approved says that a person let it go on although it was planned or blocked.
+	Approved bool `json:"approved,omitempty"`
+	// Waiting says what a run under way waits for; it is not stored.
+	Waiting string `json:"waiting,omitempty"`
 	// Delivered is how much of the change set of a sync is done.
 	Delivered int `json:"delivered,omitempty"`
 	// Basis are digests of what the change set was made from, by what they are of
@@ -76,6 +80,15 @@ type Run struct {
 	// Cursors are how far a run of a job with ReadChanges has read. They become
 	// the job's when the run ends with every frozen record delivered.
 	Cursors map[sdk.Kind]sdk.Cursor `json:"cursors,omitempty"`
+	// Behind are the job's cursors when a sync was prepared: its change set is
+	// applied only while they are the same.
+	Behind map[sdk.Kind]sdk.Cursor `json:"behind,omitempty"`
+	// Whole says that everything of the source was read, so that what was refused
+	// before was read again.
+	Whole bool `json:"whole,omitempty"`
+	// Retried are the ids of quarantined records that the run has read again, until
+	// it ends.
+	Retried []string `json:"retried,omitempty"`
 }
 
 // Scope says what of the source a run reads.
