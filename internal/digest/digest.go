@@ -83,8 +83,7 @@ func (k Key) Name(name string) Name {
 // Field makes the digest of the field from its value as JSON, as it is sent.
 func (n Name) Field(value []byte) Field {
 	lo, hi := siphash.Hash128(n.k0, n.seed, value)
-	text := string(value)
-	return Field{Lo: lo, Hi: hi, Empty: text == "null" || text == `""`}
+	return Field{Lo: lo, Hi: hi, Empty: string(value) == "null" || string(value) == `""`}
 }
 
 // Short is the digest of a field in 32 bits: enough to say which fields of a

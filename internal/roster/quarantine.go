@@ -54,6 +54,8 @@ const (
 	CodeMapStopped      = "map.stopped"
 	CodeMapInvalid      = "map.invalid"
 	CodeMapClub         = "map.unknown_club"
+	CodeMapTooLong      = "map.too_long"
+	CodeMapNotAllowed   = "map.not_allowed"
 	CodeFreezeMissing   = "freeze.missing_field"
 	CodeFreezeDuplicate = "freeze.duplicate_id"
 	CodeFreezeTooLarge  = "freeze.too_large"
