@@ -74,13 +74,11 @@ func validateKind(k sdk.TargetKind) error {
 		return errors.New("it is none of the contract")
 	case !k.Class.Valid():
 		return fmt.Errorf("unknown guarantee class %.20q", k.Class)
-	case k.ExecLag < 0 || k.ExecLag > maxLag || k.IndexLag < 0 || k.IndexLag > maxLag:
-		return fmt.Errorf("a lag below zero or above %s", maxLag)
-	case k.KeyTTL < 0:
-		return errors.New("a key is remembered for a time below zero")
+	case max(k.ExecLag, k.IndexLag) > maxLag || min(k.ExecLag, k.IndexLag, k.KeyTTL) < 0:
+		return fmt.Errorf("a time below zero, or a lag above %s", maxLag)
 	case k.Batch < 0:
 		return errors.New("a batch below zero")
-	case k.Update != sdk.UpdatePatch && k.Update != sdk.UpdateReplace && (k.Update != "" || k.Can(sdk.OpUpdate)):
+	case !validUpdate(k):
 		return fmt.Errorf("unknown semantics of an update %.20q", k.Update)
 	case k.Class == sdk.ClassBPrime && k.Unique == "":
 		return errors.New("class B' without the field that is unique")
@@ -93,6 +91,15 @@ func validateKind(k sdk.TargetKind) error {
 		}
 	}
 	return validateFields(k.Fields)
+}
+
+// validUpdate lets out the semantics of an update that there is not.
+func validUpdate(k sdk.TargetKind) bool {
+	switch k.Update {
+	case sdk.UpdatePatch, sdk.UpdateReplace:
+		return true
+	}
+	return k.Update == "" && !k.Can(sdk.OpUpdate)
 }
 
 func validateFields(fields []sdk.TargetField) error {

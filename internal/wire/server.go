@@ -35,7 +35,7 @@ type opened struct {
 	abilities []sdk.Ability
 	// readOnly says that nothing may be written.
 	readOnly bool
-	calls     sync.WaitGroup
+	calls    sync.WaitGroup
 	// stop is closed when the connection is being closed: the calls under way
 	// are cancelled.
 	stop chan struct{}
@@ -52,7 +52,7 @@ func (s *Server) Open(ctx context.Context, r *adapterv1.OpenRequest) (_ *adapter
 	v, err := s.adapter.Opener.Open(sdk.WithReadOnly(ctx), sdk.Connection{
 		Name: r.GetName(), ClientID: r.GetClientId(), Clubs: r.GetClubs(), Settings: r.GetSettings(),
 		ReadOnly: r.GetReadOnly(),
-		Logger: s.logger.With("connection", r.GetName()),
+		Logger:   s.logger.With("connection", r.GetName()),
 	})
 	if err != nil {
 		return nil, toStatus(ctx, err)

@@ -248,7 +248,9 @@ func TestAnErrorLeavesEveryOperationUnknown(t *testing.T) {
 	f := &target{}
 	r := openTarget(t, f, false)
 	for name, write := range map[string]func() (sdk.WriteResponse, error){
-		"an error":        func() (sdk.WriteResponse, error) { return sdk.WriteResponse{}, sdk.Retry(time.Second, errors.New("502")) },
+		"an error": func() (sdk.WriteResponse, error) {
+			return sdk.WriteResponse{}, sdk.Retry(time.Second, errors.New("502"))
+		},
 		"too few results": func() (sdk.WriteResponse, error) { return sdk.WriteResponse{Results: make([]sdk.Result, 2)}, nil },
 		"a panic":         func() (sdk.WriteResponse, error) { panic("x") },
 	} {
