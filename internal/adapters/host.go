@@ -117,14 +117,23 @@ func (h *Host) Describe(ctx context.Context, name string) (sdk.Info, error) {
 // Open opens a connection, starting its adapter where that does not run. The
 // error is an [*sdk.Error].
 func (h *Host) Open(ctx context.Context, conn roster.Connection) (*Conn, error) {
-	c := &Conn{host: h, conn: conn, lock: make(chan struct{}, 1)}
+	return h.open(ctx, &Conn{host: h, conn: conn, lock: make(chan struct{}, 1)})
+}
+
+// OpenReadOnly is [Host.Open] for a plan: the adapter is told that nothing may
+// be written, and what would write is refused without calling it.
+func (h *Host) OpenReadOnly(ctx context.Context, conn roster.Connection) (*Conn, error) {
+	return h.open(ctx, &Conn{host: h, conn: conn, readOnly: true, lock: make(chan struct{}, 1)})
+}
+
+func (h *Host) open(ctx context.Context, c *Conn) (*Conn, error) {
 	s, err := c.session(ctx)
 	if err != nil {
 		return nil, c.explain(err)
 	}
 	defer s.inst.leave()
 	c.abilities = s.remote.Abilities()
-	h.count(conn.Adapter, 1)
+	h.count(c.conn.Adapter, 1)
 	return c, nil
 }
 
