@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -16,17 +17,20 @@ import (
 func BenchmarkWorkers(b *testing.B) {
 	for _, form := range []struct {
 		name, source string
+		target       roster.MapTarget
 		workers      int
 	}{
-		{"function", mapping.BenchSource, 1},
-		{"function", mapping.BenchSource, 2},
-		{"plan", mapping.BenchPlan, 1},
-		{"plan", mapping.BenchPlan, 2},
+		{"function", mapping.BenchSource, roster.ImportTarget(sdk.KindMember), 1},
+		{"function", mapping.BenchSource, roster.ImportTarget(sdk.KindMember), 2},
+		{"function-digests", mapping.BenchSource, mapping.BenchTarget(), 2},
+		{"plan", mapping.BenchPlan, roster.ImportTarget(sdk.KindMember), 1},
+		{"plan", mapping.BenchPlan, roster.ImportTarget(sdk.KindMember), 2},
+		{"plan-digests", mapping.BenchPlan, mapping.BenchTarget(), 2},
 	} {
 		b.Run(fmt.Sprint(form.name, "-", form.workers), func(b *testing.B) {
 			workers := form.workers
 			pool := mapping.NewPool(options(workers))
-			m := load(b, pool, form.source)
+			m := loadFor(b, pool, form.source, form.target)
 			pages := make([]*sdk.Page, 64)
 			for i := range pages {
 				pages[i] = mapping.BenchPage(b, 500, i)
