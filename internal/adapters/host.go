@@ -114,6 +114,13 @@ func (h *Host) Describe(ctx context.Context, name string) (sdk.Info, error) {
 	return l.info, err
 }
 
+// Pin returns an adapter's name, version and checksum, as `rosterd adapter lock`
+// would write them.
+func (h *Host) Pin(ctx context.Context, name string) (Pin, error) {
+	l, err := h.learn(ctx, name)
+	return l.pin, err
+}
+
 // Open opens a connection, starting its adapter where that does not run. The
 // error is an [*sdk.Error].
 func (h *Host) Open(ctx context.Context, conn roster.Connection) (*Conn, error) {

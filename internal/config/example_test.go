@@ -123,19 +123,19 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 			},
 			Connections: map[string]roster.Connection{
 				"gym": {
-					Ref: "acme/gym", Adapter: "csv", Clubs: map[string]string{"downtown": "1", "airport": "2"},
+					Ref: "acme/gym", SettleMargin: 2 * time.Second, Adapter: "csv", Clubs: map[string]string{"downtown": "1", "airport": "2"},
 					Settings: roster.NewSecret(`{"club":"club_no","id":"member_no","path":"/srv/acme/members.csv"}`),
 				},
 				"intandem": {
-					Ref: "acme/intandem", Adapter: "intandem", Clubs: map[string]string{},
+					Ref: "acme/intandem", SettleMargin: 2 * time.Second, Adapter: "intandem", Clubs: map[string]string{},
 					Settings: roster.NewSecret(`{"app_code_name":"acmeimport","business_uid":"b1","token":"` + secretOf("intandem") + `"}`),
 				},
 				"crm": {
-					Ref: "acme/crm", Adapter: "rest", ClientID: "456", Clubs: map[string]string{"downtown": "12", "airport": "13"},
+					Ref: "acme/crm", SettleMargin: 2 * time.Second, Adapter: "rest", ClientID: "456", Clubs: map[string]string{"downtown": "12", "airport": "13"},
 					Settings: roster.NewSecret(`{"base_url":"https://crm.example.com","config":"crm.rest.yaml","password":"` + secretOf("crm") + `","username":"sync"}`),
 				},
 				"clubsys": {
-					Ref: "acme/clubsys", Adapter: "rest", Clubs: map[string]string{"downtown": "A", "airport": "B"},
+					Ref: "acme/clubsys", SettleMargin: 2 * time.Second, Adapter: "rest", Clubs: map[string]string{"downtown": "A", "airport": "B"},
 					Settings: roster.NewSecret(`{"base_url":"https://10.1.2.3","config":"clubsys.rest.yaml","token":"` + secretOf("clubsys") + `"}`),
 				},
 			},

@@ -43,6 +43,9 @@ type Connection struct {
 	ClientID string
 	// Clubs maps a club's key to its id in that system.
 	Clubs map[string]string
+	// SettleMargin is added to the times that the adapter declares before anything
+	// is concluded about a create whose answer was lost.
+	SettleMargin time.Duration
 	// Settings is the JSON object for the adapter with secrets in clear.
 	Settings Secret
 }
