@@ -16,7 +16,9 @@ import (
 
 // Host runs the adapter programs of one directory. It serves concurrent calls.
 type Host struct {
-	opt     Options
+	opt Options
+	// life is the lock that every process of the host holds.
+	life    *os.File
 	starter *starter
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -42,8 +44,8 @@ type Installed struct {
 	Err error
 }
 
-// NewHost prepares the runtime directory. No adapter is started before it is
-// asked for.
+// NewHost prepares the runtime directory, once nothing of an earlier host on it
+// runs any more. No adapter is started before it is asked for.
 func NewHost(opt Options) (*Host, error) {
 	opt = opt.withDefaults()
 	dir, err := prepareRuntimeDir(opt.RuntimeDir)
@@ -51,12 +53,19 @@ func NewHost(opt Options) (*Host, error) {
 		return nil, err
 	}
 	opt.RuntimeDir = dir
+	life, err := holdLife(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := wipe(dir); err != nil {
+		return nil, errors.Join(err, life.Close())
+	}
 	for _, path := range append([]*string{&opt.Dir, &opt.WorkDir}, pointers(opt.Private)...) {
 		if *path, err = filepath.Abs(*path); err != nil {
-			return nil, fmt.Errorf("directory of adapters: %w", err)
+			return nil, errors.Join(fmt.Errorf("directory of adapters: %w", err), life.Close())
 		}
 	}
-	h := &Host{opt: opt, starter: newStarter(), confined: landlockVersion() > 0, seats: map[string]*seat{}}
+	h := &Host{opt: opt, life: life, starter: newStarter(), confined: landlockVersion() > 0, seats: map[string]*seat{}}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.warn()
 	return h, nil
@@ -163,6 +172,9 @@ func (h *Host) Close() error {
 	stops.Wait()
 	h.work.Wait()
 	h.starter.close()
+	if err := h.life.Close(); err != nil {
+		return fmt.Errorf("release the runtime directory of adapters: %w", err)
+	}
 	return nil
 }
 

@@ -87,4 +87,3 @@ func (c *comparer) blanked(limit roster.Limit, linked int) []string {
 	slices.Sort(broken)
 	return broken
 }
-

@@ -79,11 +79,11 @@ func (w *writing) all(ctx context.Context) error {
 // batch is a stretch of the change set: changes of one kind that are written
 // together.
 type batch struct {
-	kind    sdk.Kind
-	target  sdk.TargetKind
-	route   roster.Route
-	items   []*item
-	end     int
+	kind   sdk.Kind
+	target sdk.TargetKind
+	route  roster.Route
+	items  []*item
+	end    int
 }
 
 // item is one change under way.
