@@ -136,6 +136,8 @@ func (c *closing) link(it *item) roster.Link {
 	}
 	if it.operation.Op == sdk.OpCreate && !it.skip {
 		l.Target = it.result.ID
+	} else {
+		l.Version = it.version
 	}
 	return l
 }
@@ -191,7 +193,7 @@ func (c *closing) close(ctx context.Context) error {
 		if c.quiet {
 			c.Update = nil
 		}
-		closed, err := c.w.sync.Intents.Close(ctx, c.Closing)
+		closed, err := c.w.sync.Intents.CloseLinks(ctx, c.Closing)
 		if err != nil {
 			return fmt.Errorf("store outcomes: %w", err)
 		}

@@ -140,7 +140,7 @@ type IntentStore interface {
 	// neither a link nor an intent, or the armed intent of the same run with one
 	// attempt less. Otherwise what stands there is answered.
 	Arm(ctx context.Context, intents []roster.Intent) ([]roster.Standing, error)
-	Close(ctx context.Context, closing roster.Closing) (roster.Closed, error)
+	CloseLinks(ctx context.Context, closing roster.Closing) (roster.Closed, error)
 	// Intents returns the armed intents of a run by their entries, OpenIntents
 	// those of a route by any run.
 	Intents(ctx context.Context, run string) ([]roster.Intent, error)

@@ -99,7 +99,7 @@ func (c *comparer) keepParked(ctx context.Context) error {
 	}
 	for kind, parked := range byKind {
 		closing := roster.Closing{Run: c.p.run.ID, Route: c.sync.route(kind), Parked: parked}
-		if _, err := c.sync.Intents.Close(ctx, closing); err != nil {
+		if _, err := c.sync.Intents.CloseLinks(ctx, closing); err != nil {
 			return fmt.Errorf("keep parked records: %w", err)
 		}
 	}

@@ -317,7 +317,7 @@ func (w *writing) keep(ctx context.Context) error {
 	}
 	for kind, intents := range byKind {
 		closing := roster.Closing{Run: w.run.ID, Route: w.sync.route(kind), Parked: intents}
-		if _, err := w.sync.Intents.Close(ctx, closing); err != nil {
+		if _, err := w.sync.Intents.CloseLinks(ctx, closing); err != nil {
 			return err
 		}
 	}

@@ -378,7 +378,7 @@ func (p *pair) begin() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if p.store, err = bolt.Open(p.dir, keys); err != nil {
+	if p.store, err = bolt.Open(p.t.Context(), p.dir, keys); err != nil {
 		p.t.Fatal(err)
 	}
 	if p.changes, err = store.NewChangeSets(p.dir, keys); err != nil {

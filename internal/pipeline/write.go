@@ -337,7 +337,7 @@ func (w *writing) armDropped(ctx context.Context, b *batch, dropped []*item) err
 	for _, it := range dropped {
 		closing.Refused = append(closing.Refused, it.source)
 	}
-	if _, err := w.sync.Intents.Close(ctx, closing); err != nil {
+	if _, err := w.sync.Intents.CloseLinks(ctx, closing); err != nil {
 		return fmt.Errorf("take up dropped records: %w", err)
 	}
 	return w.arm(ctx, b, dropped)
