@@ -34,8 +34,16 @@ func newClosing(w *writing, b *batch) *closing {
 	return c
 }
 
-// take adds what came of one change.
+// take adds what came of one change. What lies behind the first change that is
+// not done comes again when the run goes on, and is counted then.
 func (c *closing) take(it *item) {
+	counts := c.counts
+	counts.Created, counts.Updated = orZero(counts.Created), orZero(counts.Updated)
+	defer func() {
+		if c.w.stopping && it.entry >= c.Delivered {
+			c.counts = counts
+		}
+	}()
 	switch {
 	case it.undone:
 		c.undone(it)
@@ -60,7 +68,15 @@ func (c *closing) undone(it *item) {
 // left takes a change of which nothing was sent.
 func (c *closing) left(it *item) {
 	switch it.left {
-	case leftArmed, leftDone:
+	case leftArmed:
+	case leftDone:
+		// An earlier life of the daemon has delivered it and counted nothing, or it
+		// was read twice.
+		if it.change.op == sdk.OpCreate {
+			*c.counts.Created++
+		} else {
+			c.counts.Unchanged++
+		}
 	case leftWaiting:
 		c.quarantine(it, roster.CodeDeliverWaiting, "the create of the same record was in doubt; the next run takes it up")
 	case leftUnlinked:

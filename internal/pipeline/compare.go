@@ -22,6 +22,9 @@ type comparer struct {
 	// blanks counts, by kind and field, the linked records in which the field
 	// would become empty.
 	blanks map[string]int
+	// appended are the records that the run changes: one that is read again is
+	// compared when it is delivered, behind what comes before it.
+	appended map[sdk.Kind]keySet
 	// parked are intents that wait for a person and whose record has changed.
 	parked []roster.Intent
 	packed []byte
@@ -30,7 +33,7 @@ type comparer struct {
 func newComparer(p *preparation, changes ChangeSet) *comparer {
 	return &comparer{
 		p: p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
-		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{},
+		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{},
 	}
 }
 
@@ -86,16 +89,17 @@ func (c *comparer) take(ctx context.Context, kind sdk.Kind, page mappedPage) err
 	for _, rejected := range page.page.Rejected {
 		walk.saw(rejected.ID)
 	}
-	for i, standing := range page.standings {
-		if !c.untouched(standing, page.rows[i]) {
-			continue
-		}
-		if standing.Intent != nil {
-			c.p.counts.Skipped++
-		} else {
-			c.p.counts.Unchanged++
-		}
+	if err := c.records(ctx, kind, page); err != nil {
+		return err
 	}
+	if err := c.repeated(ctx, kind, page); err != nil {
+		return err
+	}
+	return c.removed(ctx, kind, page.page.Removed)
+}
+
+// records takes the records of a page that were mapped.
+func (c *comparer) records(ctx context.Context, kind sdk.Kind, page mappedPage) error {
 	shapes := shapeCache{names: page.mapped.Fields}
 	for i := range page.mapped.Records {
 		record := &page.mapped.Records[i]
@@ -112,7 +116,38 @@ func (c *comparer) take(ctx context.Context, kind sdk.Kind, page mappedPage) err
 	for _, text := range page.mapped.Warnings {
 		c.p.warn(text)
 	}
-	return c.removed(ctx, kind, page.page.Removed)
+	return nil
+}
+
+// repeated takes the records of a page that are what was sent last. Those that
+// the run has changed already, because the source gave them in another form
+// before, are mapped after all: the later form counts.
+func (c *comparer) repeated(ctx context.Context, kind sdk.Kind, page mappedPage) error {
+	var again []int
+	for i, standing := range page.standings {
+		switch {
+		case !c.untouched(standing, page.rows[i]):
+		case standing.Intent != nil:
+			c.p.counts.Skipped++
+		case c.has(kind, page.page.Row(i).ID()):
+			again = append(again, i)
+		default:
+			c.p.counts.Unchanged++
+		}
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	var err error
+	if page.mapped, err = c.sync.Mapper.MapRows(ctx, page.page, again); err != nil {
+		return fmt.Errorf("map: %w", err)
+	}
+	return c.records(ctx, kind, page)
+}
+
+func (c *comparer) has(kind sdk.Kind, source string) bool {
+	set, ok := c.appended[kind]
+	return ok && set.has(source)
 }
 
 // record compares one mapped record with its link.
@@ -135,6 +170,9 @@ func (c *comparer) record(ctx context.Context, kind sdk.Kind, shapes *shapeCache
 	sent := next.sent(c.sync.Digests, c.sync.Mapping, refs)
 	link := standing.Link
 	switch {
+	case c.has(kind, next.source):
+		next.op, next.target, next.version = sdk.OpUpdate, link.Target, link.Version
+		return c.append(next)
 	case link.Version == 0:
 		return c.create(next)
 	case link.Gone || link.Sent.Sum != sent.Sum && !onlyLeftOut(link.Sent.Fields, sent.Fields):
@@ -222,6 +260,12 @@ func (c *comparer) update(next change, link roster.Link, sent roster.Sent) error
 }
 
 func (c *comparer) append(next change) error {
+	if next.op == sdk.OpCreate || next.op == sdk.OpUpdate {
+		if _, ok := c.appended[next.kind]; !ok {
+			c.appended[next.kind] = newKeySet()
+		}
+		c.appended[next.kind].add(next.source)
+	}
 	c.packed = next.append(c.packed[:0])
 	if err := c.changes.Append("", c.packed); err != nil {
 		return fmt.Errorf("append to the change set: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -112,6 +113,7 @@ func (w *writing) patience(ctx context.Context, b *batch, again []*item, try int
 	w.live.waits(again[0].result.Detail)
 	defer w.live.waits("")
 	if err := w.r.Sleep(ctx, wait); err != nil {
+		w.stopping = errors.Is(context.Cause(ctx), roster.ErrStopping)
 		return errors.Join(err, w.leaveUndone(ctx, b))
 	}
 	return nil

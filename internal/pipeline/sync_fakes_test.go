@@ -85,7 +85,7 @@ func (c *crm) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
 	if req.After != nil {
 		after, _ = strconv.Atoi(string(req.After))
 	}
-	sorted := slices.SortedFunc(slices.Values(list), func(a, b person) int { return c.changes[a.id] - c.changes[b.id] })
+	sorted := slices.SortedStableFunc(slices.Values(list), func(a, b person) int { return c.changes[a.id] - c.changes[b.id] })
 	sorted = slices.DeleteFunc(sorted, func(p person) bool { return c.changes[p.id] <= after })
 	page := sorted[:min(crmPage, len(sorted))]
 	b := newPeople(req.Kind)

@@ -451,8 +451,10 @@ func TestTheSameRecordTwiceInARunIsCreatedOnce(t *testing.T) {
 	if run.State != roster.RunOK || len(p.club.records) != 2 || *run.Counts.Created != 2 {
 		t.Errorf("%s %v, %d records, %+v", run.State, run.Fault, len(p.club.records), run.Counts)
 	}
-	if run = p.run(); p.club.names()["Later"] != 1 {
-		t.Errorf("the later version did not win: %v", p.club.names())
+	for range 3 {
+		if run = p.run(); run.State != roster.RunOK || p.club.names()["Later"] != 1 {
+			t.Errorf("the later version did not win: %s, %v", run.State, p.club.names())
+		}
 	}
 }
 

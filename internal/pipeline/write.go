@@ -23,6 +23,8 @@ type writing struct {
 	counts  roster.Counts
 	// warnings are for the operator, each of them once.
 	warnings []string
+	// stopping says that the daemon stops, and the run goes on in its next life.
+	stopping bool
 	// lastSend is when the last create of this life, whose outcome is not known,
 	// stopped being under way, with a monotonic reading.
 	lastSend map[sdk.Kind]time.Time
@@ -121,6 +123,7 @@ type item struct {
 func (w *writing) next(at int) (*batch, error) {
 	b := &batch{end: at}
 	creates, limit := 0, sdk.DefaultBatch
+	sources := map[string]bool{} // a record's changes are written one after another
 	to := min(at+maxBatch, w.changes.Len())
 	var fault error
 	err := w.changes.Entries(at, to, func(entry int, data []byte) error {
@@ -138,9 +141,10 @@ func (w *writing) next(at int) (*batch, error) {
 		if c.op == sdk.OpCreate {
 			creates++
 		}
-		if c.kind != b.kind || len(b.items) == limit || creates > ambiguous && !harmless(b.target.Class) {
+		if c.kind != b.kind || len(b.items) == limit || sources[c.source] || creates > ambiguous && !harmless(b.target.Class) {
 			return errBatchFull
 		}
+		sources[c.source] = true
 		b.items = append(b.items, &item{change: c, entry: entry, attempt: 1})
 		b.end = entry + 1
 		return nil
