@@ -58,4 +58,5 @@ const (
 	CodeFreezeDuplicate = "freeze.duplicate_id"
 	CodeFreezeTooLarge  = "freeze.too_large"
 	CodeDeliverFailed   = "deliver.failed"
+	CodeParkedCreate    = "parked.create"
 )
