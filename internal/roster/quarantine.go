@@ -65,4 +65,5 @@ const (
 	CodeDeliverWaiting  = "deliver.waiting"
 	CodeDeliverLink     = "deliver.link_changed"
 	CodeDeliverGone     = "deliver.gone"
+	CodeParkedCreate    = "parked.create"
 )

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 )
@@ -14,7 +12,7 @@ import (
 // LastDue returns when a job was last due, the zero time when it never was.
 func (s *Store) LastDue(ctx context.Context, job string) (time.Time, error) {
 	var due time.Time
-	err := s.view(ctx, "read when job "+job+" was last due", func(tx *bbolt.Tx) error {
+	err := s.view(ctx, "read when job "+job+" was last due", func(tx *txn) error {
 		raw := bucket(tx, bucketSchedule).Get([]byte(job))
 		if raw == nil {
 			return nil
@@ -34,7 +32,7 @@ func (s *Store) SetLastDue(ctx context.Context, job string, due time.Time) error
 	if job == "" {
 		return fmt.Errorf("%s: %w: it has no name", doing, roster.ErrInvalid)
 	}
-	return s.update(ctx, doing, func(tx *bbolt.Tx) error {
+	return s.update(ctx, doing, func(tx *txn) error {
 		return bucket(tx, bucketSchedule).Put([]byte(job), []byte(due.UTC().Format(time.RFC3339Nano)))
 	})
 }
