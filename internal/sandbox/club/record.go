@@ -108,10 +108,10 @@ func schemaOf(k Kind, c Class) schema {
 		}
 		s.names = append(s.names, "notes")
 	}
-	if c == ClassB {
+	if c == ClassB && k.isPerson() {
 		s.names = append(s.names, fieldExternalID)
 	}
-	if c == ClassC {
+	if c == ClassC && k.isPerson() {
 		s.names = append(s.names, fieldExternalRef)
 	}
 	s.writable = make(map[string]bool, len(s.names))
