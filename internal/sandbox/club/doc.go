@@ -60,7 +60,8 @@
 //	                          idempotency key and person
 //	GET  /control/duplicates  those of which more than one was executed
 //	GET  /control/records     everything stored; ?kind=prospect
-//	POST /control/records     a record, or a list: stored as if by somebody else
+//	POST /control/records     a record, or a list: made or changed as if by
+//	                          somebody else
 //	GET  /control/faults      the plan and the lags
 //	POST /control/faults      {"faults": {"create": {"lose_answer": 0.25}}, "exec_lag": "100ms"}
 //	POST /control/wait        answers when no late request is waiting

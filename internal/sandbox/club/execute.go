@@ -154,6 +154,9 @@ func (p *Platform) create(req *request) answer {
 // complete fills in what a record has without being told, and removes empty
 // texts.
 func (p *Platform) complete(r *Record) {
+	if r.Fields == nil {
+		r.Fields = make(map[string]string)
+	}
 	for name, value := range r.Fields {
 		r.set(name, value)
 	}

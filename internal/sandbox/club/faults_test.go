@@ -292,6 +292,13 @@ func TestAnotherProcessMayAskAndSet(t *testing.T) {
 		t.Errorf("records %+v", records)
 	}
 	want(t, s.post("/v1/prospects", ann("m1")), 201)
+	want(t, control(http.MethodPost, "/control/records", `{"kind":"staff","id":"s9","club_id":"13"}`), 204)
+	if r := want(t, s.get("/v1/staff/s9"), 200); r.field("club_id") != "13" || r.field("email") != "" || len(s.Records(club.Staff)) != 1 {
+		t.Errorf("changed by somebody: %s", r.body)
+	}
+	if got := s.get("/v1/staff?email=X@example.com").items(); len(got) != 0 {
+		t.Errorf("found %v by an address that is gone", got)
+	}
 	var creates []club.Tally
 	if err := json.Unmarshal([]byte(control(http.MethodGet, "/control/creates", "").body), &creates); err != nil || len(creates) != 2 {
 		t.Errorf("creates %+v, error %v", creates, err)

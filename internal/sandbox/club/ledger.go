@@ -157,13 +157,22 @@ func (p *Platform) Records(k Kind) []Record {
 	return out
 }
 
-// Insert stores records as if somebody else had made them; lists show them at
-// once.
+// Insert stores records as if somebody else had made them, or had changed those
+// whose id is there; lists show them at once.
 func (p *Platform) Insert(records ...Record) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range records {
 		r.By = "somebody"
-		p.put(r.clone(), time.Time{})
+		w := p.tables[r.Kind].byID[r.ID]
+		if w == nil {
+			p.put(r.clone(), time.Time{})
+			continue
+		}
+		changed := r.clone()
+		changed.By, changed.Created = w.record.By, w.record.Created
+		p.complete(changed)
+		changed.set(fieldPerson, w.record.Fields[fieldPerson])
+		p.store(w, changed)
 	}
 }
