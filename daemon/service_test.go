@@ -245,3 +245,21 @@ func TestASocketThatIsNotThePublicListenerIsRefused(t *testing.T) {
 		t.Errorf("the daemon ended with %d\n%s", got, s.tail())
 	}
 }
+
+// TestAFullDiskIsNoReasonToStartAgain fills the disk of the state directory: the
+// daemon says so where it is asked, and is alive.
+func TestAFullDiskIsNoReasonToStartAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	disk := newDisk(t, s)
+	m := newServiceManager(t, s)
+	d := s.startAsService(t, []string{"WATCHDOG_USEC=2000000"})
+	m.await(t, s, "READY=1")
+	disk.fill(t)
+	m.await(t, s, "STATUS=1 job, 0 running, 1 problem (rosterd status)")
+	m.await(t, s, "WATCHDOG=1")
+	m.await(t, s, "WATCHDOG=1")
+	disk.room(t)
+	m.await(t, s, "STATUS=1 job, 0 running")
+	d.stop(t)
+}
