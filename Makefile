@@ -7,10 +7,11 @@ ADAPTERS := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
 TOOLS    := $(CURDIR)/.tools
 GOLANGCI := $(TOOLS)/golangci-lint-2.15.0
 PROTOGEN := $(TOOLS)/protogen-1.36.12
+NFPM     := $(TOOLS)/nfpm-2.43.4
 GENERATED := plugins/sdk/api.txt plugins/sdk/proto
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint lua51 fmt generate fuzz bench chaos clean
+.PHONY: help build run test check lint lua51 units deb package fmt generate fuzz bench chaos clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,7 +27,7 @@ run: build ## see the main job work: an import on sample data, nothing to set up
 test: ## run every test with the race detector
 	$(GO) test -race -timeout 15m ./...
 
-check: lint generate lua51 ## lint, formats, generated files (installs its pinned tools)
+check: lint generate lua51 units package ## lint, formats, generated files, units, package (installs its pinned tools)
 	$(GO) mod tidy -diff
 	@git diff --exit-code -- $(GENERATED) || (echo 'generated files differ: run make generate and commit'; exit 1)
 
@@ -38,6 +39,23 @@ lint: $(GOLANGCI)
 lua51:
 	command -v lua5.1 >/dev/null || (apt-get update -qq && apt-get install -y -qq lua5.1)
 	$(GO) test -count=1 -run Lua51 ./internal/mapping
+
+# The units as systemd reads them, and how far they shut the service in: 20 is
+# an exposure of 2.0.
+units: build
+	command -v systemd-analyze >/dev/null || (apt-get update -qq && apt-get install -y -qq systemd)
+	daemon/packaging/check.sh units
+
+deb: $(NFPM) ## build dist/rosterd_VERSION_ARCH.deb
+	daemon/packaging/build.sh $(VERSION) $(NFPM) dist
+
+package: deb
+	command -v lintian >/dev/null || (apt-get update -qq && apt-get install -y -qq lintian)
+	daemon/packaging/check.sh package dist/rosterd_*.deb
+
+$(NFPM):
+	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
+	mv $(TOOLS)/nfpm $@
 
 $(GOLANGCI):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -69,4 +87,4 @@ chaos: ## kill the daemon in the middle of imports, and damage its database, man
 	$(GO) test -run Chaos -count=1 -timeout 30m ./internal/store/bolt -chaos.flips=2000
 
 clean: ## remove what build and check made
-	rm -rf bin .tools
+	rm -rf bin dist .tools

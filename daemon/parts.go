@@ -34,6 +34,7 @@ type parts struct {
 	sessions *export.Sessions
 	runner   *pipeline.Runner
 	started  time.Time
+	pulse    pulse
 	// subscribed holds the refs of connections whose target tells outcomes.
 	subscribed sync.Map
 }
