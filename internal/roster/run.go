@@ -45,7 +45,7 @@ type Run struct {
 	ID   string  `json:"id"`
 	Job  string  `json:"job"`
 	Type JobType `json:"type"`
-	// Trigger says who asked: "manual", "schedule" or "quickstart".
+	// Trigger says who asked: "manual", "schedule", "sweep" or "quickstart".
 	Trigger string     `json:"trigger"`
 	State   RunState   `json:"state"`
 	Asked   time.Time  `json:"asked"`
@@ -65,6 +65,9 @@ type Run struct {
 	// Again is when the job should run again although its schedule does not say
 	// so: a quota that was used up is there again then.
 	Again *time.Time `json:"again,omitempty"`
+	// Waits says what a run waits for before it begins. It is told of a run under
+	// way and not stored.
+	Waits string `json:"waits,omitempty"`
 	// Fields are the target fields of the frozen clients, sorted.
 	Fields []string `json:"fields,omitempty"`
 	// Warnings are for the operator; they hold no values of records.
