@@ -87,7 +87,7 @@ func TestASweepWaitsForTheRunThatItMeets(t *testing.T) {
 		r := &runner{busy: running()}
 		job := schedule.Job{Ref: "acme/x", Schedule: parse(t, "*/20 * * * *", time.UTC), Sweep: parse(t, "10 0 * * *", time.UTC)}
 		go func() {
-			time.Sleep(25 * time.Minute)
+			time.Sleep(25*time.Minute - time.Second)
 			r.set(nil)
 		}()
 		runWith(t, 45*time.Minute, &memory{}, r, nil, job)
