@@ -102,6 +102,7 @@ func (l *loader) readConnection(account roster.Account, key string, v value) ros
 	return roster.Connection{
 		Ref: ref, Adapter: v.get("adapter").textOr(""), ClientID: v.get("client_id").textOr(""),
 		Clubs: l.readClubIDs(account, v.get("clubs")), Settings: l.settings(v.get("settings")),
+		Concurrency: v.get("concurrency").intOr(defaultUsers),
 	}
 }
 
