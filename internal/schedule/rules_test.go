@@ -37,7 +37,7 @@ func TestASlotOlderThanItsLimitIsLeftOut(t *testing.T) {
 			store := &memory{}
 			job := schedule.Job{Ref: "acme/x", Schedule: parse(t, "0 * * * *", time.UTC), MaxAge: 30 * time.Minute}
 			runFor(t, time.Second, store, job)
-			time.Sleep(time.Now().Truncate(time.Hour).Add(tt.down).Sub(time.Now()))
+			time.Sleep(time.Until(time.Now().Truncate(time.Hour).Add(tt.down)))
 			got := runFor(t, time.Minute, store, job)
 			if len(got) != len(tt.want) {
 				t.Errorf("after %s: got %v, want %v", tt.down, got, tt.want)

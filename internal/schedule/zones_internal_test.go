@@ -27,7 +27,7 @@ var plain = []struct {
 }{
 	{"30 2 * * *", []int{2}, []int{30}, always},
 	{"0 0 * * *", []int{0}, []int{0}, always},
-	{"15,45 0-3 * * *", []int{0, 1, 2, 3}, []int{15, 45}, always},
+	{"15,45 1-2 * * *", []int{1, 2}, []int{15, 45}, always},
 	{"59 23 * * 7", []int{23}, []int{59}, func(t time.Time) bool { return t.Weekday() == time.Sunday }},
 	{"0 3 29-31 * *", []int{3}, []int{0}, func(t time.Time) bool { return t.Day() >= 29 }},
 }
@@ -130,6 +130,39 @@ func TestEachSlotIsTakenOnceInEveryZone(t *testing.T) {
 				same(t, line.spec, got, want)
 			}
 		})
+	}
+}
+
+// TestALineForEveryHourFollowsTheClockMinuteByMinute looks at the days around
+// each change of a clock: a line whose hour is * is due whenever the clock shows
+// its minute, also a second time.
+func TestALineForEveryHourFollowsTheClockMinuteByMinute(t *testing.T) {
+	for _, zone := range zones {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Parse("37 * * * *", loc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for begin := firstDay; begin.Before(lastDay); begin = begin.AddDate(0, 0, 2) {
+			end := begin.AddDate(0, 0, 2)
+			_, before := begin.In(loc).Zone()
+			if _, after := end.In(loc).Zone(); before == after {
+				continue
+			}
+			var want, got []time.Time
+			for at := begin; at.Before(end); at = at.Add(time.Minute) {
+				if at.In(loc).Minute() == 37 {
+					want = append(want, at)
+				}
+			}
+			for at, ok := s.Next(begin.Add(-time.Second)); ok && at.Before(end); at, ok = s.Next(at) {
+				got = append(got, at)
+			}
+			same(t, zone, got, want)
+		}
 	}
 }
 
