@@ -20,9 +20,7 @@ import (
 	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/export"
-	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/schedule"
-	"github.com/rosterd/rosterd/internal/store/bolt"
 	"github.com/rosterd/rosterd/internal/systemd"
 )
 
@@ -107,7 +105,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 // answer serves both listeners until ctx ends or a part fails.
 func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, manager *systemd.Notifier, ready func(*parts)) error {
 	api := admin.New(admin.Options{
-		Runs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Installation: operations{p},
+		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Installation: operations{p},
 		Token: p.cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})
 	public, operator := export.NewServer(p.sessions.Handler(), p.log), api.Server()
@@ -233,39 +231,4 @@ func listenSocket(path string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("listen.admin: %w", err), l.Close())
 	}
 	return l, nil
-}
-
-// loop is the schedule of all jobs.
-func (p *parts) loop() (*schedule.Loop, error) {
-	loop := &schedule.Loop{Store: dueTimes{p.store}, Now: p.pulse.now, Log: p.log, Fire: p.fire}
-	for _, job := range p.cfg.Jobs {
-		s, err := schedule.Parse(job.Schedule, job.Location)
-		if err != nil {
-			return nil, fmt.Errorf("job %s: %w", job.Ref, err)
-		}
-		loop.Jobs = append(loop.Jobs, schedule.Job{Ref: job.Ref, Schedule: s})
-	}
-	return loop, nil
-}
-
-// fire starts a run that is due.
-func (p *parts) fire(ctx context.Context, job string, due time.Time) {
-	_, err := p.runner.Start(ctx, job, "schedule")
-	switch {
-	case errors.Is(err, roster.ErrRunning):
-		p.log.Warn("due run left out: the job is running", "job", job, "due", due)
-	case err != nil:
-		p.log.Error("due run not started", "job", job, "due", due, "err", err)
-	}
-}
-
-// dueTimes fits the store to what the schedule asks for.
-type dueTimes struct{ store *bolt.Store }
-
-func (d dueTimes) LastDue(job string) (time.Time, error) {
-	return d.store.LastDue(context.Background(), job)
-}
-
-func (d dueTimes) SetLastDue(job string, due time.Time) error {
-	return d.store.SetLastDue(context.Background(), job, due)
 }

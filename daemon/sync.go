@@ -42,7 +42,7 @@ func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, cl
 		Sync: &pipeline.SyncFlow{
 			From: job.From, To: job.To, Options: job.Sync, Links: p.store, Intents: p.store,
 			Target: written, Clubs: to.Clubs, Digests: p.store.DigestKey(), TwoWay: p.twoWay(job),
-			Write: p.writer(run, job, closing), Margin: to.SettleMargin, Began: p.started,
+			Write: p.writer(run, job, closing), Margin: to.SettleMargin, Began: p.began,
 			Changes: func() (pipeline.Changes, error) { return openChanges(p.changes, run.ID) },
 		},
 	}

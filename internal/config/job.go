@@ -26,6 +26,7 @@ func (l *loader) readJob(account roster.Account, key string, v value) roster.Job
 	}
 	job.Read = roster.ReadMode(v.get("read").textOr(string(defaultRead(job.Type))))
 	job.Schedule = l.schedule(v.get("schedule"), job.Location)
+	job.Timing = l.timing(v)
 	job.Kinds = l.kinds(v.get("kinds"), job.Type)
 	l.checkEnds(account, v, job)
 	switch job.Type {

@@ -39,3 +39,9 @@ func (p *progress) get() roster.Counts {
 	defer p.mu.Unlock()
 	return p.counts
 }
+
+func (p *progress) waitsFor() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting
+}

@@ -204,7 +204,10 @@ func (r *Runner) Live(ctx context.Context, id string) (roster.Run, error) {
 	if a, ok := r.active[run.Job]; ok && a.id == id {
 		told := run.Counts
 		run.Counts = a.live.get()
-		run.Counts.TakeOutcome(told)
+		if run.Type != roster.JobSync {
+			run.Counts.TakeOutcome(told)
+		}
+		run.Waits = a.live.waitsFor()
 	}
 	return run, nil
 }

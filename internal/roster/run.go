@@ -45,7 +45,7 @@ type Run struct {
 	ID   string  `json:"id"`
 	Job  string  `json:"job"`
 	Type JobType `json:"type"`
-	// Trigger says who asked: "manual", "schedule" or "quickstart".
+	// Trigger says who asked: "manual", "schedule", "sweep" or "quickstart".
 	Trigger string     `json:"trigger"`
 	State   RunState   `json:"state"`
 	Asked   time.Time  `json:"asked"`
@@ -58,8 +58,6 @@ type Run struct {
 	Plan bool `json:"plan,omitempty"`
 	// Approved says that a person let it go on although it was planned or blocked.
 	Approved bool `json:"approved,omitempty"`
-	// Waiting says what a run under way waits for; it is not stored.
-	Waiting string `json:"waiting,omitempty"`
 	// Delivered is how much of the change set of a sync is done.
 	Delivered int `json:"delivered,omitempty"`
 	// Basis are digests of what the change set was made from, by what they are of
@@ -69,6 +67,9 @@ type Run struct {
 	// Again is when the job should run again although its schedule does not say
 	// so: a quota that was used up is there again then.
 	Again *time.Time `json:"again,omitempty"`
+	// Waits says what a run waits for. It is told of a run under
+	// way and not stored.
+	Waits string `json:"waits,omitempty"`
 	// Fields are the target fields of the frozen clients, sorted.
 	Fields []string `json:"fields,omitempty"`
 	// Warnings are for the operator; they hold no values of records.
