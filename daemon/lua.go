@@ -9,11 +9,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rosterd/rosterd/internal/adapters"
+	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -169,26 +171,56 @@ func (p *parts) sourceFields(ctx context.Context, job roster.Job) (fields []mapp
 	if err != nil {
 		return nil, connectionFault(job.From, err)
 	}
-	var names []string
-	for _, kind := range info.Kinds {
-		if kind.Kind == onlyKind(job) {
-			names = kind.Fields
+	for _, kind := range job.Kinds {
+		var names []string
+		for _, declared := range info.Kinds {
+			if declared.Kind == kind {
+				names = declared.Fields
+			}
 		}
-	}
-	if len(names) == 0 {
-		page, err := conn.Read(ctx, sdk.ReadRequest{Kind: onlyKind(job), Limit: 1})
-		if err != nil {
-			return nil, connectionFault(job.From, err)
+		if len(names) == 0 {
+			page, err := conn.Read(ctx, sdk.ReadRequest{Kind: kind, Limit: 1})
+			if err != nil {
+				return nil, connectionFault(job.From, err)
+			}
+			names = page.Columns
 		}
-		names = page.Columns
-	}
-	for _, name := range names {
-		fields = append(fields, mapping.EditorField{Name: name})
+		for _, name := range names {
+			fields = appendField(fields, mapping.EditorField{Name: name})
+		}
 	}
 	return fields, nil
 }
 
+// appendField appends a field that is not there yet: a sync has several kinds.
+func appendField(fields []mapping.EditorField, field mapping.EditorField) []mapping.EditorField {
+	if slices.ContainsFunc(fields, func(f mapping.EditorField) bool { return f.Name == field.Name }) {
+		return fields
+	}
+	return append(fields, field)
+}
+
+// syncFields are the fields that the records of a sync have at every target.
+func syncFields(job roster.Job) (fields []mapping.EditorField) {
+	people := false
+	for _, kind := range job.Kinds {
+		people = people || kind == sdk.KindProspect || kind == sdk.KindMember
+		for _, name := range roster.SyncTarget(kind, sdk.TargetKind{}, digest.Key{}, nil, true).Required {
+			fields = appendField(fields, mapping.EditorField{Name: name})
+		}
+	}
+	if people {
+		fields = append(fields,
+			mapping.EditorField{Name: roster.OwnerField, Doc: "the source's id of the staff member"},
+			mapping.EditorField{Name: roster.LeadSourceField, Doc: "the source's id of the lead source"})
+	}
+	return fields
+}
+
 func (p *parts) targetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
+	if job.Type == roster.JobSync {
+		return syncFields(job), nil
+	}
 	conn, err := p.connect(ctx, job.To, sdk.AbilityFieldLister)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -16,7 +17,20 @@ import (
 type caseFile struct {
 	context Context
 	target  roster.MapTarget
-	cases   []mapCase
+	// sync is the job of a sync's script; nil for an import's.
+	sync  *roster.Job
+	cases []mapCase
+}
+
+// caseTarget is what the records of cases must be. What the job's target
+// declares is not known here, and nothing is compared by digests.
+func caseTarget(kind sdk.Kind, sync *roster.Job) roster.MapTarget {
+	if sync == nil {
+		return roster.ImportTarget(kind)
+	}
+	target := roster.SyncTarget(kind, sdk.TargetKind{Kind: kind}, digest.Key{}, sync.Sync.Policies, true)
+	target.Digests = nil
+	return target
 }
 
 // mapCase is one record and what is expected of it.
@@ -39,8 +53,11 @@ type caseContext struct {
 	Upload                          string
 }
 
-func parseCases(path string, raw []byte) (*caseFile, error) {
-	file := &caseFile{target: roster.ImportTarget(sdk.KindMember)}
+func parseCases(path string, raw []byte, sync *roster.Job) (*caseFile, error) {
+	file := &caseFile{target: caseTarget(sdk.KindMember, sync), sync: sync}
+	if sync != nil && len(sync.Kinds) == 1 {
+		file.target = caseTarget(sync.Kinds[0], sync)
+	}
 	index := map[string]int{}
 	for _, section := range parseSections(raw) {
 		line := section.line
@@ -82,7 +99,7 @@ func (f *caseFile) setContext(data []byte) error {
 		return err
 	}
 	if c.Kind != "" {
-		f.target.Kind = c.Kind
+		f.target = caseTarget(c.Kind, f.sync)
 	}
 	switch c.Upload {
 	case "", "single":

@@ -51,6 +51,10 @@ type CaseOptions struct {
 	Update bool
 	// Cover counts which parts of the script are run.
 	Cover bool
+	// Sync is the job whose script it is, where that is a sync; nil for an
+	// import's. The kind of the records is the one that the cases' context names,
+	// or else the job's, if it has only one.
+	Sync *roster.Job
 }
 
 // CaseRun is what came of all cases of a script.
@@ -84,7 +88,7 @@ func TestCases(ctx context.Context, scriptPath string, o CaseOptions) (CaseRun, 
 	if err != nil {
 		return CaseRun{}, fmt.Errorf("read the script's cases: %w", err)
 	}
-	file, err := parseCases(t.path, raw)
+	file, err := parseCases(t.path, raw, o.Sync)
 	if err != nil {
 		return CaseRun{}, err
 	}
@@ -198,12 +202,24 @@ func (e *engine) compare(c mapCase, got roster.MappedRecord) (string, error) {
 func (e *engine) outcome(got roster.MappedRecord) string {
 	switch got.Verdict {
 	case roster.VerdictMapped:
-		return "out.json: " + string(got.Data)
+		return "out.json: " + string(got.Data) + references(got)
 	case roster.VerdictSkipped:
 		return "skip: " + got.Reason + e.at(got.Line)
 	case roster.VerdictRejected:
 	}
 	return "reject: " + got.Reason + " [" + got.Code + "]" + e.at(got.Line)
+}
+
+// references describes those of a mapped record that has any.
+func references(got roster.MappedRecord) string {
+	text := ""
+	if got.Owner != "" {
+		text += ", owner " + got.Owner
+	}
+	if got.LeadSource != "" {
+		text += ", lead_source " + got.LeadSource
+	}
+	return text
 }
 
 func (e *engine) at(line int) string {
@@ -217,11 +233,12 @@ func (e *engine) at(line int) string {
 // record is compared only where the case names it: left to itself it is the
 // source id.
 func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (string, error) {
-	var want, have map[string]any
+	var want map[string]any
 	if err := strictJSON(expected, &want); err != nil {
 		return "", fmt.Errorf("read out.json: %w", err)
 	}
-	if err := strictJSON(got.Data, &have); err != nil {
+	have, err := fieldsOf(got)
+	if err != nil {
 		return "", fmt.Errorf("read the mapped record: %w", err)
 	}
 	if _, named := want[e.target.KeyField]; !named {
@@ -251,6 +268,21 @@ func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (string
 		return "", nil
 	}
 	return e.script + ": - is what the case expects, + is what the script made\n" + strings.TrimSuffix(b.String(), "\n"), nil
+}
+
+// fieldsOf are the fields of a mapped record with its references, as a script
+// names them.
+func fieldsOf(got roster.MappedRecord) (map[string]any, error) {
+	var fields map[string]any
+	if err := strictJSON(got.Data, &fields); err != nil {
+		return nil, err
+	}
+	for name, id := range map[string]string{roster.OwnerField: got.Owner, roster.LeadSourceField: got.LeadSource} {
+		if id != "" {
+			fields[name] = id
+		}
+	}
+	return fields, nil
 }
 
 // show returns a field as JSON. Values of one decoder have one form.
