@@ -22,6 +22,14 @@ type caseFile struct {
 	cases []mapCase
 }
 
+func newCaseFile(sync *roster.Job) *caseFile {
+	kind := sdk.KindMember
+	if sync != nil && len(sync.Kinds) == 1 {
+		kind = sync.Kinds[0]
+	}
+	return &caseFile{target: caseTarget(kind, sync), sync: sync}
+}
+
 // caseTarget is what the records of cases must be. What the job's target
 // declares is not known here, and nothing is compared by digests.
 func caseTarget(kind sdk.Kind, sync *roster.Job) roster.MapTarget {
@@ -54,10 +62,7 @@ type caseContext struct {
 }
 
 func parseCases(path string, raw []byte, sync *roster.Job) (*caseFile, error) {
-	file := &caseFile{target: caseTarget(sdk.KindMember, sync), sync: sync}
-	if sync != nil && len(sync.Kinds) == 1 {
-		file.target = caseTarget(sync.Kinds[0], sync)
-	}
+	file := newCaseFile(sync)
 	index := map[string]int{}
 	for _, section := range parseSections(raw) {
 		line := section.line
@@ -156,14 +161,15 @@ func strictJSON(data []byte, into any) error {
 }
 
 // casePage packs the record of a case. "@id" and "@club" are the record's id
-// and its club's id in the source system; the other keys are its fields.
+// and its club's id in the source system, "@kind" its kind where that is another
+// one; the other keys are its fields.
 func casePage(kind sdk.Kind, in []byte) (*sdk.Page, error) {
 	var fields map[string]json.RawMessage
 	if err := strictJSON(in, &fields); err != nil {
 		return nil, fmt.Errorf("read in.json: %w", err)
 	}
 	id, club := "1", ""
-	for key, into := range map[string]*string{"@id": &id, "@club": &club} {
+	for key, into := range map[string]*string{"@id": &id, "@club": &club, "@kind": (*string)(&kind)} {
 		if raw, ok := fields[key]; ok {
 			if err := json.Unmarshal(raw, into); err != nil {
 				return nil, fmt.Errorf("read in.json: %s must be text", key)

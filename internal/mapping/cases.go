@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // CaseResult is what came of one case.
@@ -52,8 +53,8 @@ type CaseOptions struct {
 	// Cover counts which parts of the script are run.
 	Cover bool
 	// Sync is the job whose script it is, where that is a sync; nil for an
-	// import's. The kind of the records is the one that the cases' context names,
-	// or else the job's, if it has only one.
+	// import's. A record's kind is the one that its case names, or else the cases'
+	// context, or else the job's, if it has only one.
 	Sync *roster.Job
 }
 
@@ -95,6 +96,7 @@ func TestCases(ctx context.Context, scriptPath string, o CaseOptions) (CaseRun, 
 	if o.Cover {
 		script.counter = &counter{}
 	}
+	t.kind = file.target.Kind
 	if t.engine, err = newEngine(ctx, script, file.context, file.target); err != nil {
 		return CaseRun{}, err
 	}
@@ -124,6 +126,8 @@ type caseTest struct {
 	engine  *engine
 	options CaseOptions
 	path    string
+	// kind is that of the records whose cases name none.
+	kind    sdk.Kind
 	updates []caseUpdate
 }
 
@@ -144,10 +148,12 @@ func (t *caseTest) run(ctx context.Context, cases []mapCase) ([]CaseResult, erro
 // runCase finds how the outcome differs from what is expected, if it does.
 func (t *caseTest) runCase(c mapCase, result *CaseResult) error {
 	e := t.engine
-	page, err := casePage(e.target.Kind, c.in)
+	page, err := casePage(t.kind, c.in)
 	if err != nil {
 		return err
 	}
+	e.target.Kind, e.target.Required = page.Kind, caseTarget(page.Kind, t.options.Sync).Required
+	e.result.require(e.target.Required)
 	got := e.mapPage(page, rowSet{to: page.Rows}, func(int) {}).Records[0]
 	if result.Failure, err = e.compare(c, got); err != nil || result.Passed() || !t.options.Update {
 		return err
