@@ -9,13 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rosterd/rosterd/internal/adapters"
-	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -190,31 +188,6 @@ func (p *parts) sourceFields(ctx context.Context, job roster.Job) (fields []mapp
 		}
 	}
 	return fields, nil
-}
-
-// appendField appends a field that is not there yet: a sync has several kinds.
-func appendField(fields []mapping.EditorField, field mapping.EditorField) []mapping.EditorField {
-	if slices.ContainsFunc(fields, func(f mapping.EditorField) bool { return f.Name == field.Name }) {
-		return fields
-	}
-	return append(fields, field)
-}
-
-// syncFields are the fields that the records of a sync have at every target.
-func syncFields(job roster.Job) (fields []mapping.EditorField) {
-	people := false
-	for _, kind := range job.Kinds {
-		people = people || kind == sdk.KindProspect || kind == sdk.KindMember
-		for _, name := range roster.SyncTarget(kind, sdk.TargetKind{}, digest.Key{}, nil, true).Required {
-			fields = appendField(fields, mapping.EditorField{Name: name})
-		}
-	}
-	if people {
-		fields = append(fields,
-			mapping.EditorField{Name: roster.OwnerField, Doc: "the source's id of the staff member"},
-			mapping.EditorField{Name: roster.LeadSourceField, Doc: "the source's id of the lead source"})
-	}
-	return fields
 }
 
 func (p *parts) targetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {

@@ -37,8 +37,7 @@ func (c *cli) mapCommand() *cobra.Command {
 		Use: "test [SCRIPT]...", Short: "Run the cases beside mapping scripts",
 		Long: `Run the cases that stand beside a script, in a .txtar file of the same name.
 Without a script, those of every script in scripts_dir are run. Each script is
-checked first, as ` + "`rosterd validate`" + ` does. A script of a sync is held to what a
-sync asks, where the configuration can be read.
+checked first, as ` + "`rosterd validate`" + ` does.
 
 With --update the cases expect from then on what came out. Look at the changes
 before you keep them. A case on which the script fails is left as it is.`,

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/rosterd/rosterd/internal/mapping"
-	"github.com/rosterd/rosterd/internal/roster"
 )
 
 // caseJSON is a case's result with --json.
@@ -51,38 +50,10 @@ type mapTests struct {
 	// faulty counts the scripts that cannot run.
 	faulty int
 	report junitReport
-	// syncs are the jobs that are syncs, by the paths of their scripts.
-	syncs map[string]*roster.Job
-}
-
-// syncScripts are the jobs that are syncs by the paths of their scripts. Without
-// a configuration that can be read a script is tested as an import's.
-func (c *cli) syncScripts() map[string]*roster.Job {
-	cfg, err := c.load(true)
-	if err != nil {
-		return nil
-	}
-	syncs := map[string]*roster.Job{}
-	for i, job := range cfg.Jobs {
-		path, err := filepath.Abs(job.Mapping)
-		if err == nil && job.Type == roster.JobSync && job.Mapping != "" {
-			syncs[path] = &cfg.Jobs[i]
-		}
-	}
-	return syncs
-}
-
-// syncOf is the sync whose script it is, or nil.
-func (t *mapTests) syncOf(script string) *roster.Job {
-	path, err := filepath.Abs(script)
-	if err != nil {
-		return nil
-	}
-	return t.syncs[path]
 }
 
 func (c *cli) mapTest(ctx context.Context, scripts []string, o testOptions) error {
-	t := &mapTests{cli: c, options: o, syncs: c.syncScripts()}
+	t := &mapTests{cli: c, options: o}
 	for _, script := range scripts {
 		if err := t.test(ctx, script); err != nil {
 			return err

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -20,25 +19,6 @@ type caseFile struct {
 	// sync is the job of a sync's script; nil for an import's.
 	sync  *roster.Job
 	cases []mapCase
-}
-
-func newCaseFile(sync *roster.Job) *caseFile {
-	kind := sdk.KindMember
-	if sync != nil && len(sync.Kinds) == 1 {
-		kind = sync.Kinds[0]
-	}
-	return &caseFile{target: caseTarget(kind, sync), sync: sync}
-}
-
-// caseTarget is what the records of cases must be. What the job's target
-// declares is not known here, and nothing is compared by digests.
-func caseTarget(kind sdk.Kind, sync *roster.Job) roster.MapTarget {
-	if sync == nil {
-		return roster.ImportTarget(kind)
-	}
-	target := roster.SyncTarget(kind, sdk.TargetKind{Kind: kind}, digest.Key{}, sync.Sync.Policies, true)
-	target.Digests = nil
-	return target
 }
 
 // mapCase is one record and what is expected of it.

@@ -216,18 +216,6 @@ func (e *engine) outcome(got roster.MappedRecord) string {
 	return "reject: " + got.Reason + " [" + got.Code + "]" + e.at(got.Line)
 }
 
-// references describes those of a mapped record that has any.
-func references(got roster.MappedRecord) string {
-	text := ""
-	if got.Owner != "" {
-		text += ", owner " + got.Owner
-	}
-	if got.LeadSource != "" {
-		text += ", lead_source " + got.LeadSource
-	}
-	return text
-}
-
 func (e *engine) at(line int) string {
 	if line == 0 {
 		return ""
@@ -274,21 +262,6 @@ func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (string
 		return "", nil
 	}
 	return e.script + ": - is what the case expects, + is what the script made\n" + strings.TrimSuffix(b.String(), "\n"), nil
-}
-
-// fieldsOf are the fields of a mapped record with its references, as a script
-// names them.
-func fieldsOf(got roster.MappedRecord) (map[string]any, error) {
-	var fields map[string]any
-	if err := strictJSON(got.Data, &fields); err != nil {
-		return nil, err
-	}
-	for name, id := range map[string]string{roster.OwnerField: got.Owner, roster.LeadSourceField: got.LeadSource} {
-		if id != "" {
-			fields[name] = id
-		}
-	}
-	return fields, nil
 }
 
 // show returns a field as JSON. Values of one decoder have one form.
