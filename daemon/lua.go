@@ -169,26 +169,31 @@ func (p *parts) sourceFields(ctx context.Context, job roster.Job) (fields []mapp
 	if err != nil {
 		return nil, connectionFault(job.From, err)
 	}
-	var names []string
-	for _, kind := range info.Kinds {
-		if kind.Kind == onlyKind(job) {
-			names = kind.Fields
+	for _, kind := range job.Kinds {
+		var names []string
+		for _, declared := range info.Kinds {
+			if declared.Kind == kind {
+				names = declared.Fields
+			}
 		}
-	}
-	if len(names) == 0 {
-		page, err := conn.Read(ctx, sdk.ReadRequest{Kind: onlyKind(job), Limit: 1})
-		if err != nil {
-			return nil, connectionFault(job.From, err)
+		if len(names) == 0 {
+			page, err := conn.Read(ctx, sdk.ReadRequest{Kind: kind, Limit: 1})
+			if err != nil {
+				return nil, connectionFault(job.From, err)
+			}
+			names = page.Columns
 		}
-		names = page.Columns
-	}
-	for _, name := range names {
-		fields = append(fields, mapping.EditorField{Name: name})
+		for _, name := range names {
+			fields = appendField(fields, mapping.EditorField{Name: name})
+		}
 	}
 	return fields, nil
 }
 
 func (p *parts) targetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
+	if job.Type == roster.JobSync {
+		return syncFields(job), nil
+	}
 	conn, err := p.connect(ctx, job.To, sdk.AbilityFieldLister)
 	if err != nil {
 		return nil, err

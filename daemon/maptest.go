@@ -84,7 +84,9 @@ func (t *mapTests) test(ctx context.Context, script string) error {
 	if err != nil || !runs {
 		return err
 	}
-	run, err := mapping.TestCases(ctx, script, mapping.CaseOptions{Update: t.options.update, Cover: t.options.cover})
+	run, err := mapping.TestCases(ctx, script, mapping.CaseOptions{
+		Update: t.options.update, Cover: t.options.cover, Sync: t.syncOf(script),
+	})
 	if err != nil {
 		return err
 	}

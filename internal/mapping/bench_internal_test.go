@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -70,20 +69,10 @@ func BenchPage(tb testing.TB, n, seed int) *sdk.Page {
 	return page
 }
 
-// BenchTarget is the target of a sync whose fields are not known.
-func BenchTarget() roster.MapTarget {
-	return roster.SyncTarget(sdk.KindMember, sdk.TargetKind{}, digest.Key{1, 2, 3}, nil, true)
-}
-
 func benchEngine(tb testing.TB, source string) *engine {
 	tb.Helper()
-	return benchEngineFor(tb, source, roster.ImportTarget(sdk.KindMember))
-}
-
-func benchEngineFor(tb testing.TB, source string, target roster.MapTarget) *engine {
-	tb.Helper()
 	c := Context{Country: "CA", Clubs: map[string]Club{"1": {Key: "downtown", Country: "CA"}}, ClubsRequired: true}
-	e, err := newEngine(tb.Context(), Script{Name: "bench.lua", Source: []byte(source)}, c, target)
+	e, err := newEngine(tb.Context(), Script{Name: "bench.lua", Source: []byte(source)}, c, roster.ImportTarget(sdk.KindMember))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -93,45 +82,15 @@ func benchEngineFor(tb testing.TB, source string, target roster.MapTarget) *engi
 
 // BenchmarkEngine measures both forms without the process boundary.
 func BenchmarkEngine(b *testing.B) {
-	for _, form := range []struct {
-		name, source string
-		target       roster.MapTarget
-	}{
-		{"function", BenchSource, roster.ImportTarget(sdk.KindMember)},
-		{"function-digests", BenchSource, BenchTarget()},
-		{"plan", BenchPlan, roster.ImportTarget(sdk.KindMember)},
-		{"plan-digests", BenchPlan, BenchTarget()},
-	} {
-		b.Run(form.name, func(b *testing.B) {
-			e, page := benchEngineFor(b, form.source, form.target), BenchPage(b, 500, 1)
+	for name, source := range map[string]string{"function": BenchSource, "plan": BenchPlan} {
+		b.Run(name, func(b *testing.B) {
+			e, page := benchEngine(b, source), BenchPage(b, 500, 1)
 			b.ReportAllocs()
 			for b.Loop() {
 				e.mapPage(page, rowSet{to: page.Rows}, func(int) {})
 			}
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*page.Rows), "µs/record")
 		})
-	}
-}
-
-// BenchmarkSums measures what the digests of a record of ten fields cost.
-func BenchmarkSums(b *testing.B) {
-	e, page := benchEngineFor(b, BenchPlan, BenchTarget()), BenchPage(b, 1, 1)
-	first := e.mapPage(page, rowSet{to: 1}, func(int) {}).Records[0]
-	if count(first.Fields) != 10 {
-		b.Fatalf("%d fields, want 10", count(first.Fields))
-	}
-	r := &e.result
-	values := make([][]byte, len(r.record))
-	for i, f := range r.record {
-		values[i], _ = appendValue(e, nil, f.value)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		r.sums.sum, r.sums.shorts = digest.Sum{}, r.sums.shorts[:0]
-		for i, f := range r.record {
-			r.sums.add(f.slot, values[i])
-		}
-		r.sums.finish(&first)
 	}
 }
 

@@ -3,6 +3,7 @@ package mapping_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,20 +18,23 @@ import (
 func BenchmarkWorkers(b *testing.B) {
 	for _, form := range []struct {
 		name, source string
-		target       roster.MapTarget
 		workers      int
 	}{
-		{"function", mapping.BenchSource, roster.ImportTarget(sdk.KindMember), 1},
-		{"function", mapping.BenchSource, roster.ImportTarget(sdk.KindMember), 2},
-		{"function-digests", mapping.BenchSource, mapping.BenchTarget(), 2},
-		{"plan", mapping.BenchPlan, roster.ImportTarget(sdk.KindMember), 1},
-		{"plan", mapping.BenchPlan, roster.ImportTarget(sdk.KindMember), 2},
-		{"plan-digests", mapping.BenchPlan, mapping.BenchTarget(), 2},
+		{"function-digests", mapping.BenchSource, 2},
+		{"plan-digests", mapping.BenchPlan, 2},
+		{"function", mapping.BenchSource, 1},
+		{"function", mapping.BenchSource, 2},
+		{"plan", mapping.BenchPlan, 1},
+		{"plan", mapping.BenchPlan, 2},
 	} {
 		b.Run(fmt.Sprint(form.name, "-", form.workers), func(b *testing.B) {
 			workers := form.workers
 			pool := mapping.NewPool(options(workers))
-			m := loadFor(b, pool, form.source, form.target)
+			target := roster.ImportTarget(sdk.KindMember)
+			if strings.HasSuffix(form.name, "-digests") {
+				target = mapping.BenchTarget()
+			}
+			m := loadFor(b, pool, form.source, target)
 			pages := make([]*sdk.Page, 64)
 			for i := range pages {
 				pages[i] = mapping.BenchPage(b, 500, i)

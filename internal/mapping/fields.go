@@ -27,10 +27,6 @@ type slot struct {
 	name, path string
 	// label is the name as it leads the value in JSON.
 	label []byte
-	// page is the page on which the field stands at position.
-	page, position int
-	// fixed says that it is kept when there are too many.
-	fixed bool
 	// role and rule are what the target makes of the field; rule is nil where any
 	// value will do. digest makes the digests of its values.
 	role   role
@@ -38,6 +34,10 @@ type slot struct {
 	digest digest.Name
 	// warnedOn is the page on which the field's warning stands at warning.
 	warnedOn, warning int
+	// page is the page on which the field stands at position.
+	page, position int
+	// fixed says that it is kept when there are too many.
+	fixed bool
 }
 
 // field is one field of the record at hand.

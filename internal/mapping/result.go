@@ -56,9 +56,7 @@ func (r *result) init(target roster.MapTarget) {
 	r.keyField = target.KeyField
 	r.slots = newSlots(nil, func(name string) string { return name })
 	r.slots.rules = newFieldRules(target)
-	for _, name := range target.Required {
-		r.required = append(r.required, r.slots.fixedSlot(name))
-	}
+	r.require(target.Required)
 	for _, name := range target.Present {
 		r.present = append(r.present, r.slots.fixedSlot(name))
 	}
@@ -69,6 +67,14 @@ func (r *result) init(target roster.MapTarget) {
 	r.matters.init(target.Matters)
 	r.matters.never = target.References
 	r.sums.init(target)
+}
+
+// require sets the fields without which a record is rejected.
+func (r *result) require(names []string) {
+	r.required = r.required[:0]
+	for _, name := range names {
+		r.required = append(r.required, r.slots.fixedSlot(name))
+	}
 }
 
 // reset begins a page. The bytes of the page before belong to its reply.
@@ -123,8 +129,9 @@ func (r *result) missing(m *roster.MappedRecord, reason string) {
 func (r *result) encode(e *engine, m *roster.MappedRecord) {
 	start := len(r.out)
 	r.set, r.key, r.list, r.firstMark, r.sums.sum = roster.FieldSet{}, lua.LNil, lua.LNil, len(r.marks), digest.Sum{}
-	b, ok := append(r.out, '{'), true
+	b := append(r.out, '{')
 	for i := range r.record {
+		var ok bool
 		if b, ok = r.encodeField(e, b, r.record[i], m); !ok {
 			return
 		}
