@@ -21,6 +21,7 @@ type Store interface {
 	QuarantineStore
 	SessionStore
 	ScheduleStore
+	SyncStore
 	Installation
 }
 
@@ -45,6 +46,13 @@ type QuarantineStore interface {
 	DropRunQuarantine(ctx context.Context, run string) error
 	DropQuarantined(ctx context.Context, ids ...string) (int, error)
 	QuarantineReader
+	QuarantineRetrier
+}
+
+// QuarantineRetrier gives refused records back to be read again.
+type QuarantineRetrier interface {
+	RetryQuarantine(ctx context.Context, job, after string, limit int) ([]roster.Quarantined, error)
+	DropQuarantine(ctx context.Context, job string, ids []string) error
 }
 
 // QuarantineReader shows refused records.
@@ -114,6 +122,16 @@ func Run(t *testing.T, open Open) {
 		{"TheScheduleIsKept", testSchedule},
 		{"APauseIsKeptUntilTheJobIsResumed", testPause},
 		{"TheInstallationIsKept", testInstallation},
+		{"LinksAreSeenFromBothDirections", testLinks},
+		{"LinksAreListedInTheOrderOfTheirSources", testLinksListed},
+		{"ALinkIsOneToOne", testOneToOne},
+		{"APersonMakesAndRemovesLinks", testManualLinks},
+		{"AMarkerIsForEverAndAnEpochIsForOneLife", testMarkers},
+		{"ACreateIsArmedOnce", testArm},
+		{"AParkedCreateIsKeptForAPerson", testParked},
+		{"AVerdictSettlesAParkedCreate", testSettleParked},
+		{"AClosingIsWholeOrNotThere", testClosingFails},
+		{"WhatIsRetriedIsNotRefusedTwice", testRetry},
 		{"AnEndedContextChangesNothing", testEndedContext},
 		{"RunsAndQuarantineFollowTheModel", testModel},
 	} {
