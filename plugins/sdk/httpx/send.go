@@ -17,7 +17,12 @@ type Sent struct {
 	// Outcome is proven by the status, or by the point at which the sending
 	// failed; see [Client.SendOnce].
 	Outcome sdk.Outcome
-	// Err says why there is no whole answer. It holds no token and no query.
+	// Renewed says that the write was answered 401 and that its token, which may
+	// have been too old, is dropped: the same write may be accepted with the next
+	// one.
+	Renewed bool
+	// Err says why there is no whole answer. It holds no credentials and no
+	// query. It is an [sdk.Error] where a quota is used up, or no token is issued.
 	Err error
 }
 
@@ -34,29 +39,46 @@ type Sent struct {
 //
 // A body must not be empty.
 func (c *Client) SendOnce(ctx context.Context, method, path string, body []byte) Sent {
-	if err := c.limiter.Wait(ctx); err != nil {
-		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, err)}
+	return c.Send(ctx, Call{Method: method, Path: path, Body: body})
+}
+
+// Send makes a call that changes something, as [Client.SendOnce] does. Only a
+// DELETE may have no body. Under [sdk.WithReadOnly] it is refused.
+func (c *Client) Send(ctx context.Context, call Call) Sent {
+	refused := func(err error) Sent { return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(call, err)} }
+	if sdk.ReadOnly(ctx) {
+		return refused(sdk.Fail(sdk.CodeInternal, errReadOnly))
 	}
-	if len(body) == 0 {
-		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, errEmptyBody)}
+	if len(call.Body) == 0 && call.Method != http.MethodDelete {
+		return refused(errEmptyBody)
 	}
-	once := &onceBody{rest: bytes.NewReader(body)}
-	req, err := c.request(ctx, method, path, nil, once, len(body))
+	if err := c.pass(ctx); err != nil {
+		return refused(err)
+	}
+	// A body without a byte is looked at all the same before a request leaves.
+	once := &onceBody{rest: bytes.NewReader(call.Body)}
+	req, sent, err := c.request(ctx, call, once)
 	if err != nil {
-		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, err)}
+		return refused(err)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Sent{Outcome: once.seal(), Err: c.scrub(method, path, err)}
+		return Sent{Outcome: once.seal(), Err: c.scrub(call, err)}
 	}
 	defer func() { _ = resp.Body.Close() }() // the body is read or given up
 	answer, err := c.read(resp)
 	s := Sent{Answer: answer, Outcome: outcomeOf(answer.Status, err)}
 	if err != nil {
-		s.Err = c.scrub(method, path, err)
+		s.Err = c.scrub(call, err)
+	}
+	if answer.Status == http.StatusUnauthorized {
+		s.Renewed = c.auth.refused(sent)
 	}
 	return s
 }
+
+// errReadOnly says that a write was asked for while nothing may be written.
+var errReadOnly = errors.New("nothing may be written in this call")
 
 var errEmptyBody = errors.New("nothing to send")
 
