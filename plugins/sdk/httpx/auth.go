@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/textproto"
 	"strings"
+	"time"
 )
 
 // Auth says how requests prove who sends them. The zero value proves nothing.
@@ -22,9 +23,10 @@ type Auth struct {
 type authorizer interface {
 	// header returns the header to send; an empty name for none.
 	header(ctx context.Context) (name, value string, err error)
-	// refused is told that a request with this value was answered 401, and
-	// reports whether another value may be taken.
-	refused(value string) bool
+	// refused is told that a request with this value was answered 401, and drops
+	// it where another one can be had: it returns for how long the value was
+	// sent then, and a negative time otherwise.
+	refused(value string) time.Duration
 	// secrets are the texts that nobody may see.
 	secrets() []string
 }
@@ -86,7 +88,7 @@ func (f fixedAuth) header(context.Context) (name, value string, err error) {
 	return name, value, nil
 }
 
-func (fixedAuth) refused(string) bool { return false }
+func (fixedAuth) refused(string) time.Duration { return -1 }
 
 func (f fixedAuth) secrets() []string { return f.hidden() }
 

@@ -55,7 +55,7 @@ func (c *Client) Read(ctx context.Context, call Call) (Answer, error) {
 		if errors.Is(err, ErrTooLarge) {
 			return Answer{}, sdk.Fail(sdk.CodeData, c.scrub(call, err))
 		}
-		if err == nil && a.Status == http.StatusUnauthorized && !renewed && c.auth.refused(sent) {
+		if err == nil && a.Status == http.StatusUnauthorized && !renewed && c.auth.refused(sent) >= 0 {
 			renewed = true
 			n--
 			continue

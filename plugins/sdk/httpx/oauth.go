@@ -75,9 +75,9 @@ type issued struct {
 	form   func() OAuth
 	// turn holds a place for the one call that may look at the token.
 	turn chan struct{}
-	// token and end are what was issued last, guarded by turn.
-	token string
-	end   time.Time
+	// token is what was issued last, with its beginning and end, guarded by turn.
+	token      string
+	since, end time.Time
 }
 
 // locked calls f in turn, unless ctx ends first.
@@ -104,14 +104,16 @@ func (i *issued) header(ctx context.Context) (name, value string, err error) {
 	return "Authorization", value, err
 }
 
-func (i *issued) refused(value string) bool {
+func (i *issued) refused(value string) time.Duration {
+	age := tokenMargin                                // of one that was replaced meanwhile
 	_ = i.locked(context.Background(), func() error { // nobody holds the turn for longer than one time-out
 		if "Bearer "+i.token == value {
 			i.token = ""
+			age = max(0, i.client.now().Sub(i.since))
 		}
 		return nil
 	})
-	return true
+	return age
 }
 
 func (i *issued) secrets() []string {
@@ -196,6 +198,7 @@ func (i *issued) take(body []byte) error {
 	if seconds, err := t.ExpiresIn.Float64(); err == nil && seconds > 0 {
 		life = time.Duration(min(seconds, (24*time.Hour).Seconds()) * float64(time.Second))
 	}
-	i.token, i.end = t.AccessToken, i.client.now().Add(max(minTokenLife, life-min(tokenMargin, life/4)))
+	i.since = i.client.now()
+	i.token, i.end = t.AccessToken, i.since.Add(max(minTokenLife, life-min(tokenMargin, life/4)))
 	return nil
 }

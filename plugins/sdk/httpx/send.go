@@ -17,9 +17,9 @@ type Sent struct {
 	// Outcome is proven by the status, or by the point at which the sending
 	// failed; see [Client.SendOnce].
 	Outcome sdk.Outcome
-	// Renewed says that the write was answered 401 and that its token, which may
-	// have been too old, is dropped: the same write may be accepted with the next
-	// one.
+	// Renewed says that the write was answered 401 with a token that had been
+	// sent for a while, and that this is dropped: the same write may be accepted
+	// with the next one.
 	Renewed bool
 	// Err says why there is no whole answer. It holds no credentials and no
 	// query. It is an [sdk.Error] where a quota is used up, or no token is issued.
@@ -72,7 +72,7 @@ func (c *Client) Send(ctx context.Context, call Call) Sent {
 		s.Err = c.scrub(call, err)
 	}
 	if answer.Status == http.StatusUnauthorized {
-		s.Renewed = c.auth.refused(sent)
+		s.Renewed = c.auth.refused(sent) >= tokenMargin
 	}
 	return s
 }

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	_ "embed" // the settings' schema is a file, so that editors check it
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+	"github.com/rosterd/rosterd/plugins/sdk/httpx"
+)
+
+//go:embed settings.schema.json
+var settingsSchema []byte
+
+const (
+	version        = "0.1.0"
+	requestTimeout = 30 * time.Second
+)
+
+// adapter describes the program.
+func adapter() sdk.Adapter {
+	var kinds []sdk.KindInfo
+	for _, k := range sdk.Kinds() {
+		kinds = append(kinds, sdk.KindInfo{Kind: k, Cursor: sdk.CursorInclusive})
+	}
+	// All connections of the program count together what a credential sends.
+	o := opener{quotas: &httpx.Quotas{}, now: time.Now}
+	return sdk.Adapter{
+		Name:        "rest",
+		Version:     version,
+		Description: "Reads from and writes to a service that speaks HTTP and JSON, described by a file.",
+		Settings:    settingsSchema,
+		Kinds:       kinds,
+		Opener:      sdk.Open(o.open),
+	}
+}
+
+// opener is what the connections of the program share.
+type opener struct {
+	quotas *httpx.Quotas
+	now    func() time.Time
+}
+
+// connection is one service.
+type connection struct {
+	spec *spec
+	http *httpx.Client
+	base *url.URL
+	log  *slog.Logger
+	now  func() time.Time
+	// clubs are the ids of the clubs, in order.
+	clubs []string
+	// texts are the placeholders of every call.
+	texts map[string]string
+}
+
+var (
+	_ sdk.Source           = (*connection)(nil)
+	_ sdk.Target           = (*connection)(nil)
+	_ sdk.Finder           = (*connection)(nil)
+	_ sdk.Getter           = (*connection)(nil)
+	_ sdk.StaffLister      = (*connection)(nil)
+	_ sdk.StaffFinder      = (*connection)(nil)
+	_ sdk.LeadSourceLister = (*connection)(nil)
+	_ sdk.Checker          = (*connection)(nil)
+	_ sdk.Limited          = (*connection)(nil)
+	_ io.Closer            = (*connection)(nil)
+)
+
+func (o opener) open(_ context.Context, c sdk.Connection) (*connection, error) {
+	opened, err := o.connection(c)
+	if err != nil {
+		return nil, sdk.Fail(sdk.CodeConfig, err)
+	}
+	return opened, nil
+}
+
+func (o opener) connection(c sdk.Connection) (*connection, error) {
+	s, err := parseSettings(c.Settings)
+	if err != nil {
+		return nil, err
+	}
+	text, err := readFile("config", s.Config)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := parseSpec(filepath.Base(s.Config), text, s.Vars, len(c.Clubs) > 0)
+	if err != nil {
+		return nil, err
+	}
+	opened := &connection{
+		spec: spec, log: c.Logger, now: o.now,
+		clubs: slices.Compact(slices.Sorted(maps.Values(c.Clubs))), texts: map[string]string{"client": c.ClientID},
+	}
+	if opened.log == nil {
+		opened.log = slog.New(slog.DiscardHandler)
+	}
+	for name, v := range s.Vars {
+		opened.texts[varsPrefix+name] = v
+	}
+	if opened.http, err = o.client(s, spec, opened.texts); err != nil {
+		return nil, err
+	}
+	// The client has checked it.
+	if opened.base, err = url.Parse(s.BaseURL); err != nil {
+		return nil, errors.New("setting base_url is not a URL")
+	}
+	return opened, nil
+}
+
+func (o opener) client(s settings, spec *spec, texts map[string]string) (*httpx.Client, error) {
+	auth, err := s.auth(spec.auth)
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{}
+	for _, h := range spec.headers {
+		if text, ok := h.value.text(scope{texts: texts}); ok {
+			header.Set(h.name, text)
+		}
+	}
+	var ca []byte
+	if s.CA != nil {
+		if ca, err = readFile("ca", *s.CA); err != nil {
+			return nil, err
+		}
+	}
+	client, err := httpx.New(httpx.Options{
+		BaseURL: s.BaseURL, AllowHTTP: s.AllowHTTP, CA: ca, Auth: auth, Header: header,
+		UserAgent: "rosterd-rest/" + version, Timeout: requestTimeout, Now: o.now,
+		Limits: spec.limits, Quotas: o.quotas,
+	})
+	switch {
+	case errors.Is(err, httpx.ErrCA):
+		return nil, fmt.Errorf("setting ca: %w", err)
+	case errors.Is(err, httpx.ErrToken):
+		return nil, fmt.Errorf("setting token: %w", err)
+	case errors.Is(err, httpx.ErrAuth):
+		return nil, fmt.Errorf("the credentials: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("setting base_url, or the file's token_url: %w", err)
+	}
+	return client, nil
+}
+
+// Abilities implements [sdk.Limited]: they follow from the calls of the file.
+func (c *connection) Abilities() []sdk.Ability {
+	has := map[sdk.Ability]bool{sdk.AbilityChecker: c.checks() != nil}
+	for kind, k := range c.spec.kinds {
+		has[sdk.AbilitySource] = has[sdk.AbilitySource] || k.list != nil
+		has[sdk.AbilityTarget] = has[sdk.AbilityTarget] || len(k.writes) > 0
+		has[sdk.AbilityFinder] = has[sdk.AbilityFinder] || k.find != nil || k.findBy != nil && kind != sdk.KindStaff
+		has[sdk.AbilityGetter] = has[sdk.AbilityGetter] || k.get != nil
+		switch kind {
+		case sdk.KindStaff:
+			has[sdk.AbilityStaffLister] = k.list != nil && k.email != nil
+			has[sdk.AbilityStaffFinder] = k.findBy != nil && k.email != nil && slices.Contains(k.findBy.wanted(), "email")
+		case sdk.KindLeadSource:
+			has[sdk.AbilityLeadSourceLister] = k.list != nil && k.name != nil
+		case sdk.KindProspect, sdk.KindMember:
+		}
+	}
+	var all []sdk.Ability
+	for a, ok := range has {
+		if ok {
+			all = append(all, a)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Close closes idle connections.
+func (c *connection) Close() error {
+	c.http.Close()
+	return nil
+}
+
+// scope is what placeholders stand for in a call, with further ones.
+func (c *connection) scope(texts map[string]string, data map[string]any) scope {
+	all := maps.Clone(c.texts)
+	maps.Copy(all, texts)
+	return scope{texts: all, data: data}
+}
