@@ -13,31 +13,37 @@ import (
 // outcome is what came back from one write.
 type outcome struct {
 	c    *connection
+	k    *kind
 	w    *write
 	op   sdk.Operation
 	sent httpx.Sent
-	doc  any
+	// status and proven are those of the answer, or of the status in its body.
+	status int
+	proven sdk.Outcome
+	doc    any
 }
 
 // result says what became of the operation. Only what is proven not executed is
 // refused: the status decides, and then the body.
 func (o outcome) result() sdk.Result {
 	said := o.c.spec.errors.judge(o.doc)
-	status := o.sent.Status
+	status := o.status
 	switch {
 	case status == 0:
 		return o.noAnswer()
-	case o.sent.Err != nil && o.sent.Outcome == sdk.OutcomeUnknown:
+	case o.sent.Err != nil && o.proven == sdk.OutcomeUnknown:
 		return o.unknown("the answer broke off")
+	case said == unsure && o.proven != sdk.OutcomeRefused:
+		return o.unknown("whether it was done is not known")
 	case status == http.StatusConflict:
 		return o.conflict()
 	case o.missing(said):
 		return o.gone()
 	case status == http.StatusServiceUnavailable && o.c.spec.errors.safe503:
 		return o.later(sdk.CodeUnavailable)
-	case o.sent.Outcome == sdk.OutcomeRefused:
+	case o.proven == sdk.OutcomeRefused:
 		return o.refused(said)
-	case o.sent.Outcome == sdk.OutcomeUnknown:
+	case o.proven == sdk.OutcomeUnknown:
 		return o.unknown("whether it was done is not known")
 	}
 	return o.success(said)
@@ -45,7 +51,7 @@ func (o outcome) result() sdk.Result {
 
 // words say what the service answered, without values.
 func (o outcome) words() string {
-	return o.w.method + " " + o.w.shown() + " " + o.c.spec.errors.words(o.c.http, o.sent.Status, o.doc)
+	return o.w.method + " " + o.w.shown() + " " + o.c.spec.errors.words(o.c.http, o.status, o.doc)
 }
 
 func (o outcome) unknown(why string) sdk.Result {
@@ -70,8 +76,7 @@ func (o outcome) missing(said verdict) bool {
 	if o.op.Op == sdk.OpCreate {
 		return false
 	}
-	status := o.sent.Status
-	return status == http.StatusNotFound || status == http.StatusGone || said == gone && o.sent.Outcome != sdk.OutcomeUnknown
+	return o.status == http.StatusNotFound || o.status == http.StatusGone || said == gone && o.proven != sdk.OutcomeUnknown
 }
 
 func (o outcome) gone() sdk.Result {
@@ -101,7 +106,7 @@ func (o outcome) later(code sdk.Code) sdk.Result {
 
 // refused handles a status that proves that nothing was done.
 func (o outcome) refused(said verdict) sdk.Result {
-	switch o.sent.Status {
+	switch o.status {
 	case http.StatusTooManyRequests:
 		return o.later(sdk.CodeQuota)
 	case http.StatusUnauthorized:
@@ -127,7 +132,7 @@ func (o outcome) against(said verdict) sdk.Result {
 		return refuse(sdk.ClassFail, sdk.CodeConfig, o.words())
 	case taken:
 		return o.conflict()
-	case fine, silent, failed, gone:
+	case fine, silent, failed, gone, unsure:
 	}
 	return refuse(sdk.ClassReject, sdk.CodeData, o.words())
 }
@@ -145,6 +150,9 @@ func (o outcome) success(said verdict) sdk.Result {
 		return sdk.Result{Outcome: sdk.OutcomeOK, ID: o.op.ID}
 	}
 	id := o.id()
+	if other := o.k.marker.text(o.doc); o.w.id.at == o.k.id && other != "" && o.op.Marker != "" && other != o.op.Marker {
+		return o.unknown("the answer is about another record")
+	}
 	if o.w.created != 0 && o.sent.Status != o.w.created {
 		return sdk.Result{
 			Outcome: sdk.OutcomeConflict, ID: id, Class: sdk.ClassReject, Code: sdk.CodeData,

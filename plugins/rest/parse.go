@@ -122,14 +122,15 @@ func (p *parser) errors(v value) errorSpec {
 	if !v.there() {
 		return e
 	}
-	m := v.members("ok", "code", "message", "message_safe", "retry", "fail", "conflict", "gone", "conflict_id", "safe_503")
+	m := v.members("ok", "status", "code", "message", "message_safe", "retry", "fail", "conflict", "gone", "unknown", "conflict_id", "safe_503")
 	e.ok, e.code, e.message = m["ok"].condition(), m["code"].pointer(nil), m["message"].pointer(nil)
+	e.status = m["status"].pointer(nil)
 	e.conflictID = m["conflict_id"].pointer(nil)
 	e.messageSafe, e.safe503 = m["message_safe"].flag(), m["safe_503"].flag()
 	for _, means := range []struct {
 		key string
 		verdict
-	}{{"retry", later}, {"fail", broken}, {"conflict", taken}, {"gone", gone}} {
+	}{{"retry", later}, {"fail", broken}, {"conflict", taken}, {"gone", gone}, {"unknown", unsure}} {
 		for _, code := range m[means.key].texts() {
 			if _, twice := e.verdicts[code]; twice {
 				m[means.key].fault("a code has two meanings", "name each code once")

@@ -71,12 +71,13 @@ func (c *connection) understand(call *call, a httpx.Answer) (answer, error) {
 		return fmt.Errorf("%s %s: %s", call.method, call.shown(), fmt.Sprintf(format, args...))
 	}
 	doc, err := decode(a.Body)
+	a.Status = c.spec.errors.statusOf(a.Status, doc)
 	what := where("%s", c.spec.errors.words(c.http, a.Status, doc))
 	said := c.spec.errors.judge(doc)
 	switch {
 	case said == gone, a.Status == http.StatusNotFound && said == fine, a.Status == http.StatusGone:
 		return answer{gone: true}, nil
-	case said == later:
+	case said == later || said == unsure:
 		return answer{}, sdk.Retry(a.RetryAfter, what)
 	case a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden:
 		return answer{}, sdk.Fail(sdk.CodeAuth, where("answered %d: the credentials are refused, or may not do this", a.Status))
@@ -108,6 +109,16 @@ func (e errorSpec) judge(doc any) verdict {
 		return silent
 	}
 	return failed
+}
+
+// statusOf is the status of an answer: its own, or the one in its body where
+// its own says success and the body knows better.
+func (e errorSpec) statusOf(status int, doc any) int {
+	inside, err := strconv.Atoi(e.status.text(doc))
+	if err != nil || status < 200 || status > 299 || inside < 400 || inside > 599 {
+		return status
+	}
+	return inside
 }
 
 func (e errorSpec) codeOf(doc any) string { return e.code.text(doc) }

@@ -53,12 +53,16 @@ const (
 	taken
 	// gone: the record is not there.
 	gone
+	// unsure: whether the call was carried out is not known.
+	unsure
 )
 
 // errorSpec says how the service tells of failures.
 type errorSpec struct {
 	ok            *condition
 	code, message *pointer
+	// status is where a body with a status of success has the real one.
+	status *pointer
 	// messageSafe says that messages hold no values of records.
 	messageSafe bool
 	// verdicts are the meanings of codes.

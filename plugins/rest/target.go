@@ -67,10 +67,14 @@ func (c *connection) write(ctx context.Context, kind sdk.Kind, op sdk.Operation)
 	if !something {
 		return sdk.Result{Outcome: sdk.OutcomeOK, ID: op.ID}
 	}
-	o := outcome{c: c, w: w, op: op, sent: c.http.Send(ctx, req)}
+	o := outcome{c: c, k: k, w: w, op: op, sent: c.http.Send(ctx, req)}
+	o.status, o.proven = o.sent.Status, o.sent.Outcome
 	if o.sent.Status != 0 {
 		// What is not JSON has no code and no id.
 		o.doc, _ = decode(o.sent.Body)
+		if o.status = c.spec.errors.statusOf(o.sent.Status, o.doc); o.status != o.sent.Status {
+			o.proven = httpx.OutcomeOf(o.status)
+		}
 	}
 	return o.result()
 }

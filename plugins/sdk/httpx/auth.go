@@ -96,7 +96,7 @@ func (f fixedAuth) secrets() []string { return f.hidden() }
 type noAuth struct{}
 
 func (noAuth) header(context.Context) (name, value string, err error) { return "", "", nil }
-func (noAuth) refused(string) bool                                    { return false }
+func (noAuth) refused(string) time.Duration                           { return -1 }
 func (noAuth) secrets() []string                                      { return nil }
 
 // authOf returns the one way of proving that the options name.

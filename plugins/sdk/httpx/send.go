@@ -82,6 +82,10 @@ var errReadOnly = errors.New("nothing may be written in this call")
 
 var errEmptyBody = errors.New("nothing to send")
 
+// OutcomeOf says what a status proves of a write; see [Client.SendOnce]. It is for
+// services that answer success and have the real status in the body.
+func OutcomeOf(status int) sdk.Outcome { return outcomeOf(status, nil) }
+
 // outcomeOf classifies an answer by its status; err is what went wrong while
 // its body was read. A refusal stands in the status alone.
 func outcomeOf(status int, err error) sdk.Outcome {
