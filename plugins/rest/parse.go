@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"hash/fnv"
@@ -27,6 +28,10 @@ type parser struct {
 func parseSpec(name string, text []byte, vars map[string]string, clubs bool) (*spec, error) {
 	doc := &document{name: name}
 	var root yaml.Node
+	if len(bytes.TrimSpace(text)) == 0 {
+		doc.fault(nil, "the file is empty", "it begins with  version: 1")
+		return nil, doc.err()
+	}
 	if err := yaml.Load(text, &root); err != nil || len(root.Content) != 1 {
 		doc.syntax(err)
 		return nil, doc.err()

@@ -64,7 +64,8 @@ func (k *kind) named(item map[string]any) map[string]any {
 }
 
 // placed is the other way: the fields of a mapped record as the service has
-// them. What the call names itself is left to it.
+// them. A field that is a value of the body by itself is
+// left to that.
 func (k *kind) placed(s scope, own []string) map[string]any {
 	at := make(map[string]pointer, len(k.fields))
 	for _, f := range k.fields {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -215,4 +217,10 @@ func opened(t *testing.T, settings json.RawMessage, clubs ...string) *connection
 func at(t *testing.T, url, text string, clubs ...string) *connection {
 	t.Helper()
 	return opened(t, settingsOf(t, written(t, text), url, nil), clubs...)
+}
+
+// contextOfOneTry ends before a read would be tried a second time.
+func contextOfOneTry(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), 200*time.Millisecond)
 }

@@ -96,7 +96,7 @@ func (c *connection) prepare(k *kind, w *write, op sdk.Operation) (httpx.Call, b
 	}
 	var own []string
 	if w.body != nil {
-		own = w.body.names()
+		own = w.body.owned()
 	}
 	req, err := w.request(s, func() map[string]any { return k.placed(s, own) })
 	if err != nil {

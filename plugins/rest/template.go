@@ -258,6 +258,21 @@ func (t tree) names() []string {
 	return all
 }
 
+// owned are the placeholders that are a value of their own.
+func (t tree) owned() []string {
+	var all []string
+	if len(t.text) == 1 && t.text[0].name != "" {
+		all = append(all, t.text[0].name)
+	}
+	for _, b := range t.object {
+		all = append(all, b.tree.owned()...)
+	}
+	for _, item := range t.array {
+		all = append(all, item.owned()...)
+	}
+	return all
+}
+
 // merges reports whether all fields of the record are put somewhere.
 func (t tree) merges() bool {
 	return slices.ContainsFunc(t.object, func(b branch) bool { return b.merge || b.tree.merges() }) ||
