@@ -154,28 +154,33 @@ func (o opener) client(s settings, spec *spec, texts map[string]string) (*httpx.
 
 // Abilities implements [sdk.Limited]: they follow from the calls of the file.
 func (c *connection) Abilities() []sdk.Ability {
-	has := map[sdk.Ability]bool{sdk.AbilityChecker: c.checks() != nil}
-	for kind, k := range c.spec.kinds {
-		has[sdk.AbilitySource] = has[sdk.AbilitySource] || k.list != nil
-		has[sdk.AbilityTarget] = has[sdk.AbilityTarget] || len(k.writes) > 0
-		has[sdk.AbilityFinder] = has[sdk.AbilityFinder] || k.find != nil || k.findBy != nil && kind != sdk.KindStaff
-		has[sdk.AbilityGetter] = has[sdk.AbilityGetter] || k.get != nil
-		switch kind {
-		case sdk.KindStaff:
-			has[sdk.AbilityStaffLister] = k.list != nil && k.email != nil
-			has[sdk.AbilityStaffFinder] = k.findBy != nil && k.email != nil && slices.Contains(k.findBy.wanted(), "email")
-		case sdk.KindLeadSource:
-			has[sdk.AbilityLeadSourceLister] = k.list != nil && k.name != nil
-		case sdk.KindProspect, sdk.KindMember:
-		}
-	}
 	var all []sdk.Ability
-	for a, ok := range has {
+	if c.checks() != nil {
+		all = append(all, sdk.AbilityChecker)
+	}
+	for name, k := range c.spec.kinds {
+		all = append(all, k.abilities(name)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// abilities are those that the calls of one kind make.
+func (k *kind) abilities(name sdk.Kind) []sdk.Ability {
+	var all []sdk.Ability
+	add := func(ok bool, a sdk.Ability) {
 		if ok {
 			all = append(all, a)
 		}
 	}
-	slices.Sort(all)
+	staff, source := name == sdk.KindStaff, name == sdk.KindLeadSource
+	add(k.list != nil, sdk.AbilitySource)
+	add(len(k.writes) > 0, sdk.AbilityTarget)
+	add(k.find != nil || k.findBy != nil && !staff, sdk.AbilityFinder)
+	add(k.get != nil, sdk.AbilityGetter)
+	add(staff && k.list != nil && k.email != nil, sdk.AbilityStaffLister)
+	add(staff && k.findBy != nil && k.email != nil && slices.Contains(k.findBy.wanted(), "email"), sdk.AbilityStaffFinder)
+	add(source && k.list != nil && k.name != nil, sdk.AbilityLeadSourceLister)
 	return all
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,12 +22,12 @@ func guarded(want func(r *http.Request) bool) http.Handler {
 		case r.URL.Path == "/oauth/token":
 			user, secret, _ := r.BasicAuth()
 			if _ = r.ParseForm(); user != "me" || secret != testToken || r.Form.Get("scope") != "people" {
-				w.WriteHeader(401)
+				w.WriteHeader(http.StatusUnauthorized)
 				return
 			}
 			_, _ = w.Write([]byte(`{"access_token":"issued","token_type":"Bearer","expires_in":3600}`))
 		case !want(r):
-			w.WriteHeader(401)
+			w.WriteHeader(http.StatusUnauthorized)
 		default:
 			_, _ = w.Write([]byte(`[]`))
 		}
@@ -62,9 +63,7 @@ func TestEveryAuthorisationIsAcceptedOverTLS(t *testing.T) {
 			}
 			file := written(t, "version: 1\nauth: "+tt.auth+"\nkinds:\n  member: {list: {path: /m}}\n")
 			trusted := map[string]any{"ca": ca}
-			for k, v := range tt.settings {
-				trusted[k] = v
-			}
+			maps.Copy(trusted, tt.settings)
 			if err := opened(t, settingsOf(t, file, server.URL, trusted)).Check(t.Context()); err != nil {
 				t.Error(err)
 			}

@@ -34,7 +34,10 @@ func TestConformance(t *testing.T) {
 					settingsOf(t, small, s.url, map[string]any{"vars": map[string]string{"No": "x"}}),
 				},
 				Fault: func() func() {
-					s.denying(func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(500); return true })
+					s.denying(func(w http.ResponseWriter, _ *http.Request) bool {
+						w.WriteHeader(http.StatusInternalServerError)
+						return true
+					})
 					return func() { s.denying(nil) }
 				},
 				Hang: func() func() {

@@ -232,15 +232,15 @@ func (v value) rate() float64 {
 	return n
 }
 
-// span returns a duration that is not negative.
-func (v value) span(otherwise time.Duration) time.Duration {
+// span returns a duration that is not negative, 0 where there is none.
+func (v value) span() time.Duration {
 	if !v.there() {
-		return otherwise
+		return 0
 	}
 	d, err := time.ParseDuration(v.node.Value)
 	if !v.is(yaml.ScalarNode) || err != nil || d < 0 {
 		v.fault("a duration is wanted here", "write one like 30s, 5m or 24h")
-		return otherwise
+		return 0
 	}
 	return d
 }

@@ -171,7 +171,7 @@ func TestASuccessOfAnotherStatusThanCreatedIsAConflict(t *testing.T) {
 func TestAServiceUnavailableIsRefusedOnlyWhereThatIsSafe(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "3")
-		w.WriteHeader(503)
+		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	defer server.Close()
 	c := at(t, server.URL, strings.Replace(outcomeFile, "errors:\n", "errors:\n  safe_503: true\n", 1))
@@ -183,7 +183,7 @@ func TestAServiceUnavailableIsRefusedOnlyWhereThatIsSafe(t *testing.T) {
 
 func TestAMessageIsShownOnlyWhereThatIsSafe(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(422)
+		w.WriteHeader(http.StatusUnprocessableEntity)
 		_, _ = w.Write([]byte(`{"error":{"code":"E 1","message":"Club\nis closed ` + testToken + `"}}`))
 	}))
 	defer server.Close()

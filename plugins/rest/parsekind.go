@@ -33,8 +33,8 @@ func (p *parser) kind(v value) *kind {
 		id: m["id"].pointer(&slash), club: m["club"].pointer(nil), marker: m["marker"].pointer(nil),
 		email: m["email"].pointer(nil), name: m["name"].pointer(nil),
 		inactive: m["inactive"].condition(), removed: m["removed"].condition(),
-		unique: m["unique"].text(), natural: m["natural"].texts(), keyTTL: m["key_ttl"].span(0),
-		execLag: m["exec_lag"].span(0), indexLag: m["index_lag"].span(0),
+		unique: m["unique"].text(), natural: m["natural"].texts(), keyTTL: m["key_ttl"].span(),
+		execLag: m["exec_lag"].span(), indexLag: m["index_lag"].span(),
 		updates: sdk.UpdateSemantics(m["updates"].choice(string(sdk.UpdatePatch), string(sdk.UpdateReplace))),
 		fields:  p.fields(m["fields"]), open: m["other_fields"].flag(),
 		writes: map[string]*write{},
@@ -152,7 +152,7 @@ func (p *parser) since(v value, c *call) *since {
 	s := &since{
 		param:  m["param"].text(),
 		format: timeFormat(m["format"].choice(string(formatRFC3339), string(formatDate), string(formatDateTime), string(formatUnix), string(formatUnixMS))),
-		field:  m["field"].pointer(nil), overlap: m["overlap"].span(0),
+		field:  m["field"].pointer(nil), overlap: m["overlap"].span(),
 		exclusive: m["inclusive"].there() && !m["inclusive"].flag(),
 	}
 	if s.param == "" && !c.uses("since") {

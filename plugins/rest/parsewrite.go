@@ -78,33 +78,39 @@ func (p *parser) promises(v value, k *kind, m map[string]value) {
 		v.fault(`the key "class" is missing`, "say what a create can be held to when its answer is lost: A, B, B', C, D, or E for nothing")
 		return
 	}
-	switch k.class {
-	case sdk.ClassA:
-		if create.keyHeader == "" {
-			class.fault("class A sends an idempotency key", `add "idempotency_header" to "create"`)
-		}
-		if k.keyTTL <= 0 {
-			class.fault("class A rests on how long a key is remembered", `add "key_ttl", such as 24h`)
-		}
-	case sdk.ClassB:
-		if !create.uses("key") && !create.uses("marker") || create.method != "PUT" && k.writes[callSave] == nil {
-			class.fault("class B writes under an id of ours", `use {key} or {marker} in "save", or in a "create" with method: PUT`)
-		}
-	case sdk.ClassBPrime:
-		if k.unique == "" || k.findBy == nil {
-			class.fault("class B' rests on a field that the service keeps unique", `add "unique" with its name, and "find_by"`)
-		}
-	case sdk.ClassC:
-		if !create.uses("marker") || k.find == nil || k.marker == nil {
-			class.fault("class C stores a marker and finds records by it", `add "marker" with its place, {marker} to the body, and "find"`)
-		}
-	case sdk.ClassD:
-		if len(k.natural) == 0 || k.findBy == nil {
-			class.fault("class D finds people by fields", `add "natural" with their names, and "find_by"`)
-		}
-	case sdk.ClassE:
+	for _, lack := range k.lacks(create) {
+		class.fault(lack.message, lack.hint)
 	}
 	p.searchable(k, m)
+}
+
+// lacks says what the class rests on and the kind does not have.
+func (k *kind) lacks(create *write) []fault {
+	var all []fault
+	need := func(ok bool, message, hint string) {
+		if !ok {
+			all = append(all, fault{message: message, hint: hint})
+		}
+	}
+	switch k.class {
+	case sdk.ClassA:
+		need(create.keyHeader != "", "class A sends an idempotency key", `add "idempotency_header" to "create"`)
+		need(k.keyTTL > 0, "class A rests on how long a key is remembered", `add "key_ttl", such as 24h`)
+	case sdk.ClassB:
+		ours := create.uses("key") || create.uses("marker")
+		need(ours && (create.method == "PUT" || create == k.writes[callSave]),
+			"class B writes under an id of ours", `use {key} or {marker} in "save", or in a "create" with method: PUT`)
+	case sdk.ClassBPrime:
+		need(k.unique != "" && k.findBy != nil,
+			"class B' rests on a field that the service keeps unique", `add "unique" with its name, and "find_by"`)
+	case sdk.ClassC:
+		need(create.uses("marker") && k.find != nil && k.marker != nil,
+			"class C stores a marker and finds records by it", `add "marker" with its place, {marker} to the body, and "find"`)
+	case sdk.ClassD:
+		need(len(k.natural) > 0 && k.findBy != nil, "class D finds people by fields", `add "natural" with their names, and "find_by"`)
+	case sdk.ClassE:
+	}
+	return all
 }
 
 // searchable checks that records can be looked up by the fields that the class

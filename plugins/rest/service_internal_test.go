@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -140,14 +141,12 @@ func (s *service) one(w http.ResponseWriter, r *http.Request, kind, id string) {
 	switch r.Method {
 	case http.MethodDelete:
 		s.records[kind] = slices.Delete(s.records[kind], i, i+1)
-		w.WriteHeader(204)
+		w.WriteHeader(http.StatusNoContent)
 		return
 	case http.MethodPatch:
 		var change map[string]any
 		_ = json.NewDecoder(r.Body).Decode(&change)
-		for k, v := range change {
-			s.records[kind][i][k] = v
-		}
+		maps.Copy(s.records[kind][i], change)
 	case http.MethodPost:
 		s.records[kind][i]["status"] = "inactive"
 	}
@@ -214,9 +213,9 @@ func opened(t *testing.T, settings json.RawMessage, clubs ...string) *connection
 }
 
 // at opens a connection that is described by a text, at an address.
-func at(t *testing.T, url, text string, clubs ...string) *connection {
+func at(t *testing.T, url, text string) *connection {
 	t.Helper()
-	return opened(t, settingsOf(t, written(t, text), url, nil), clubs...)
+	return opened(t, settingsOf(t, written(t, text), url, nil))
 }
 
 // contextOfOneTry ends before a read would be tried a second time.

@@ -74,8 +74,11 @@ func (s settings) optional() []setting {
 
 func (s settings) credentials() []setting {
 	return []setting{
-		{"token", s.Token}, {"username", s.Username}, {"password", s.Password},
-		{"client_id", s.ClientID}, {"client_secret", s.ClientSecret},
+		{"token", s.Token},
+		{"username", s.Username},
+		{"password", s.Password},
+		{"client_id", s.ClientID},
+		{"client_secret", s.ClientSecret},
 	}
 }
 

@@ -52,8 +52,8 @@ var errCursor = errors.New("the cursor was not made by this version of the adapt
 
 // resume returns where to go on.
 func (c *connection) resume(k *kind, after sdk.Cursor) (position, error) {
-	print := k.print ^ fingerprint(c.base.String())
-	fresh := position{Version: cursorVersion, Print: print, Began: c.now().UTC().Truncate(time.Second), At: k.list.paging.begin()}
+	mark := k.print ^ fingerprint(c.base.String())
+	fresh := position{Version: cursorVersion, Print: mark, Began: c.now().UTC().Truncate(time.Second), At: k.list.paging.begin()}
 	if k.list.perClub {
 		fresh.Club = c.clubs[0]
 	}
@@ -65,7 +65,7 @@ func (c *connection) resume(k *kind, after sdk.Cursor) (position, error) {
 		return position{}, sdk.Fail(sdk.CodeConfig, errCursor)
 	}
 	switch {
-	case pos.Print != print, !k.list.perClub && pos.Club != "":
+	case pos.Print != mark, !k.list.perClub && pos.Club != "":
 		c.log.Info("the description of the list changed: it is read from its beginning")
 		return fresh, nil
 	case pos.Done:
@@ -148,19 +148,12 @@ func (c *connection) step(ctx context.Context, k *kind, r *rows, pos position, l
 	}
 	from := min(pos.Skip, len(b.items))
 	for i, item := range b.items[from:] {
-		cells := (len(r.records) + 1) * (3 + len(r.columns))
-		if r.count() >= limit || r.bytes >= maxPageBytes || cells > maxCells {
+		if r.full(limit) {
 			pos.Skip = from + i
 			return pos, nil
 		}
 		r.add(k, item, pos.Club, fmt.Sprint("item ", pos.Items+from+i+1))
-		if s := k.list.since; s != nil && s.field != nil {
-			if v, ok := s.field.get(item); ok {
-				if t, ok := s.format.parse(v); ok && t.After(pos.High) {
-					pos.High = t
-				}
-			}
-		}
+		pos.High = k.list.since.later(pos.High, item)
 	}
 	pos.Items += len(b.items)
 	pos.At, pos.Skip, pos.Last = b.next, 0, digest
@@ -175,6 +168,11 @@ func (c *connection) step(ctx context.Context, k *kind, r *rows, pos position, l
 		return c.beginClub(k, pos, i), nil
 	}
 	return c.over(k, pos), nil
+}
+
+// full reports whether the page can take no further item.
+func (r *rows) full(limit int) bool {
+	return r.count() >= limit || r.bytes >= maxPageBytes || (len(r.records)+1)*(3+len(r.columns)) > maxCells
 }
 
 // digestOf tells pages apart; it is 0 for an empty one.

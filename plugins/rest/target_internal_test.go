@@ -19,14 +19,14 @@ type echo struct {
 	head http.Header
 }
 
-func newEcho(t *testing.T, answer string) *echo {
+func newEcho(t *testing.T) *echo {
 	t.Helper()
 	e := &echo{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		e.seen, e.head = append(e.seen, r.Method+" "+r.RequestURI+" "+string(body)), r.Header
 		w.Header().Set("Location", "/v1/people/loc%201")
-		_, _ = io.WriteString(w, answer)
+		_, _ = io.WriteString(w, `{}`)
 	}))
 	t.Cleanup(server.Close)
 	e.url = server.URL
@@ -80,7 +80,7 @@ func bodies(t *testing.T, e *echo) *connection {
 }
 
 func TestABodyIsTheTemplateWithTheRecordInIt(t *testing.T) {
-	e := newEcho(t, `{}`)
+	e := newEcho(t)
 	c := bodies(t, e)
 	for _, tt := range []struct {
 		name string
@@ -134,7 +134,7 @@ func TestABodyIsTheTemplateWithTheRecordInIt(t *testing.T) {
 }
 
 func TestAnUpdateOfWhichNothingIsSentIsNotSent(t *testing.T) {
-	e := newEcho(t, `{}`)
+	e := newEcho(t)
 	got := bodies(t, e).write(t.Context(), sdk.KindProspect, sdk.Operation{Op: sdk.OpUpdate, ID: "p1", Changed: []string{"lead_source"}, Data: []byte(`{"a":1}`)})
 	if got.Outcome != sdk.OutcomeOK || got.ID != "p1" || len(e.seen) != 0 {
 		t.Errorf("got %+v after %v", got, e.seen)
@@ -142,7 +142,7 @@ func TestAnUpdateOfWhichNothingIsSentIsNotSent(t *testing.T) {
 }
 
 func TestTheIDOfANewRecordIsFoundWhereTheFileSays(t *testing.T) {
-	e := newEcho(t, `{}`)
+	e := newEcho(t)
 	c := bodies(t, e)
 	created := c.write(t.Context(), sdk.KindProspect, sdk.Operation{Op: sdk.OpCreate, Marker: "mark", Data: []byte(`{}`)})
 	if created.ID != "loc 1" || e.head.Get("Idempotency-Key") != "mark" || e.head.Get("X-Site") != "a/b" {
@@ -154,7 +154,7 @@ func TestTheIDOfANewRecordIsFoundWhereTheFileSays(t *testing.T) {
 }
 
 func TestTheTargetIsWhatTheFileSays(t *testing.T) {
-	got, err := bodies(t, newEcho(t, `{}`)).Target(t.Context())
+	got, err := bodies(t, newEcho(t)).Target(t.Context())
 	want := sdk.TargetInfo{Kinds: []sdk.TargetKind{
 		{
 			Kind: sdk.KindProspect, Writes: []sdk.Op{sdk.OpCreate, sdk.OpUpdate, sdk.OpDelete}, Class: sdk.ClassA,

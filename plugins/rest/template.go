@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -318,9 +319,7 @@ func (t tree) buildObject(s scope, merge func() map[string]any) map[string]any {
 		}
 		below, isObject := v.(map[string]any)
 		if merged, both := object[b.key].(map[string]any); both && isObject {
-			for name, inner := range below {
-				merged[name] = inner
-			}
+			maps.Copy(merged, below)
 			continue
 		}
 		if isObject && len(below) == 0 && len(b.tree.object) > 0 {

@@ -69,6 +69,19 @@ func (f timeFormat) parse(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
+// later is the later of a moment and the one at which an item changed.
+func (s *since) later(high time.Time, item any) time.Time {
+	if s == nil || s.field == nil {
+		return high
+	}
+	if v, ok := s.field.get(item); ok {
+		if t, ok := s.format.parse(v); ok && t.After(high) {
+			return t
+		}
+	}
+	return high
+}
+
 // next is the moment to ask from after a walk that began at began, whose latest
 // change is high. What changed while the walk ran may lie before a later change
 // that was seen, so that the beginning bounds it.
