@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -64,6 +65,34 @@ func TestEveryExampleOpens(t *testing.T) {
 		if c := opened(t, settingsOf(t, file, "https://example.com", more), "1"); len(c.Abilities()) == 0 {
 			t.Errorf("%s: no ability", file)
 		}
+	}
+}
+
+// TestEveryKeyIsDescribed holds FILE.md to what is read.
+func TestEveryKeyIsDescribed(t *testing.T) {
+	text, err := os.ReadFile("FILE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := filepath.Glob("parse*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := 0
+	for _, source := range sources {
+		code, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\w\["([a-z0-9_]+)"\]`).FindAllStringSubmatch(string(code), -1) {
+			keys++
+			if !regexp.MustCompile(`\b` + m[1] + `\b`).Match(text) {
+				t.Errorf("FILE.md does not describe the key %s of %s", m[1], source)
+			}
+		}
+	}
+	if keys < 50 {
+		t.Errorf("%d keys found", keys)
 	}
 }
 
