@@ -150,7 +150,7 @@ func (o outcome) success(said verdict) sdk.Result {
 		return sdk.Result{Outcome: sdk.OutcomeOK, ID: o.op.ID}
 	}
 	id := o.id()
-	if other := o.k.marker.text(o.doc); o.w.id.at == o.k.id && other != "" && o.op.Marker != "" && other != o.op.Marker {
+	if o.another() {
 		return o.unknown("the answer is about another record")
 	}
 	if o.w.created != 0 && o.sent.Status != o.w.created {
@@ -163,6 +163,16 @@ func (o outcome) success(said verdict) sdk.Result {
 		return o.unknown("the answer has no id of the record")
 	}
 	return sdk.Result{Outcome: sdk.OutcomeOK, ID: id}
+}
+
+// another reports whether the answer is a record with another marker than the
+// one that was sent, or with an empty one.
+func (o outcome) another() bool {
+	if o.k.marker == nil || o.w.id.at != o.k.id || !o.w.uses("marker") {
+		return false
+	}
+	v, there := o.k.marker.get(o.doc)
+	return there && word(v) != o.op.Marker
 }
 
 // id is the id of the record that was made; empty where the answer has none.

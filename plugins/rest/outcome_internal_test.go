@@ -61,6 +61,7 @@ func outcomes() []struct {
 		{200, `{"ok":true,"id":12345678901234567890}`, sdk.OpCreate, "ok 12345678901234567890"},
 		{200, `{"ok":"true","id":"n1","external_ref":"mark"}`, sdk.OpCreate, "ok n1"},
 		{200, `{"ok":true,"id":"n1","external_ref":"another"}`, sdk.OpCreate, "unknown"},
+		{200, `{"ok":true,"id":"n1","external_ref":null}`, sdk.OpCreate, "unknown"},
 		{200, `{"ok":true}`, sdk.OpCreate, "unknown"},
 		{200, `{"ok":true,"id":{"a":1}}`, sdk.OpCreate, "unknown"},
 		{200, `{"id":"n1"}`, sdk.OpCreate, "unknown"},
