@@ -37,17 +37,18 @@ type Sent struct {
 //     a reset after the body began to leave, or a 2xx whose body is cut or too
 //     large.
 //
-// A body must not be empty.
+// A body must not be empty. Under [sdk.ReadOnly] nothing is sent: the outcome is
+// refused, and Err wraps [ErrReadOnly].
 func (c *Client) SendOnce(ctx context.Context, method, path string, body []byte) Sent {
 	return c.Send(ctx, Call{Method: method, Path: path, Body: body})
 }
 
 // Send makes a call that changes something, as [Client.SendOnce] does. Only a
-// DELETE may have no body. Under [sdk.WithReadOnly] it is refused.
+// DELETE may have no body.
 func (c *Client) Send(ctx context.Context, call Call) Sent {
 	refused := func(err error) Sent { return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(call, err)} }
 	if sdk.ReadOnly(ctx) {
-		return refused(sdk.Fail(sdk.CodeInternal, errReadOnly))
+		return refused(ErrReadOnly)
 	}
 	if len(call.Body) == 0 && call.Method != http.MethodDelete {
 		return refused(errEmptyBody)
@@ -77,8 +78,9 @@ func (c *Client) Send(ctx context.Context, call Call) Sent {
 	return s
 }
 
-// errReadOnly says that a write was asked for while nothing may be written.
-var errReadOnly = errors.New("nothing may be written in this call")
+// ErrReadOnly says that a write was to be sent by a call in which nothing may
+// be written ([sdk.WithReadOnly]).
+var ErrReadOnly = errors.New("nothing may be written by this call")
 
 var errEmptyBody = errors.New("nothing to send")
 
