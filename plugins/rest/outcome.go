@@ -65,6 +65,9 @@ func (o outcome) noAnswer() sdk.Result {
 		return sdk.Result{Outcome: sdk.OutcomeUnknown, Code: sdk.CodeUnavailable, Detail: detail}
 	}
 	r := refuse(sdk.ClassRetry, sdk.CodeUnavailable, "not sent: "+detail)
+	if errors.Is(o.sent.Err, httpx.ErrReadOnly) {
+		r.Class, r.Code = sdk.ClassFail, sdk.CodeInternal
+	}
 	if e, ok := errors.AsType[*sdk.Error](o.sent.Err); ok {
 		r.Class, r.Code, r.After = e.Class, e.Code, e.After
 	}

@@ -244,7 +244,7 @@ func TestADeleteMayHaveNoBodyAndIsSentOnce(t *testing.T) {
 		}
 		mu.Unlock()
 	}
-	if got := c.Send(sdk.WithReadOnly(t.Context()), httpx.Call{Method: http.MethodDelete, Path: "/x"}); got.Outcome != sdk.OutcomeRefused || n != 1 {
+	if got := c.Send(sdk.WithReadOnly(t.Context()), httpx.Call{Method: http.MethodDelete, Path: "/x"}); got.Outcome != sdk.OutcomeRefused || !errors.Is(got.Err, httpx.ErrReadOnly) || n != 1 {
 		t.Errorf("under read-only: got %+v", got)
 	}
 }

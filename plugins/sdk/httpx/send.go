@@ -44,7 +44,7 @@ func (c *Client) SendOnce(ctx context.Context, method, path string, body []byte)
 }
 
 // Send makes a call that changes something, as [Client.SendOnce] does. Only a
-// DELETE may have no body. Under [sdk.WithReadOnly] it is refused.
+// DELETE may have no body.
 func (c *Client) Send(ctx context.Context, call Call) Sent {
 	refused := func(err error) Sent { return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(call, err)} }
 	if sdk.ReadOnly(ctx) {
