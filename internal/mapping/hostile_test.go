@@ -198,8 +198,12 @@ func checkTrouble(t *testing.T, s hostileScript, bad roster.MappedRecord) {
 	if bad.Verdict != roster.VerdictRejected || bad.Code != s.verdict || !strings.Contains(bad.Reason, s.says) {
 		t.Errorf("code %q, reason %q; want %q, %q", bad.Code, bad.Reason, s.verdict, s.says)
 	}
-	if bad.Code == roster.CodeMapError && (bad.Line == 0 || !strings.HasPrefix(bad.Reason, fmt.Sprintf("%s:%d: ", s.path, bad.Line))) {
-		t.Errorf("line %d, reason %q: want the place", bad.Line, bad.Reason)
+	place := s.path + ": "
+	if bad.Code == roster.CodeMapError {
+		place = fmt.Sprintf("%s:%d: ", s.path, max(bad.Line, 1))
+	}
+	if !strings.HasPrefix(bad.Reason, place) {
+		t.Errorf("line %d, reason %q: want the place %q", bad.Line, bad.Reason, place)
 	}
 	if bad.ID != "m-4" || !bytes.Contains(bad.Payload, []byte("Ann 4")) || strings.Contains(bad.Reason, "Ann") {
 		t.Errorf("it is kept as %+v", bad)

@@ -149,6 +149,7 @@ func (c *pageCall) stoppedRecord(index int, why ending) roster.MappedRecord {
 	default:
 		r.Reason = "the worker process ended twice on this record"
 	}
+	r.Reason = place(c.mapping.request.Script.Name, 0) + r.Reason
 	return r
 }
 

@@ -25,6 +25,8 @@ const (
 // result validates and encodes what a script returned, record by record. Its
 // buffers are reused for all records of a page.
 type result struct {
+	// script is the script's name, which leads every reason.
+	script   string
 	required []string
 	keyField string
 	keyLabel []byte
@@ -39,7 +41,8 @@ type result struct {
 	written int
 }
 
-func (r *result) init(target roster.MapTarget) {
+func (r *result) init(script string, target roster.MapTarget) {
+	r.script = script
 	r.required, r.keyField = target.Required, target.KeyField
 	r.keyLabel = append(appendString(nil, r.keyField), ':')
 	r.slots = newSlots(nil, func(name string) string { return name })
@@ -74,7 +77,7 @@ func (r *result) finish(e *engine, m *roster.MappedRecord) {
 		if text, ok := keyText(key.value); ok && text != "" {
 			m.Key = text
 		} else if !ok {
-			r.invalid(m, "field "+r.keyField+" is a "+typeName(e, key.value)+"; an id is text or a whole number")
+			r.invalidAt(key.slot.line, m, "field "+r.keyField+" is a "+typeName(e, key.value)+"; an id is text or a whole number")
 			return
 		}
 	}
@@ -115,7 +118,7 @@ func (r *result) encode(e *engine, m *roster.MappedRecord) {
 		}
 		var ok bool
 		if b, ok = appendValue(e, append(b, f.slot.label...), f.value); !ok {
-			r.invalid(m, "field "+e.showName(f.slot.name)+" is "+e.fault(f.value))
+			r.invalidAt(f.slot.line, m, "field "+e.showName(f.slot.name)+" is "+e.fault(f.value))
 			return
 		}
 		b = append(b, ',')
@@ -182,8 +185,12 @@ func (r *result) payload(columns []string, row sdk.Row) []byte {
 	return b[start:len(b):len(b)]
 }
 
-func (r *result) invalid(m *roster.MappedRecord, reason string) {
-	m.Verdict, m.Stage, m.Code, m.Reason = roster.VerdictRejected, roster.StageMap, roster.CodeMapInvalid, reason
+func (r *result) invalid(m *roster.MappedRecord, reason string) { r.invalidAt(0, m, reason) }
+
+// invalidAt is invalid with the script's line, or zero where it is not known.
+func (r *result) invalidAt(line int, m *roster.MappedRecord, reason string) {
+	m.Verdict, m.Stage, m.Code = roster.VerdictRejected, roster.StageMap, roster.CodeMapInvalid
+	m.Line, m.Reason = line, place(r.script, line)+reason
 }
 
 func appendValue(e *engine, b []byte, v lua.LValue) ([]byte, bool) {
