@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/rosterd/rosterd/internal/mapping"
@@ -40,12 +39,16 @@ type testOptions struct {
 	update, cover bool
 	// junit is the file for the results as XML; empty for none.
 	junit string
+	// job is the job whose connections are asked for their fields; empty for
+	// none.
+	job string
 }
 
 // mapTests runs the cases of scripts and counts what came of them.
 type mapTests struct {
 	*cli
 	options        testOptions
+	known          mapping.KnownFields
 	passed, failed int
 	// faulty counts the scripts that cannot run.
 	faulty int
@@ -54,6 +57,13 @@ type mapTests struct {
 
 func (c *cli) mapTest(ctx context.Context, scripts []string, o testOptions) error {
 	t := &mapTests{cli: c, options: o}
+	if o.job != "" {
+		fields, err := c.fieldsOfJob(ctx, o.job)
+		if err != nil {
+			return err
+		}
+		t.known = fields.known()
+	}
 	for _, script := range scripts {
 		if err := t.test(ctx, script); err != nil {
 			return err
@@ -84,7 +94,9 @@ func (t *mapTests) test(ctx context.Context, script string) error {
 	if err != nil || !runs {
 		return err
 	}
-	run, err := mapping.TestCases(ctx, script, mapping.CaseOptions{Update: t.options.update, Cover: t.options.cover})
+	run, err := mapping.TestCases(ctx, script, mapping.CaseOptions{
+		Dir: t.scriptsDirOf(script), Update: t.options.update, Cover: t.options.cover,
+	})
 	if err != nil {
 		return err
 	}
@@ -120,7 +132,7 @@ func (t *mapTests) showCoverage(script string, covered mapping.Coverage) {
 
 // check shows what is wrong with a script, and reports whether it can run.
 func (t *mapTests) check(script string) (bool, error) {
-	findings, err := mapping.FindingsOf(filepath.Dir(script), script)
+	findings, err := mapping.FindingsOf(t.scriptsDirOf(script), script, t.known)
 	if err != nil {
 		return false, err
 	}

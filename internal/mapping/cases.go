@@ -46,6 +46,9 @@ func (r CaseResult) String() string {
 
 // CaseOptions say what is done beside running the cases.
 type CaseOptions struct {
+	// Dir is scripts_dir, in which modules and tables are looked for; empty is
+	// the script's own folder.
+	Dir string
 	// Update makes what came out what the cases expect, and writes their file.
 	// A case on which the script fails is left as it is.
 	Update bool
@@ -67,12 +70,14 @@ func RunCases(ctx context.Context, scriptPath string) ([]CaseResult, error) {
 }
 
 // TestCases runs the cases that stand beside a script, in a file of the same
-// name that ends in .txtar; the package comment describes its form. Modules are
-// looked for from the script's folder. The script runs in the engine that
+// name that ends in .txtar; the package comment describes its form. The script runs in the engine that
 // workers use, but inside the calling process, until ctx ends. The error is a
 // [ScriptError] for a fault of the script; a case that fails is no error.
 func TestCases(ctx context.Context, scriptPath string, o CaseOptions) (CaseRun, error) {
-	script, err := ReadScript(filepath.Dir(scriptPath), scriptPath)
+	if o.Dir == "" {
+		o.Dir = filepath.Dir(scriptPath)
+	}
+	script, err := ReadScript(o.Dir, scriptPath)
 	if err != nil {
 		return CaseRun{}, err
 	}

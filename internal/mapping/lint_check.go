@@ -11,6 +11,7 @@ import (
 func (c *checker) check() {
 	c.collect()
 	c.block(c.chunk)
+	c.filledFields()
 }
 
 // collect finds what has to be known before the walk: the globals that the top
@@ -166,11 +167,16 @@ func (c *checker) report(code, name string, line int, led, message, hint string)
 	c.add(f)
 }
 
-// attribute checks the name of a function of the library.
+// attribute checks the name of a function of the library, or of a field of the
+// source.
 func (c *checker) attribute(e *ast.AttrGetExpr) {
 	table, isIdent := e.Object.(*ast.IdentExpr)
 	key, isText := e.Key.(*ast.StringExpr)
-	if !isIdent || !isText || c.find(table.Value) != nil {
+	if !isIdent || !isText {
+		return
+	}
+	c.sourceField(e, key.Value)
+	if c.find(table.Value) != nil {
 		return
 	}
 	names, isTable := c.library.tables[table.Value]
