@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rosterd/rosterd/internal/mapping"
 )
@@ -17,6 +18,8 @@ type caseJSON struct {
 	Line    int    `json:"line"`
 	OK      bool   `json:"ok"`
 	Failure string `json:"failure,omitempty"`
+	// Cause is equal for cases that fail in the same way.
+	Cause   string `json:"cause,omitempty"`
 	Updated string `json:"updated,omitempty"`
 }
 
@@ -108,15 +111,54 @@ func (t *mapTests) test(ctx context.Context, script string) error {
 			t.failed++
 		}
 		if t.json {
-			t.print(caseJSON{"case", script, r.Name, r.File, r.Line, r.Passed(), r.Failure, r.Updated})
-			continue
+			t.print(caseJSON{"case", script, r.Name, r.File, r.Line, r.Passed(), r.Failure, r.Cause, r.Updated})
 		}
-		fmt.Fprintln(t.stdout, r)
+	}
+	if !t.json {
+		t.showResults(run.Results)
 	}
 	if run.Coverage != nil {
 		t.showCoverage(script, *run.Coverage)
 	}
 	return nil
+}
+
+// maxAlike bounds the names of cases that fail like one that is shown.
+const maxAlike = 5
+
+// showResults shows a failure once, with the names of the cases that fail in the
+// same way: one mistake in a script fails many.
+func (t *mapTests) showResults(results []mapping.CaseResult) {
+	alike := map[string][]string{}
+	for _, r := range results {
+		if !r.Passed() {
+			alike[r.Cause] = append(alike[r.Cause], fmt.Sprintf("%s (%s:%d)", r.Name, r.File, r.Line))
+		}
+	}
+	for _, r := range results {
+		if r.Passed() {
+			fmt.Fprintln(t.stdout, r)
+			continue
+		}
+		names, first := alike[r.Cause]
+		if !first {
+			continue
+		}
+		delete(alike, r.Cause)
+		fmt.Fprintln(t.stdout, r)
+		if names = names[1:]; len(names) == 0 {
+			continue
+		}
+		listed := strings.Join(names[:min(len(names), maxAlike)], ", ")
+		if more := len(names) - maxAlike; more > 0 {
+			listed += fmt.Sprintf(" and %d more", more)
+		}
+		what := "other cases fail"
+		if len(names) == 1 {
+			what = "other case fails"
+		}
+		fmt.Fprintf(t.stdout, "  %d %s in the same way: %s\n", len(names), what, listed)
+	}
 }
 
 func (t *mapTests) showCoverage(script string, covered mapping.Coverage) {

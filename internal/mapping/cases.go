@@ -24,6 +24,9 @@ type CaseResult struct {
 	// which line of the script where that is known; empty for a case that
 	// passed.
 	Failure string
+	// Cause is what failed, without the values: cases that fail in the same way
+	// have the same. It is empty for a case that passed.
+	Cause string
 	// Updated says how the case's expectation was changed; empty for a case that
 	// was left as it is.
 	Updated string
@@ -150,7 +153,7 @@ func (t *caseTest) runCase(c mapCase, result *CaseResult) error {
 		return err
 	}
 	got := e.mapPage(page, rowSet{to: page.Rows}, func(int) {}).Records[0]
-	if result.Failure, err = e.compare(c, got); err != nil || result.Passed() || !t.options.Update {
+	if result.Failure, result.Cause, err = e.compare(c, got); err != nil || result.Passed() || !t.options.Update {
 		return err
 	}
 	update, ok, err := e.updateOf(c, got)
@@ -162,7 +165,7 @@ func (t *caseTest) runCase(c mapCase, result *CaseResult) error {
 		return nil
 	}
 	t.updates = append(t.updates, update)
-	result.Failure, result.Updated = "", result.Failure
+	result.Failure, result.Cause, result.Updated = "", "", result.Failure
 	return nil
 }
 
@@ -182,21 +185,31 @@ func replaceFile(path string, data []byte) error {
 	return nil
 }
 
-func (e *engine) compare(c mapCase, got roster.MappedRecord) (string, error) {
+// compare tells how the outcome differs from what the case expects, with the
+// values for people and without them as the cause; nothing where it does not.
+func (e *engine) compare(c mapCase, got roster.MappedRecord) (failure, cause string, err error) {
 	want := map[string]roster.Verdict{
 		"out.json": roster.VerdictMapped, "skip": roster.VerdictSkipped, "reject": roster.VerdictRejected,
 	}[c.want]
-	if got.Verdict != want {
-		return "  - " + c.want + "\n  + " + e.outcome(got), nil
-	}
-	if want != roster.VerdictMapped {
+	failed := "  - " + c.want
+	switch {
+	case got.Verdict != want:
+	case want == roster.VerdictMapped:
+		return e.compareFields(c.expected, got)
+	default:
 		expected := strings.TrimSpace(string(c.expected))
 		if expected == "" || expected == got.Reason || expected == got.Code || expected == strings.TrimPrefix(got.Reason, place(e.script, got.Line)) {
-			return "", nil
+			return "", "", nil
 		}
-		return "  - " + c.want + ": " + expected + "\n  + " + e.outcome(got), nil
+		failed += ": " + expected
 	}
-	return e.compareFields(c.expected, got)
+	cause = failed
+	if got.Verdict == roster.VerdictMapped {
+		cause += "\n  + out.json"
+	} else {
+		cause += "\n  + " + e.outcome(got)
+	}
+	return failed + "\n  + " + e.outcome(got), cause, nil
 }
 
 // outcome describes a result in one line.
@@ -221,20 +234,20 @@ func (e *engine) at(line int) string {
 // compareFields lists the fields that differ. The field that identifies the
 // record is compared only where the case names it: left to itself it is the
 // source id.
-func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (string, error) {
+func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (failure, cause string, err error) {
 	var want, have map[string]any
 	if err := strictJSON(expected, &want); err != nil {
-		return "", fmt.Errorf("read out.json: %w", err)
+		return "", "", fmt.Errorf("read out.json: %w", err)
 	}
 	if err := strictJSON(got.Data, &have); err != nil {
-		return "", fmt.Errorf("read the mapped record: %w", err)
+		return "", "", fmt.Errorf("read the mapped record: %w", err)
 	}
 	if _, named := want[e.target.KeyField]; !named {
 		delete(have, e.target.KeyField)
 	}
 	names := maps.Clone(want)
 	maps.Copy(names, have)
-	var b strings.Builder
+	var text, causes strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		w, wanted := show(want, name)
 		h, had := show(have, name)
@@ -242,20 +255,23 @@ func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (string
 			continue
 		}
 		if wanted {
-			fmt.Fprintf(&b, "  - %s: %s", name, w)
+			fmt.Fprintf(&text, "  - %s: %s", name, w)
 		}
 		if wanted && had {
-			b.WriteByte('\n')
+			text.WriteByte('\n')
 		}
 		if had {
-			fmt.Fprintf(&b, "  + %s: %s", name, h)
+			fmt.Fprintf(&text, "  + %s: %s", name, h)
 		}
-		b.WriteString(e.at(e.fieldLines[name]) + "\n")
+		at := e.at(e.fieldLines[name]) + "\n"
+		text.WriteString(at)
+		fmt.Fprintf(&causes, "%s wanted=%t had=%t%s", name, wanted, had, at)
 	}
-	if b.Len() == 0 {
-		return "", nil
+	if text.Len() == 0 {
+		return "", "", nil
 	}
-	return e.script + ": - is what the case expects, + is what the script made\n" + strings.TrimSuffix(b.String(), "\n"), nil
+	head := e.script + ": - is what the case expects, + is what the script made\n"
+	return head + strings.TrimSuffix(text.String(), "\n"), causes.String(), nil
 }
 
 // show returns a field as JSON. Values of one decoder have one form.

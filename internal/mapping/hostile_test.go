@@ -30,8 +30,8 @@ const (
 	// nothing else runs.
 	maxVerdict = 1500 * time.Millisecond
 	maxSlower  = 2.0
-	refused   = "refused"
-	mapped    = "mapped"
+	refused    = "refused"
+	mapped     = "mapped"
 )
 
 // quiet holds verdicts to their time. Everywhere else time is told and not

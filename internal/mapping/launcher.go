@@ -19,9 +19,9 @@ type launcher struct {
 	// program is what all of its processes run.
 	program string
 	once    sync.Once
-	starts chan start
-	stop   chan struct{}
-	done   sync.WaitGroup
+	starts  chan start
+	stop    chan struct{}
+	done    sync.WaitGroup
 }
 
 type start struct {
