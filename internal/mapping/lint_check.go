@@ -147,7 +147,22 @@ func (c *checker) read(ident *ast.IdentExpr) {
 		return
 	}
 	fallback := "a field of the record is `record." + name + "`; a text is written in quotes; files, clock and network are out of reach"
-	c.report(CodeName, name, ident.Line(), "", "unknown name "+quoted(name), meant(name, c.readable(), "", fallback))
+	hint := meant(name, c.readable(), "", fallback)
+	if full := c.functionNamed(name); full != "" {
+		hint = "did you mean `" + full + "`?"
+	}
+	c.report(CodeName, name, ident.Line(), "", "unknown name "+quoted(name), hint)
+}
+
+// functionNamed is the function of the library that has a name of its own or as
+// a method, with its table, or nothing.
+func (c *checker) functionNamed(name string) string {
+	for _, f := range functions() {
+		if f.table != "" && (f.name == name || f.method == name) {
+			return f.fullName()
+		}
+	}
+	return ""
 }
 
 // readable are the names that may be read at the place at hand.
