@@ -40,6 +40,27 @@ return mapping{
 	club = source.club,
 }`
 
+// BenchFields moves ten fields as they are, so that what is measured is how a
+// plan reads them; BenchProxy is the same as a function.
+const BenchFields = `
+return mapping{
+	first_name = source.first, last_name = source.last, email = source.e_mail, phone = source.mobile, address = source.street,
+	joined = source.joined, birthdate = source.birthdate, status = source.status, member_no = source.member_no, club = source.club,
+}`
+
+// BenchProxy reads its ten fields through the record.
+const BenchProxy = `
+function map(record)
+	return {
+		first_name = record.first, last_name = record.last, email = record.e_mail, phone = record.mobile, address = record.street,
+		joined = record.joined, birthdate = record.birthdate, status = record.status, member_no = record.member_no, club = record.club,
+	}
+end`
+
+// BenchHop does next to nothing, so that what is measured is the way to a worker
+// and back.
+const BenchHop = `return mapping{ first_name = source.first }`
+
 // BenchPage is a page of n members with 16 columns, typed as untidily as people
 // type. Their phones stand in five notations.
 func BenchPage(tb testing.TB, n, seed int) *sdk.Page {
@@ -80,9 +101,11 @@ func benchEngine(tb testing.TB, source string) *engine {
 	return e
 }
 
-// BenchmarkEngine measures both forms without the process boundary.
+// BenchmarkEngine measures scripts without the process boundary.
 func BenchmarkEngine(b *testing.B) {
-	for name, source := range map[string]string{"function": BenchSource, "plan": BenchPlan} {
+	for name, source := range map[string]string{
+		"function": BenchSource, "plan": BenchPlan, "fields-function": BenchProxy, "fields-plan": BenchFields, "hop": BenchHop,
+	} {
 		b.Run(name, func(b *testing.B) {
 			e, page := benchEngine(b, source), BenchPage(b, 500, 1)
 			b.ReportAllocs()

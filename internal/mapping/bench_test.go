@@ -22,6 +22,7 @@ func BenchmarkWorkers(b *testing.B) {
 		{"function", mapping.BenchSource, 2},
 		{"plan", mapping.BenchPlan, 1},
 		{"plan", mapping.BenchPlan, 2},
+		{"hop", mapping.BenchHop, 1},
 	} {
 		b.Run(fmt.Sprint(form.name, "-", form.workers), func(b *testing.B) {
 			workers := form.workers

@@ -285,6 +285,10 @@ func operators() map[string]function {
 		if !okA || !okB {
 			return faultValue("a value that is joined with .. is no text")
 		}
+		if argument(args, 0).kind == kindText || argument(args, 1).kind == kindText {
+			// An empty text stays one, as with Lua's own operator.
+			return value{kind: kindText, text: a + b}
+		}
 		return textValue(a + b)
 	}
 	return map[string]function{
