@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -143,8 +144,16 @@ func syntaxError(script Script, err error) error {
 		return fault
 	}
 	fault.Line, fault.Column = parseErr.Pos.Line, tokenColumn(script.Source, parseErr)
-	fault.Message = fmt.Sprintf("syntax error near %q", parseErr.Token)
-	fault.Hint = syntaxHint(parseErr.Token)
+	token, written := parseErr.Token, lineOf(script.Source, fault.Line)
+	if at := fault.Column - 1; token == "" && at >= 0 && at < len(written) {
+		// The parser leaves out the token where it is a single sign.
+		token = string(written[at])
+	}
+	fault.Message = fmt.Sprintf("syntax error near %q", token)
+	fault.Hint = syntaxHint(token)
+	if regexp.MustCompile(`^\s*\w+:\s|[{,]\s*\w+:\s`).Match(written) {
+		fault.Hint = syntaxHint(":")
+	}
 	return fault
 }
 
@@ -171,6 +180,8 @@ func syntaxHint(token string) string {
 		return "Lua writes `x = x + 1`"
 	case "=":
 		return "a comparison is written `==`"
+	case ":":
+		return "a field is written `name = value`, and a method with brackets: `source.first:title()`"
 	}
 	return "look at this place and just before it: a comma, `then`, `end` or a bracket may be missing"
 }

@@ -36,6 +36,7 @@ const (
 	CodeFunction = "script.unknown_function"
 	CodeMethod   = "script.unknown_method"
 	CodePlan     = "script.plan"
+	CodeOperator = "script.operator"
 	CodeField    = "script.field"
 	CodeSource   = "script.source_field"
 )
