@@ -134,9 +134,8 @@ type caseTest struct {
 func (t *caseTest) run(ctx context.Context, cases []mapCase) ([]CaseResult, error) {
 	results := make([]CaseResult, 0, len(cases))
 	for _, c := range cases {
-		t.engine.lua.SetContext(ctx)
 		result := CaseResult{Name: c.name, File: t.path, Line: c.line}
-		err := t.runCase(c, &result)
+		err := t.runCase(ctx, c, &result)
 		if err := errors.Join(err, ctx.Err()); err != nil {
 			return results, fmt.Errorf("%s:%d: case %q: %w", t.path, c.line, c.name, err)
 		}
@@ -146,13 +145,15 @@ func (t *caseTest) run(ctx context.Context, cases []mapCase) ([]CaseResult, erro
 }
 
 // runCase finds how the outcome differs from what is expected, if it does.
-func (t *caseTest) runCase(c mapCase, result *CaseResult) error {
+func (t *caseTest) runCase(ctx context.Context, c mapCase, result *CaseResult) error {
 	e := t.engine
 	page, err := casePage(e.target.Kind, c.in)
 	if err != nil {
 		return err
 	}
-	got := e.mapPage(page, rowSet{to: page.Rows}, func(int) {}).Records[0]
+	got := t.guarded(ctx, func() roster.MappedRecord {
+		return e.mapPage(page, rowSet{to: page.Rows}, func(int) {}).Records[0]
+	})
 	if result.Failure, result.Cause, err = e.compare(c, got); err != nil || result.Passed() || !t.options.Update {
 		return err
 	}

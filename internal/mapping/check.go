@@ -145,9 +145,10 @@ func syntaxError(script Script, err error) error {
 	}
 	fault.Line, fault.Column = parseErr.Pos.Line, tokenColumn(script.Source, parseErr)
 	token, written := parseErr.Token, lineOf(script.Source, fault.Line)
-	if at := fault.Column - 1; token == "" && at >= 0 && at < len(written) {
+	signs := []rune(string(written))
+	if at := fault.Column - 1; token == "" && at >= 0 && at < len(signs) {
 		// The parser leaves out the token where it is a single sign.
-		token = string(written[at])
+		token = string(signs[at])
 	}
 	fault.Message = fmt.Sprintf("syntax error near %q", token)
 	fault.Hint = syntaxHint(token)
