@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -36,7 +34,7 @@ func BenchmarkWorkers(b *testing.B) {
 			var wait sync.WaitGroup
 			b.ReportAllocs()
 			b.ResetTimer()
-			before := cpuTime(b)
+			before := mapping.CPUTime(b)
 			for range workers {
 				wait.Go(func() {
 					for i := range work {
@@ -56,24 +54,9 @@ func BenchmarkWorkers(b *testing.B) {
 				b.Error(err)
 			}
 			records := float64(b.N) * 500
-			b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/records, "CPU-µs/record")
+			b.ReportMetric(float64((mapping.CPUTime(b)-before).Microseconds())/records, "CPU-µs/record")
 			b.ReportMetric(records/b.Elapsed().Seconds(), "records/s")
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/records, "µs/record")
 		})
 	}
-}
-
-// cpuTime is the processor time of this process and of the workers that it has
-// waited for.
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var sum time.Duration
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var usage syscall.Rusage
-		if err := syscall.Getrusage(who, &usage); err != nil {
-			b.Fatal(err)
-		}
-		sum += time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-	}
-	return sum
 }

@@ -204,9 +204,11 @@ func BenchmarkLibrary(b *testing.B) {
 		b.Run(f.fullName(), func(b *testing.B) {
 			b.ReportAllocs()
 			f.fn(e, args)
+			before := CPUTime(b)
 			for b.Loop() {
 				f.fn(e, args)
 			}
+			b.ReportMetric(float64((CPUTime(b)-before).Nanoseconds())/float64(b.N), "CPU-ns/op")
 		})
 	}
 }
