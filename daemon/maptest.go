@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/roster"
 )
 
 // caseJSON is a case's result with --json.
@@ -100,6 +103,13 @@ func (t *mapTests) test(ctx context.Context, script string) error {
 	run, err := mapping.TestCases(ctx, script, mapping.CaseOptions{
 		Dir: t.scriptsDirOf(script), Update: t.options.update, Cover: t.options.cover,
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return &roster.Fault{
+			Code: "script.no_cases", Message: err.Error(),
+			Hint: "a case is two sections: `-- NAME/in.json --` with a record as JSON, and `-- NAME/out.json --` with the record that comes out;" +
+				" write {} there, and --update fills it in",
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -176,7 +186,10 @@ func (t *mapTests) showCoverage(script string, covered mapping.Coverage) {
 func (t *mapTests) check(script string) (bool, error) {
 	findings, err := mapping.FindingsOf(t.scriptsDirOf(script), script, t.known)
 	if err != nil {
-		return false, err
+		return false, &roster.Fault{
+			Code: "script.unreadable", Message: err.Error(),
+			Hint: "write the path of the script as it is from here; without one, `rosterd map test` tests every script of scripts_dir that has cases",
+		}
 	}
 	for _, f := range findings {
 		if t.json {

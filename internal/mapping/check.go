@@ -112,7 +112,7 @@ func checkSource(script Script) error {
 	if len(script.Source) > MaxScriptBytes {
 		return &ScriptError{
 			File: script.Name, Message: fmt.Sprintf("the script has %d bytes, at most %d are allowed", len(script.Source), MaxScriptBytes),
-			Hint: "keep large tables out of the script",
+			Hint: "keep large tables in a CSV file and look into it with `lookup(\"table.csv\", key)`",
 		}
 	}
 	if line := tooDeep(script.Source); line > 0 {
