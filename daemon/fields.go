@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/adapters"
@@ -19,11 +18,19 @@ import (
 
 // jobFields are the fields at both ends of a job. A list that is nil is not
 // known.
-type jobFields struct{ source, target []mapping.EditorField }
+type jobFields struct {
+	source, target []mapping.EditorField
+	// partly says that the target has more fields than those.
+	partly bool
+}
 
 // known are the names alone, as scripts are compared with them.
 func (f jobFields) known() mapping.KnownFields {
-	return mapping.KnownFields{Source: fieldNames(f.source), Target: fieldNames(f.target)}
+	known := mapping.KnownFields{Source: fieldNames(f.source), Target: fieldNames(f.target)}
+	if f.partly {
+		known.Target = nil
+	}
+	return known
 }
 
 func fieldNames(fields []mapping.EditorField) []string {
@@ -88,6 +95,10 @@ func (p *parts) fieldsOf(ctx context.Context, job roster.Job) (known jobFields, 
 	if known.source, err = p.sourceFields(ctx, job); err != nil {
 		return known, err
 	}
+	if job.Type == roster.JobSync {
+		known.target, known.partly = syncFields(job), true
+		return known, nil
+	}
 	known.target, err = p.targetFields(ctx, job)
 	return known, err
 }
@@ -118,25 +129,15 @@ func (p *parts) sourceFields(ctx context.Context, job roster.Job) (fields []mapp
 			}
 			names = page.Columns
 		}
-		fields = addFields(fields, names)
+		for _, name := range names {
+			fields = appendField(fields, mapping.EditorField{Name: name})
+		}
 	}
 	return fields, nil
 }
 
-// targetFields are the fields that the target lists, or, where it cannot, those
-// that its adapter declares for the job's kinds.
+// targetFields are the fields that the target of an import lists.
 func (p *parts) targetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
-	configured, _ := p.connection(job.To)
-	info, err := p.host.Describe(ctx, configured.Adapter)
-	if err != nil {
-		return nil, connectionFault(job.To, err)
-	}
-	if !slices.Contains(info.Abilities, sdk.AbilityFieldLister) {
-		for _, kind := range job.Kinds {
-			fields = addFields(fields, declaredFields(info, kind))
-		}
-		return fields, nil
-	}
 	conn, err := p.connect(ctx, job.To, sdk.AbilityFieldLister)
 	if err != nil {
 		return nil, err
@@ -149,10 +150,7 @@ func (p *parts) targetFields(ctx context.Context, job roster.Job) (fields []mapp
 	for _, f := range listed {
 		fields = append(fields, mapping.EditorField{Name: f.Key, Doc: f.Label})
 	}
-	if job.Type == roster.JobImport {
-		fields = append(fields, mapping.EditorField{Name: externalID, Doc: "identifies the client; the source id where it is left out"})
-	}
-	return fields, nil
+	return append(fields, mapping.EditorField{Name: externalID, Doc: "identifies the client; the source id where it is left out"}), nil
 }
 
 func declaredFields(info sdk.Info, kind sdk.Kind) []string {
@@ -162,16 +160,6 @@ func declaredFields(info sdk.Info, kind sdk.Kind) []string {
 		}
 	}
 	return nil
-}
-
-// addFields adds the names that are not there.
-func addFields(fields []mapping.EditorField, names []string) []mapping.EditorField {
-	for _, name := range names {
-		if !slices.ContainsFunc(fields, func(f mapping.EditorField) bool { return f.Name == name }) {
-			fields = append(fields, mapping.EditorField{Name: name})
-		}
-	}
-	return fields
 }
 
 // scriptsDirOf is where the modules and tables of a script are looked for, as

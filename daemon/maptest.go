@@ -101,7 +101,7 @@ func (t *mapTests) test(ctx context.Context, script string) error {
 		return err
 	}
 	run, err := mapping.TestCases(ctx, script, mapping.CaseOptions{
-		Dir: t.scriptsDirOf(script), Update: t.options.update, Cover: t.options.cover,
+		Dir: t.scriptsDirOf(script), Update: t.options.update, Cover: t.options.cover, Sync: t.syncOf(script),
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return &roster.Fault{

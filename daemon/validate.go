@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,7 +17,6 @@ import (
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/roster"
-	"github.com/rosterd/rosterd/internal/schedule"
 )
 
 func (c *cli) validateCommand() *cobra.Command {
@@ -28,7 +28,8 @@ connection's settings against its adapter's schema. Every fault is shown at once
 with its place. What cannot be known here, as a secret that only the service is
 given, is a warning. Nobody outside is called, but with --fields: then each job's
 connections are asked for their fields, and those that the scripts name are
-compared with them.`,
+compared with them. Of each job with a schedule the next five times are shown, in
+the account's zone.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings, cfg, err := c.findings(cmd.Context(), fields)
 			if err != nil {
@@ -188,9 +189,13 @@ func (c *cli) showFindings(findings []config.Fault, cfg *config.Config, strict b
 		}
 	}
 	if c.json {
+		jobs := []jobTimes{}
+		if cfg != nil {
+			jobs = upcoming(cfg, time.Now())
+		}
 		c.print(map[string]any{
 			"command": "validate", "ok": faults == 0,
-			"result": map[string]any{"findings": append([]config.Fault{}, findings...)}, "error": nil,
+			"result": map[string]any{"findings": append([]config.Fault{}, findings...), "jobs": jobs}, "error": nil,
 		})
 	} else {
 		for _, f := range findings {
@@ -210,15 +215,65 @@ func (c *cli) showVerdict(faults int, cfg *config.Config) {
 		return
 	}
 	fmt.Fprintf(c.stdout, "%s is valid: %d accounts, %d jobs\n", cfg.Path, len(cfg.Accounts), len(cfg.Jobs))
-	for _, job := range cfg.Jobs {
-		s, err := schedule.Parse(job.Schedule, job.Location)
-		if err != nil || s.Manual() {
-			continue
-		}
+	for _, job := range upcoming(cfg, time.Now()) {
 		var times []string
-		for _, t := range s.Next5(time.Now()) {
-			times = append(times, t.Format("Mon 2006-01-02 15:04 MST"))
+		for _, slot := range job.Next {
+			text := slot.At.Format(dueFormat)
+			if slot.Sweep {
+				text += " (sweep)"
+			}
+			times = append(times, text)
 		}
-		fmt.Fprintf(c.stdout, "  %s  %q next: %s\n", job.Ref, job.Schedule, strings.Join(times, ", "))
+		fmt.Fprintf(c.stdout, "  %s  %s next: %s\n", job.Job, job.words(), strings.Join(times, ", "))
 	}
+}
+
+// dueFormat is how due times are shown to people.
+const dueFormat = "Mon 2006-01-02 15:04 MST"
+
+// jobTimes is when a job is due.
+type jobTimes struct {
+	Job      string     `json:"job"`
+	Schedule string     `json:"schedule"`
+	Sweep    string     `json:"sweep,omitempty"`
+	Timezone string     `json:"timezone"`
+	Next     []slotTime `json:"next"`
+}
+
+type slotTime struct {
+	At    time.Time `json:"at"`
+	Sweep bool      `json:"sweep,omitempty"`
+}
+
+// words are the job's schedules as they are written.
+func (j jobTimes) words() string {
+	text := strconv.Quote(j.Schedule)
+	if j.Sweep != "" {
+		text += " sweep " + strconv.Quote(j.Sweep)
+	}
+	return text
+}
+
+// shownTimes is how many due times of a job are shown: enough to see what a cron
+// line means.
+const shownTimes = 5
+
+// upcoming tells of each job that a schedule starts when it is due next, in its
+// account's zone.
+func upcoming(cfg *config.Config, now time.Time) []jobTimes {
+	jobs := []jobTimes{}
+	for _, job := range cfg.Jobs {
+		t, err := timed(job)
+		if err != nil {
+			continue // a fault of the configuration, which is shown as one
+		}
+		times := jobTimes{Job: job.Ref, Schedule: job.Schedule, Sweep: job.Sync.Sweep, Timezone: job.Location.String()}
+		for _, slot := range t.Upcoming(now, shownTimes) {
+			times.Next = append(times.Next, slotTime{At: slot.At.In(job.Location), Sweep: slot.Sweep})
+		}
+		if times.Next != nil {
+			jobs = append(jobs, times)
+		}
+	}
+	return jobs
 }

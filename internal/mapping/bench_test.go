@@ -3,10 +3,12 @@ package mapping_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -16,6 +18,8 @@ func BenchmarkWorkers(b *testing.B) {
 		name, source string
 		workers      int
 	}{
+		{"function-digests", mapping.BenchSource, 2},
+		{"plan-digests", mapping.BenchPlan, 2},
 		{"function", mapping.BenchSource, 1},
 		{"function", mapping.BenchSource, 2},
 		{"plan", mapping.BenchPlan, 1},
@@ -25,7 +29,11 @@ func BenchmarkWorkers(b *testing.B) {
 		b.Run(fmt.Sprint(form.name, "-", form.workers), func(b *testing.B) {
 			workers := form.workers
 			pool := mapping.NewPool(options(workers))
-			m := load(b, pool, form.source)
+			target := roster.ImportTarget(sdk.KindMember)
+			if strings.HasSuffix(form.name, "-digests") {
+				target = mapping.BenchTarget()
+			}
+			m := loadFor(b, pool, form.source, target)
 			pages := make([]*sdk.Page, 64)
 			for i := range pages {
 				pages[i] = mapping.BenchPage(b, 500, i)

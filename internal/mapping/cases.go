@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // CaseResult is what came of one case.
@@ -57,6 +58,10 @@ type CaseOptions struct {
 	Update bool
 	// Cover counts which parts of the script are run.
 	Cover bool
+	// Sync is the job whose script it is, where that is a sync; nil for an
+	// import's. A record's kind is the one that its case names, or else the cases'
+	// context, or else the job's, if it has only one.
+	Sync *roster.Job
 }
 
 // CaseRun is what came of all cases of a script.
@@ -92,13 +97,14 @@ func TestCases(ctx context.Context, scriptPath string, o CaseOptions) (CaseRun, 
 	if err != nil {
 		return CaseRun{}, fmt.Errorf("read the script's cases: %w", err)
 	}
-	file, err := parseCases(t.path, raw)
+	file, err := parseCases(t.path, raw, o.Sync)
 	if err != nil {
 		return CaseRun{}, err
 	}
 	if o.Cover {
 		script.counter = &counter{}
 	}
+	t.kind = file.target.Kind
 	if t.engine, err = newEngine(ctx, script, file.context, file.target); err != nil {
 		return CaseRun{}, err
 	}
@@ -128,6 +134,8 @@ type caseTest struct {
 	engine  *engine
 	options CaseOptions
 	path    string
+	// kind is that of the records whose cases name none.
+	kind    sdk.Kind
 	updates []caseUpdate
 }
 
@@ -147,10 +155,12 @@ func (t *caseTest) run(ctx context.Context, cases []mapCase) ([]CaseResult, erro
 // runCase finds how the outcome differs from what is expected, if it does.
 func (t *caseTest) runCase(ctx context.Context, c mapCase, result *CaseResult) error {
 	e := t.engine
-	page, err := casePage(e.target.Kind, c.in)
+	page, err := casePage(t.kind, c.in)
 	if err != nil {
 		return err
 	}
+	e.target.Kind, e.target.Required = page.Kind, caseTarget(page.Kind, t.options.Sync).Required
+	e.result.require(e.target.Required)
 	got := t.guarded(ctx, func() roster.MappedRecord {
 		return e.mapPage(page, rowSet{to: page.Rows}, func(int) {}).Records[0]
 	})
@@ -217,7 +227,7 @@ func (e *engine) compare(c mapCase, got roster.MappedRecord) (failure, cause str
 func (e *engine) outcome(got roster.MappedRecord) string {
 	switch got.Verdict {
 	case roster.VerdictMapped:
-		return "out.json: " + string(got.Data)
+		return "out.json: " + string(got.Data) + references(got)
 	case roster.VerdictSkipped:
 		return "skip: " + got.Reason + e.at(got.Line)
 	case roster.VerdictRejected:
@@ -236,11 +246,12 @@ func (e *engine) at(line int) string {
 // record is compared only where the case names it: left to itself it is the
 // source id.
 func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (failure, cause string, err error) {
-	var want, have map[string]any
+	var want map[string]any
 	if err := strictJSON(expected, &want); err != nil {
 		return "", "", fmt.Errorf("read out.json: %w", err)
 	}
-	if err := strictJSON(got.Data, &have); err != nil {
+	have, err := fieldsOf(got)
+	if err != nil {
 		return "", "", fmt.Errorf("read the mapped record: %w", err)
 	}
 	if _, named := want[e.target.KeyField]; !named {

@@ -212,6 +212,7 @@ func (e *engine) mapPage(page *sdk.Page, rows rowSet, progress func(row int)) *r
 	}
 	m.Fields = slices.Clone(e.result.fields)
 	m.Unknown = slices.Sorted(maps.Keys(e.unknown))
+	m.Warnings = e.result.warnings
 	return m
 }
 

@@ -11,4 +11,7 @@ type Delivery struct {
 	// ReplaceQuarantine says that the run has read everything, so that what
 	// other runs of the job left in quarantine is removed.
 	ReplaceQuarantine bool
+	// Retried are the ids of quarantined records that the run has read again: their
+	// older entries are removed, and those of the run itself stand.
+	Retried []string
 }

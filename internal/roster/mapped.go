@@ -3,6 +3,7 @@ package roster
 import (
 	"strings"
 
+	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -28,6 +29,9 @@ type Mapped struct {
 	// Unknown are the fields that the script reads by name and that no record
 	// of the page can have, because the page has no such column.
 	Unknown []string
+	// Warnings are the different warnings about records of the page; a record's
+	// Warnings are positions in it. They hold no values of records.
+	Warnings []string
 }
 
 // MappedRecord is what became of one record.
@@ -45,6 +49,17 @@ type MappedRecord struct {
 	Data []byte
 	// Fields are the target fields that the record carries.
 	Fields FieldSet
+	// Sum is the digest of the target record, and Shorts those of its fields in the
+	// order of their positions in Fields; only where the target asked for them
+	// ([MapTarget].Digests).
+	Sum    digest.Sum
+	Shorts []uint32
+	// Owner and LeadSource are the source's ids of the record's staff member and
+	// lead source, taken out of the target record; only for a sync.
+	Owner, LeadSource string
+	// Warnings are what the record was changed in to fit the target, as positions
+	// in [Mapped].Warnings; nil for nearly every record.
+	Warnings []uint16
 	// Code and Reason say why a record was skipped or rejected; Line is the
 	// script's line where that is known. They hold no values of the record.
 	Code, Reason string
@@ -81,18 +96,54 @@ type MapTarget struct {
 	Kind sdk.Kind
 	// Required are the fields without which a record is quarantined.
 	Required []string
+	// Present are the fields that a record has to carry, be they null: a target
+	// that empties what an update does not carry is sent only whole records.
+	Present []string
 	// KeyField is the field that identifies the record at the target; where a
-	// script leaves it out, the source id stands for it.
+	// script leaves it out, the source id stands for it. Empty where a record has
+	// no such field: then the source id is its key.
 	KeyField string
 	// Matters is how a client holds its matters; nil where it cannot have any.
 	Matters *sdk.MatterForm
+	// Digests is the key of the digests of mapped records; nil where none are
+	// wanted. A target with matters has none.
+	Digests *digest.Key
+	// References says that the fields owner and lead_source are ids of the source,
+	// which are taken out of the record.
+	References bool
+	// Fields are the target's fields as its adapter declares them; empty where they
+	// are not known.
+	Fields []sdk.TargetField
+	// Policies are the fields that are not simply overwritten.
+	Policies map[string]FieldPolicy
 }
+
+// FieldPolicy says what becomes of a field when a record is updated.
+type FieldPolicy string
+
+// The policies.
+const (
+	// PolicyOverwrite sends the field whenever it has changed.
+	PolicyOverwrite FieldPolicy = "overwrite"
+	// PolicyFillIfEmpty sends it when the record is created, and later only where
+	// the target has nothing in it.
+	PolicyFillIfEmpty FieldPolicy = "fill_if_empty"
+	// PolicyNeverNull sends it unless it is empty.
+	PolicyNeverNull FieldPolicy = "never_null"
+)
 
 // ImportTarget is the [MapTarget] of an import: first_name is mandatory, and
 // external_id identifies the client (seed document, "Mandatory fields").
 func ImportTarget(kind sdk.Kind) MapTarget {
 	return MapTarget{Kind: kind, Required: []string{"first_name"}, KeyField: "external_id"}
 }
+
+// The fields of a mapped record that refer to records of other kinds by their
+// ids in the source.
+const (
+	OwnerField      = "owner"
+	LeadSourceField = "lead_source"
+)
 
 // WithMatters is the target of an import of type multi, whose clients hold
 // matters. What the form leaves open takes the names that scripts use.

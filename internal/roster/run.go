@@ -19,10 +19,13 @@ const (
 	// RunDelivering: the change set is being delivered; a crash resumes here.
 	RunDelivering RunState = "delivering"
 
-	RunOK        RunState = "ok"
-	RunPartial   RunState = "partial"
-	RunFailed    RunState = "failed"
-	RunBlocked   RunState = "blocked"
+	RunOK      RunState = "ok"
+	RunPartial RunState = "partial"
+	RunFailed  RunState = "failed"
+	RunBlocked RunState = "blocked"
+	// RunPlanned: prepared and judged for a person to look at. Its change set is
+	// kept; applying it makes the run delivering.
+	RunPlanned   RunState = "planned"
 	RunCancelled RunState = "cancelled"
 	RunSkipped   RunState = "skipped"
 )
@@ -42,13 +45,31 @@ type Run struct {
 	ID   string  `json:"id"`
 	Job  string  `json:"job"`
 	Type JobType `json:"type"`
-	// Trigger says who asked: "manual", "schedule" or "quickstart".
+	// Trigger says who asked: "manual", "schedule", "sweep" or "quickstart".
 	Trigger string     `json:"trigger"`
 	State   RunState   `json:"state"`
 	Asked   time.Time  `json:"asked"`
 	Started *time.Time `json:"started,omitempty"`
 	Ended   *time.Time `json:"ended,omitempty"`
 	Counts  Counts     `json:"counts"`
+	// Scope says what of the source is read; its zero value is what the job says.
+	Scope Scope `json:"scope,omitzero"`
+	// Plan says that the run stops when it is judged.
+	Plan bool `json:"plan,omitempty"`
+	// Approved says that a person let it go on although it was planned or blocked.
+	Approved bool `json:"approved,omitempty"`
+	// Delivered is how much of the change set of a sync is done.
+	Delivered int `json:"delivered,omitempty"`
+	// Basis are digests of what the change set was made from, by what they are of
+	// ("configuration", "script", "adapters"): a change set is applied only while
+	// they are the same.
+	Basis map[string]string `json:"basis,omitempty"`
+	// Again is when the job should run again although its schedule does not say
+	// so: a quota that was used up is there again then.
+	Again *time.Time `json:"again,omitempty"`
+	// Waits says what a run waits for. It is told of a run under
+	// way and not stored.
+	Waits string `json:"waits,omitempty"`
 	// Fields are the target fields of the frozen clients, sorted.
 	Fields []string `json:"fields,omitempty"`
 	// Warnings are for the operator; they hold no values of records.
@@ -60,7 +81,35 @@ type Run struct {
 	// Cursors are how far a run of a job with ReadChanges has read. They become
 	// the job's when the run ends with every frozen record delivered.
 	Cursors map[sdk.Kind]sdk.Cursor `json:"cursors,omitempty"`
+	// Behind are the job's cursors when a sync was prepared: its change set is
+	// applied only while they are the same.
+	Behind map[sdk.Kind]sdk.Cursor `json:"behind,omitempty"`
+	// Whole says that everything of the source was read, so that what was refused
+	// before was read again.
+	Whole bool `json:"whole,omitempty"`
+	// Retried are the ids of quarantined records that the run has read again, until
+	// it ends.
+	Retried []string `json:"retried,omitempty"`
 }
+
+// Scope says what of the source a run reads.
+type Scope struct {
+	// Sweep walks everything, so that records that are gone are found.
+	Sweep bool `json:"sweep,omitempty"`
+	// Replay reads nothing but quarantined records: those of Entries, or all of
+	// the job's where that is empty.
+	Replay  bool     `json:"replay,omitempty"`
+	Entries []string `json:"entries,omitempty"`
+	// Code bounds a replay to one cause.
+	Code string `json:"code,omitempty"`
+	// Record reads one record of the source by its id, of every kind of the job.
+	// It is not stored in clear longer than the run is under way.
+	Record string `json:"record,omitempty"`
+}
+
+// Partial reports whether the scope leaves out what the job would read, so that
+// the job's cursor says nothing of the run.
+func (s Scope) Partial() bool { return s.Replay || s.Record != "" }
 
 // Fault says what went wrong and what to do next.
 type Fault struct { //nolint:errname // it is stored and shown as what it is: a fault
@@ -84,7 +133,12 @@ func (f *Fault) Error() string {
 //	Frozen = Served + Unserved
 //	Served = Created + Updated + Kept + Failed + Unknown
 //
-// Created, Updated, Kept and Failed are nil until the target has told anything of
+// and for a sync
+//
+//	Read = Created + Updated + Unchanged + Skipped + Quarantined + Waiting
+//
+// where Deactivated counts records of the target whose source record was not
+// read. Created, Updated, Kept and Failed are nil until the target has told anything of
 // the run, which may be after the run's end.
 type Counts struct {
 	Read        int `json:"read"`
@@ -100,6 +154,19 @@ type Counts struct {
 	Kept    *int `json:"kept"`
 	Failed  *int `json:"failed"`
 	Unknown int  `json:"unknown"`
+
+	// Unchanged is what the target has already as it would be sent.
+	Unchanged int `json:"unchanged,omitempty"`
+	// Waiting are records whose create is in doubt or parked, and those that a
+	// quota has left for later.
+	Waiting int `json:"waiting,omitempty"`
+	// Deactivated are records of the target that were deactivated or deleted
+	// because their source record was gone.
+	Deactivated int `json:"deactivated,omitempty"`
+	// ToCreate, ToUpdate and ToDeactivate are what the change set of a sync holds.
+	ToCreate     int `json:"to_create,omitempty"`
+	ToUpdate     int `json:"to_update,omitempty"`
+	ToDeactivate int `json:"to_deactivate,omitempty"`
 }
 
 // Tell changes what the target has told of the run by what it told of one of

@@ -84,6 +84,9 @@ type Connection struct {
 	// Settings is a JSON object that satisfied the adapter's schema. Secrets
 	// stand in it in clear: it must not be logged.
 	Settings json.RawMessage
+	// ReadOnly says that the connection is opened for a plan: nothing may be
+	// written, and rosterd refuses to call what writes.
+	ReadOnly bool
 	// Logger writes to the daemon's log. It never receives personal data.
 	Logger *slog.Logger
 }
@@ -98,6 +101,12 @@ const (
 	AbilityOutcomeSubscriber Ability = "outcome_subscriber"
 	AbilityFieldLister       Ability = "field_lister"
 	AbilityChecker           Ability = "checker"
+	AbilityTarget            Ability = "target"
+	AbilityFinder            Ability = "finder"
+	AbilityGetter            Ability = "getter"
+	AbilityStaffLister       Ability = "staff_lister"
+	AbilityStaffFinder       Ability = "staff_finder"
+	AbilityLeadSourceLister  Ability = "lead_source_lister"
 )
 
 // Info is an adapter's description of itself.
@@ -174,20 +183,26 @@ func AbilitiesOf(v any) []Ability {
 
 func byMethods(v any) []Ability {
 	var has []Ability
-	if _, ok := v.(Source); ok {
-		has = append(has, AbilitySource)
+	add := func(ok bool, a Ability) {
+		if ok {
+			has = append(has, a)
+		}
 	}
-	if _, ok := v.(ImportStarter); ok {
-		has = append(has, AbilityImportStarter)
-	}
-	if _, ok := v.(OutcomeSubscriber); ok {
-		has = append(has, AbilityOutcomeSubscriber)
-	}
-	if _, ok := v.(FieldLister); ok {
-		has = append(has, AbilityFieldLister)
-	}
-	if _, ok := v.(Checker); ok {
-		has = append(has, AbilityChecker)
-	}
+	add(is[Source](v), AbilitySource)
+	add(is[ImportStarter](v), AbilityImportStarter)
+	add(is[OutcomeSubscriber](v), AbilityOutcomeSubscriber)
+	add(is[FieldLister](v), AbilityFieldLister)
+	add(is[Checker](v), AbilityChecker)
+	add(is[Target](v), AbilityTarget)
+	add(is[Finder](v), AbilityFinder)
+	add(is[Getter](v), AbilityGetter)
+	add(is[StaffLister](v), AbilityStaffLister)
+	add(is[StaffFinder](v), AbilityStaffFinder)
+	add(is[LeadSourceLister](v), AbilityLeadSourceLister)
 	return has
+}
+
+func is[T any](v any) bool {
+	_, ok := v.(T)
+	return ok
 }

@@ -72,6 +72,9 @@ func (b *PageBuilder) Reject(r Rejected) {
 	b.page.Rejected = append(b.page.Rejected, r)
 }
 
+// Remove adds the id of a record that is gone from the system.
+func (b *PageBuilder) Remove(id string) { b.page.Removed = append(b.page.Removed, id) }
+
 // Grow makes room for records that take so many bytes of cells in all, so that
 // packing them does not copy what is there again and again. A source that knows
 // the size of its last page passes that.

@@ -33,6 +33,8 @@ const (
 	CodeAuth Code = "auth"
 	// CodeUnavailable: the outside system cannot be reached or is overloaded.
 	CodeUnavailable Code = "unavailable"
+	// CodeQuota: a quota of the outside system is used up for some time.
+	CodeQuota Code = "quota"
 	// CodeChanged: what is being read changed or vanished under the reader.
 	CodeChanged Code = "changed"
 	// CodeData: what the outside system sent cannot be understood.

@@ -36,6 +36,8 @@ type Page struct {
 	Cells []byte
 	// Rejected are the records that could not be read.
 	Rejected []Rejected
+	// Removed are the ids of records that the system says are gone.
+	Removed []string
 	// Next is the cursor behind the page.
 	Next Cursor
 	// Done says that there is nothing behind Next at this moment.
@@ -100,6 +102,9 @@ func (r Row) ID() string { return string(r.page.cell(r.first).Bytes()) }
 // Club returns the id of the record's club in the outside system.
 func (r Row) Club() string { return string(r.page.cell(r.first + 1).Bytes()) }
 
+// ClubCell is the cell that holds [Row.Club].
+func (r Row) ClubCell() Cell { return r.page.cell(r.first + 1) }
+
 // Position says where the record stands in the source.
 func (r Row) Position() string { return string(r.page.cell(r.first + 2).Bytes()) }
 
@@ -163,6 +168,11 @@ func (p *Page) validateHead() error {
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrPage, len(p.Cells), MaxPageBytes)
 	case len(p.Next) > MaxCursorBytes:
 		return fmt.Errorf("%w: cursor of %d bytes, at most %d", ErrPage, len(p.Next), MaxCursorBytes)
+	}
+	for _, id := range p.Removed {
+		if id == "" || !utf8.ValidString(id) {
+			return fmt.Errorf("%w: a removed record without an id", ErrPage)
+		}
 	}
 	for _, r := range p.Rejected {
 		if len(r.Raw) > MaxRawBytes {

@@ -69,10 +69,13 @@ type SessionWriter interface {
 	NoteServed(ctx context.Context, session string, clients roster.Range) error
 }
 
-// ScheduleStore keeps when jobs were last due.
+// ScheduleStore keeps when jobs were last due, and which are paused.
 type ScheduleStore interface {
 	LastDue(ctx context.Context, job string) (time.Time, error)
 	SetLastDue(ctx context.Context, job string, due time.Time) error
+	Pause(ctx context.Context, job string) (roster.Pause, error)
+	PauseJob(ctx context.Context, job string, pause roster.Pause) error
+	ResumeJob(ctx context.Context, job string) error
 }
 
 // Installation is what a store knows of itself.
@@ -109,6 +112,7 @@ func Run(t *testing.T, open Open) {
 		{"OutcomesMoveSessionRunAndQuarantineTogether", testOutcomes},
 		{"OutcomesAreKeptWithoutARun", testOutcomeOfALostRun},
 		{"TheScheduleIsKept", testSchedule},
+		{"APauseIsKeptUntilTheJobIsResumed", testPause},
 		{"TheInstallationIsKept", testInstallation},
 		{"AnEndedContextChangesNothing", testEndedContext},
 		{"RunsAndQuarantineFollowTheModel", testModel},

@@ -23,7 +23,8 @@ type transportError struct {
 // Error returns the words.
 func (e *transportError) Error() string { return e.text }
 
-// Unwrap returns the context's error or [ErrTooLarge], if it was one.
+// Unwrap returns the context's error, [ErrTooLarge] or [ErrReadOnly], if it was
+// one.
 func (e *transportError) Unwrap() error { return e.cause }
 
 // scrub turns err into one that names the call without its query and shows
@@ -43,7 +44,7 @@ func (c *Client) scrub(method, path string, err error) error {
 }
 
 func safeCause(err error) error {
-	for _, known := range []error{context.Canceled, context.DeadlineExceeded, ErrTooLarge} {
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, ErrTooLarge, ErrReadOnly} {
 		if errors.Is(err, known) {
 			return known
 		}

@@ -32,8 +32,12 @@ type Sent struct {
 //     a reset after the body began to leave, or a 2xx whose body is cut or too
 //     large.
 //
-// A body must not be empty.
+// A body must not be empty. Under [sdk.ReadOnly] nothing is sent: the outcome is
+// refused, and Err wraps [ErrReadOnly].
 func (c *Client) SendOnce(ctx context.Context, method, path string, body []byte) Sent {
+	if sdk.ReadOnly(ctx) {
+		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, ErrReadOnly)}
+	}
 	if err := c.limiter.Wait(ctx); err != nil {
 		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, err)}
 	}
@@ -57,6 +61,10 @@ func (c *Client) SendOnce(ctx context.Context, method, path string, body []byte)
 	}
 	return s
 }
+
+// ErrReadOnly says that a write was to be sent by a call in which nothing may
+// be written ([sdk.WithReadOnly]).
+var ErrReadOnly = errors.New("nothing may be written by this call")
 
 var errEmptyBody = errors.New("nothing to send")
 

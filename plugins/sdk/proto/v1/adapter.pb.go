@@ -332,7 +332,9 @@ type OpenRequest struct {
 	ClientId string            `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	Clubs    map[string]string `protobuf:"bytes,3,rep,name=clubs,proto3" json:"clubs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// JSON object; holds secrets in clear.
-	Settings      []byte `protobuf:"bytes,4,opt,name=settings,proto3" json:"settings,omitempty"`
+	Settings []byte `protobuf:"bytes,4,opt,name=settings,proto3" json:"settings,omitempty"`
+	// Nothing may be written: the connection is opened for a plan.
+	ReadOnly      bool `protobuf:"varint,5,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -393,6 +395,13 @@ func (x *OpenRequest) GetSettings() []byte {
 		return x.Settings
 	}
 	return nil
+}
+
+func (x *OpenRequest) GetReadOnly() bool {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return false
 }
 
 type OpenResponse struct {
@@ -652,6 +661,7 @@ type Page struct {
 	Rejected      []*Rejected `protobuf:"bytes,6,rep,name=rejected,proto3" json:"rejected,omitempty"`
 	Next          []byte      `protobuf:"bytes,7,opt,name=next,proto3" json:"next,omitempty"`
 	Done          bool        `protobuf:"varint,8,opt,name=done,proto3" json:"done,omitempty"`
+	Removed       []string    `protobuf:"bytes,9,rep,name=removed,proto3" json:"removed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -740,6 +750,13 @@ func (x *Page) GetDone() bool {
 		return x.Done
 	}
 	return false
+}
+
+func (x *Page) GetRemoved() []string {
+	if x != nil {
+		return x.Removed
+	}
+	return nil
 }
 
 type Rejected struct {
@@ -1496,6 +1513,1397 @@ func (*CheckResponse) Descriptor() ([]byte, []int) {
 	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{24}
 }
 
+type TargetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetRequest) Reset() {
+	*x = TargetRequest{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetRequest) ProtoMessage() {}
+
+func (x *TargetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetRequest.ProtoReflect.Descriptor instead.
+func (*TargetRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *TargetRequest) GetHandle() uint64 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+type TargetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kinds         []*TargetKind          `protobuf:"bytes,1,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetResponse) Reset() {
+	*x = TargetResponse{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetResponse) ProtoMessage() {}
+
+func (x *TargetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetResponse.ProtoReflect.Descriptor instead.
+func (*TargetResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *TargetResponse) GetKinds() []*TargetKind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+// TargetKind is sdk.TargetKind.
+type TargetKind struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Writes        []string               `protobuf:"bytes,2,rep,name=writes,proto3" json:"writes,omitempty"`
+	Class         string                 `protobuf:"bytes,3,opt,name=class,proto3" json:"class,omitempty"`
+	ExecLagNanos  int64                  `protobuf:"varint,4,opt,name=exec_lag_nanos,json=execLagNanos,proto3" json:"exec_lag_nanos,omitempty"`
+	IndexLagNanos int64                  `protobuf:"varint,5,opt,name=index_lag_nanos,json=indexLagNanos,proto3" json:"index_lag_nanos,omitempty"`
+	KeyTtlNanos   int64                  `protobuf:"varint,6,opt,name=key_ttl_nanos,json=keyTtlNanos,proto3" json:"key_ttl_nanos,omitempty"`
+	Update        string                 `protobuf:"bytes,7,opt,name=update,proto3" json:"update,omitempty"`
+	Unique        string                 `protobuf:"bytes,8,opt,name=unique,proto3" json:"unique,omitempty"`
+	Natural       []string               `protobuf:"bytes,9,rep,name=natural,proto3" json:"natural,omitempty"`
+	Fields        []*TargetField         `protobuf:"bytes,10,rep,name=fields,proto3" json:"fields,omitempty"`
+	Batch         int32                  `protobuf:"varint,11,opt,name=batch,proto3" json:"batch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetKind) Reset() {
+	*x = TargetKind{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetKind) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetKind) ProtoMessage() {}
+
+func (x *TargetKind) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetKind.ProtoReflect.Descriptor instead.
+func (*TargetKind) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *TargetKind) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *TargetKind) GetWrites() []string {
+	if x != nil {
+		return x.Writes
+	}
+	return nil
+}
+
+func (x *TargetKind) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *TargetKind) GetExecLagNanos() int64 {
+	if x != nil {
+		return x.ExecLagNanos
+	}
+	return 0
+}
+
+func (x *TargetKind) GetIndexLagNanos() int64 {
+	if x != nil {
+		return x.IndexLagNanos
+	}
+	return 0
+}
+
+func (x *TargetKind) GetKeyTtlNanos() int64 {
+	if x != nil {
+		return x.KeyTtlNanos
+	}
+	return 0
+}
+
+func (x *TargetKind) GetUpdate() string {
+	if x != nil {
+		return x.Update
+	}
+	return ""
+}
+
+func (x *TargetKind) GetUnique() string {
+	if x != nil {
+		return x.Unique
+	}
+	return ""
+}
+
+func (x *TargetKind) GetNatural() []string {
+	if x != nil {
+		return x.Natural
+	}
+	return nil
+}
+
+func (x *TargetKind) GetFields() []*TargetField {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *TargetKind) GetBatch() int32 {
+	if x != nil {
+		return x.Batch
+	}
+	return 0
+}
+
+type TargetField struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Required      bool                   `protobuf:"varint,2,opt,name=required,proto3" json:"required,omitempty"`
+	MaxLength     int32                  `protobuf:"varint,3,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"`
+	Shorten       bool                   `protobuf:"varint,4,opt,name=shorten,proto3" json:"shorten,omitempty"`
+	Values        []string               `protobuf:"bytes,5,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetField) Reset() {
+	*x = TargetField{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetField) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetField) ProtoMessage() {}
+
+func (x *TargetField) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetField.ProtoReflect.Descriptor instead.
+func (*TargetField) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *TargetField) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TargetField) GetRequired() bool {
+	if x != nil {
+		return x.Required
+	}
+	return false
+}
+
+func (x *TargetField) GetMaxLength() int32 {
+	if x != nil {
+		return x.MaxLength
+	}
+	return 0
+}
+
+func (x *TargetField) GetShorten() bool {
+	if x != nil {
+		return x.Shorten
+	}
+	return false
+}
+
+func (x *TargetField) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+type WriteRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Operations    []*Operation           `protobuf:"bytes,3,rep,name=operations,proto3" json:"operations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WriteRequest) Reset() {
+	*x = WriteRequest{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WriteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WriteRequest) ProtoMessage() {}
+
+func (x *WriteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
+func (*WriteRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *WriteRequest) GetHandle() uint64 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+func (x *WriteRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *WriteRequest) GetOperations() []*Operation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+// Operation is sdk.Operation: data is passed on as it is.
+type Operation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Op            string                 `protobuf:"bytes,1,opt,name=op,proto3" json:"op,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Key           string                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	Marker        string                 `protobuf:"bytes,4,opt,name=marker,proto3" json:"marker,omitempty"`
+	Attempt       int32                  `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Club          string                 `protobuf:"bytes,6,opt,name=club,proto3" json:"club,omitempty"`
+	Owner         string                 `protobuf:"bytes,7,opt,name=owner,proto3" json:"owner,omitempty"`
+	LeadSource    string                 `protobuf:"bytes,8,opt,name=lead_source,json=leadSource,proto3" json:"lead_source,omitempty"`
+	Data          []byte                 `protobuf:"bytes,9,opt,name=data,proto3" json:"data,omitempty"`
+	Changed       []string               `protobuf:"bytes,10,rep,name=changed,proto3" json:"changed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Operation) Reset() {
+	*x = Operation{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Operation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Operation) ProtoMessage() {}
+
+func (x *Operation) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Operation.ProtoReflect.Descriptor instead.
+func (*Operation) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Operation) GetOp() string {
+	if x != nil {
+		return x.Op
+	}
+	return ""
+}
+
+func (x *Operation) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Operation) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Operation) GetMarker() string {
+	if x != nil {
+		return x.Marker
+	}
+	return ""
+}
+
+func (x *Operation) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *Operation) GetClub() string {
+	if x != nil {
+		return x.Club
+	}
+	return ""
+}
+
+func (x *Operation) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Operation) GetLeadSource() string {
+	if x != nil {
+		return x.LeadSource
+	}
+	return ""
+}
+
+func (x *Operation) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Operation) GetChanged() []string {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
+type WriteResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Results       []*Result              `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WriteResponse) Reset() {
+	*x = WriteResponse{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WriteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WriteResponse) ProtoMessage() {}
+
+func (x *WriteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WriteResponse.ProtoReflect.Descriptor instead.
+func (*WriteResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *WriteResponse) GetResults() []*Result {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+type Result struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// See sdk.Outcome.
+	Outcome       string      `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Id            string      `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Class         Fault_Class `protobuf:"varint,3,opt,name=class,proto3,enum=rosterd.adapter.v1.Fault_Class" json:"class,omitempty"`
+	Code          string      `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`
+	Detail        string      `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
+	AfterNanos    int64       `protobuf:"varint,6,opt,name=after_nanos,json=afterNanos,proto3" json:"after_nanos,omitempty"`
+	Warnings      []string    `protobuf:"bytes,7,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Result) Reset() {
+	*x = Result{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Result) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Result) ProtoMessage() {}
+
+func (x *Result) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Result.ProtoReflect.Descriptor instead.
+func (*Result) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Result) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *Result) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Result) GetClass() Fault_Class {
+	if x != nil {
+		return x.Class
+	}
+	return Fault_CLASS_UNSPECIFIED
+}
+
+func (x *Result) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Result) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Result) GetAfterNanos() int64 {
+	if x != nil {
+		return x.AfterNanos
+	}
+	return 0
+}
+
+func (x *Result) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+type FindRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Queries       []*Query               `protobuf:"bytes,3,rep,name=queries,proto3" json:"queries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindRequest) Reset() {
+	*x = FindRequest{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindRequest) ProtoMessage() {}
+
+func (x *FindRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindRequest.ProtoReflect.Descriptor instead.
+func (*FindRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *FindRequest) GetHandle() uint64 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+func (x *FindRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *FindRequest) GetQueries() []*Query {
+	if x != nil {
+		return x.Queries
+	}
+	return nil
+}
+
+type Query struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Marker        string                 `protobuf:"bytes,1,opt,name=marker,proto3" json:"marker,omitempty"`
+	Fields        map[string]string      `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Club          string                 `protobuf:"bytes,3,opt,name=club,proto3" json:"club,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Query) Reset() {
+	*x = Query{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Query) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Query) ProtoMessage() {}
+
+func (x *Query) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Query.ProtoReflect.Descriptor instead.
+func (*Query) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Query) GetMarker() string {
+	if x != nil {
+		return x.Marker
+	}
+	return ""
+}
+
+func (x *Query) GetFields() map[string]string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *Query) GetClub() string {
+	if x != nil {
+		return x.Club
+	}
+	return ""
+}
+
+type FindResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Matches       []*Matches             `protobuf:"bytes,1,rep,name=matches,proto3" json:"matches,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindResponse) Reset() {
+	*x = FindResponse{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindResponse) ProtoMessage() {}
+
+func (x *FindResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindResponse.ProtoReflect.Descriptor instead.
+func (*FindResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *FindResponse) GetMatches() []*Matches {
+	if x != nil {
+		return x.Matches
+	}
+	return nil
+}
+
+type Matches struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Records       []*Match               `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Matches) Reset() {
+	*x = Matches{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Matches) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Matches) ProtoMessage() {}
+
+func (x *Matches) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Matches.ProtoReflect.Descriptor instead.
+func (*Matches) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *Matches) GetRecords() []*Match {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+type Match struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Marker        string                 `protobuf:"bytes,2,opt,name=marker,proto3" json:"marker,omitempty"`
+	Club          string                 `protobuf:"bytes,3,opt,name=club,proto3" json:"club,omitempty"`
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Match) Reset() {
+	*x = Match{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Match) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Match) ProtoMessage() {}
+
+func (x *Match) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Match.ProtoReflect.Descriptor instead.
+func (*Match) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *Match) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Match) GetMarker() string {
+	if x != nil {
+		return x.Marker
+	}
+	return ""
+}
+
+func (x *Match) GetClub() string {
+	if x != nil {
+		return x.Club
+	}
+	return ""
+}
+
+func (x *Match) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type GetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Ids           []string               `protobuf:"bytes,3,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRequest) Reset() {
+	*x = GetRequest{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRequest) ProtoMessage() {}
+
+func (x *GetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
+func (*GetRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *GetRequest) GetHandle() uint64 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+func (x *GetRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *GetRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+type GetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Page          *Page                  `protobuf:"bytes,1,opt,name=page,proto3" json:"page,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetResponse) Reset() {
+	*x = GetResponse{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetResponse) ProtoMessage() {}
+
+func (x *GetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
+func (*GetResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *GetResponse) GetPage() *Page {
+	if x != nil {
+		return x.Page
+	}
+	return nil
+}
+
+type ListStaffRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListStaffRequest) Reset() {
+	*x = ListStaffRequest{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListStaffRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListStaffRequest) ProtoMessage() {}
+
+func (x *ListStaffRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListStaffRequest.ProtoReflect.Descriptor instead.
+func (*ListStaffRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ListStaffRequest) GetHandle() uint64 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+type ListStaffResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Staff         []*Staff               `protobuf:"bytes,1,rep,name=staff,proto3" json:"staff,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListStaffResponse) Reset() {
+	*x = ListStaffResponse{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListStaffResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListStaffResponse) ProtoMessage() {}
+
+func (x *ListStaffResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListStaffResponse.ProtoReflect.Descriptor instead.
+func (*ListStaffResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ListStaffResponse) GetStaff() []*Staff {
+	if x != nil {
+		return x.Staff
+	}
+	return nil
+}
+
+type Staff struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Email         string                 `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	Club          string                 `protobuf:"bytes,3,opt,name=club,proto3" json:"club,omitempty"`
+	Inactive      bool                   `protobuf:"varint,4,opt,name=inactive,proto3" json:"inactive,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Staff) Reset() {
+	*x = Staff{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Staff) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Staff) ProtoMessage() {}
+
+func (x *Staff) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Staff.ProtoReflect.Descriptor instead.
+func (*Staff) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *Staff) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Staff) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *Staff) GetClub() string {
+	if x != nil {
+		return x.Club
+	}
+	return ""
+}
+
+func (x *Staff) GetInactive() bool {
+	if x != nil {
+		return x.Inactive
+	}
+	return false
+}
+
+type FindStaffRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Email         string                 `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindStaffRequest) Reset() {
+	*x = FindStaffRequest{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindStaffRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindStaffRequest) ProtoMessage() {}
+
+func (x *FindStaffRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindStaffRequest.ProtoReflect.Descriptor instead.
+func (*FindStaffRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *FindStaffRequest) GetHandle() uint64 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+func (x *FindStaffRequest) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+type FindStaffResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Staff         []*Staff               `protobuf:"bytes,1,rep,name=staff,proto3" json:"staff,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindStaffResponse) Reset() {
+	*x = FindStaffResponse{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindStaffResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindStaffResponse) ProtoMessage() {}
+
+func (x *FindStaffResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindStaffResponse.ProtoReflect.Descriptor instead.
+func (*FindStaffResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *FindStaffResponse) GetStaff() []*Staff {
+	if x != nil {
+		return x.Staff
+	}
+	return nil
+}
+
+type ListLeadSourcesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLeadSourcesRequest) Reset() {
+	*x = ListLeadSourcesRequest{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLeadSourcesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLeadSourcesRequest) ProtoMessage() {}
+
+func (x *ListLeadSourcesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLeadSourcesRequest.ProtoReflect.Descriptor instead.
+func (*ListLeadSourcesRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *ListLeadSourcesRequest) GetHandle() uint64 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+type ListLeadSourcesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	LeadSources   []*LeadSource          `protobuf:"bytes,1,rep,name=lead_sources,json=leadSources,proto3" json:"lead_sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLeadSourcesResponse) Reset() {
+	*x = ListLeadSourcesResponse{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLeadSourcesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLeadSourcesResponse) ProtoMessage() {}
+
+func (x *ListLeadSourcesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLeadSourcesResponse.ProtoReflect.Descriptor instead.
+func (*ListLeadSourcesResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *ListLeadSourcesResponse) GetLeadSources() []*LeadSource {
+	if x != nil {
+		return x.LeadSources
+	}
+	return nil
+}
+
+type LeadSource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Club          string                 `protobuf:"bytes,3,opt,name=club,proto3" json:"club,omitempty"`
+	Inactive      bool                   `protobuf:"varint,4,opt,name=inactive,proto3" json:"inactive,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadSource) Reset() {
+	*x = LeadSource{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadSource) ProtoMessage() {}
+
+func (x *LeadSource) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadSource.ProtoReflect.Descriptor instead.
+func (*LeadSource) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *LeadSource) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *LeadSource) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LeadSource) GetClub() string {
+	if x != nil {
+		return x.Club
+	}
+	return ""
+}
+
+func (x *LeadSource) GetInactive() bool {
+	if x != nil {
+		return x.Inactive
+	}
+	return false
+}
+
 var File_plugins_sdk_proto_v1_adapter_proto protoreflect.FileDescriptor
 
 const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
@@ -1523,12 +2931,13 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\bKindInfo\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06fields\x18\x02 \x03(\tR\x06fields\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"\xd6\x01\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"\xf3\x01\n" +
 	"\vOpenRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12@\n" +
 	"\x05clubs\x18\x03 \x03(\v2*.rosterd.adapter.v1.OpenRequest.ClubsEntryR\x05clubs\x12\x1a\n" +
-	"\bsettings\x18\x04 \x01(\fR\bsettings\x1a8\n" +
+	"\bsettings\x18\x04 \x01(\fR\bsettings\x12\x1b\n" +
+	"\tread_only\x18\x05 \x01(\bR\breadOnly\x1a8\n" +
 	"\n" +
 	"ClubsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1545,7 +2954,7 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\x05after\x18\x03 \x01(\fR\x05after\x12\x14\n" +
 	"\x05limit\x18\x04 \x01(\x05R\x05limit\"<\n" +
 	"\fReadResponse\x12,\n" +
-	"\x04page\x18\x01 \x01(\v2\x18.rosterd.adapter.v1.PageR\x04page\"\xd4\x01\n" +
+	"\x04page\x18\x01 \x01(\v2\x18.rosterd.adapter.v1.PageR\x04page\"\xee\x01\n" +
 	"\x04Page\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
 	"\acolumns\x18\x02 \x03(\tR\acolumns\x12\x12\n" +
@@ -1554,7 +2963,8 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\x05cells\x18\x05 \x01(\fR\x05cells\x128\n" +
 	"\brejected\x18\x06 \x03(\v2\x1c.rosterd.adapter.v1.RejectedR\brejected\x12\x12\n" +
 	"\x04next\x18\a \x01(\fR\x04next\x12\x12\n" +
-	"\x04done\x18\b \x01(\bR\x04done\"`\n" +
+	"\x04done\x18\b \x01(\bR\x04done\x12\x18\n" +
+	"\aremoved\x18\t \x03(\tR\aremoved\"`\n" +
 	"\bRejected\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\tR\bposition\x12\x16\n" +
@@ -1602,7 +3012,114 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\x06custom\x18\x04 \x01(\bR\x06custom\"&\n" +
 	"\fCheckRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\"\x0f\n" +
-	"\rCheckResponse2\xaa\x06\n" +
+	"\rCheckResponse\"'\n" +
+	"\rTargetRequest\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\"F\n" +
+	"\x0eTargetResponse\x124\n" +
+	"\x05kinds\x18\x01 \x03(\v2\x1e.rosterd.adapter.v1.TargetKindR\x05kinds\"\xd9\x02\n" +
+	"\n" +
+	"TargetKind\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06writes\x18\x02 \x03(\tR\x06writes\x12\x14\n" +
+	"\x05class\x18\x03 \x01(\tR\x05class\x12$\n" +
+	"\x0eexec_lag_nanos\x18\x04 \x01(\x03R\fexecLagNanos\x12&\n" +
+	"\x0findex_lag_nanos\x18\x05 \x01(\x03R\rindexLagNanos\x12\"\n" +
+	"\rkey_ttl_nanos\x18\x06 \x01(\x03R\vkeyTtlNanos\x12\x16\n" +
+	"\x06update\x18\a \x01(\tR\x06update\x12\x16\n" +
+	"\x06unique\x18\b \x01(\tR\x06unique\x12\x18\n" +
+	"\anatural\x18\t \x03(\tR\anatural\x127\n" +
+	"\x06fields\x18\n" +
+	" \x03(\v2\x1f.rosterd.adapter.v1.TargetFieldR\x06fields\x12\x14\n" +
+	"\x05batch\x18\v \x01(\x05R\x05batch\"\x8e\x01\n" +
+	"\vTargetField\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\brequired\x18\x02 \x01(\bR\brequired\x12\x1d\n" +
+	"\n" +
+	"max_length\x18\x03 \x01(\x05R\tmaxLength\x12\x18\n" +
+	"\ashorten\x18\x04 \x01(\bR\ashorten\x12\x16\n" +
+	"\x06values\x18\x05 \x03(\tR\x06values\"y\n" +
+	"\fWriteRequest\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12=\n" +
+	"\n" +
+	"operations\x18\x03 \x03(\v2\x1d.rosterd.adapter.v1.OperationR\n" +
+	"operations\"\xe8\x01\n" +
+	"\tOperation\x12\x0e\n" +
+	"\x02op\x18\x01 \x01(\tR\x02op\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\x12\x16\n" +
+	"\x06marker\x18\x04 \x01(\tR\x06marker\x12\x18\n" +
+	"\aattempt\x18\x05 \x01(\x05R\aattempt\x12\x12\n" +
+	"\x04club\x18\x06 \x01(\tR\x04club\x12\x14\n" +
+	"\x05owner\x18\a \x01(\tR\x05owner\x12\x1f\n" +
+	"\vlead_source\x18\b \x01(\tR\n" +
+	"leadSource\x12\x12\n" +
+	"\x04data\x18\t \x01(\fR\x04data\x12\x18\n" +
+	"\achanged\x18\n" +
+	" \x03(\tR\achanged\"E\n" +
+	"\rWriteResponse\x124\n" +
+	"\aresults\x18\x01 \x03(\v2\x1a.rosterd.adapter.v1.ResultR\aresults\"\xd2\x01\n" +
+	"\x06Result\x12\x18\n" +
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x125\n" +
+	"\x05class\x18\x03 \x01(\x0e2\x1f.rosterd.adapter.v1.Fault.ClassR\x05class\x12\x12\n" +
+	"\x04code\x18\x04 \x01(\tR\x04code\x12\x16\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\x12\x1f\n" +
+	"\vafter_nanos\x18\x06 \x01(\x03R\n" +
+	"afterNanos\x12\x1a\n" +
+	"\bwarnings\x18\a \x03(\tR\bwarnings\"n\n" +
+	"\vFindRequest\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x123\n" +
+	"\aqueries\x18\x03 \x03(\v2\x19.rosterd.adapter.v1.QueryR\aqueries\"\xad\x01\n" +
+	"\x05Query\x12\x16\n" +
+	"\x06marker\x18\x01 \x01(\tR\x06marker\x12=\n" +
+	"\x06fields\x18\x02 \x03(\v2%.rosterd.adapter.v1.Query.FieldsEntryR\x06fields\x12\x12\n" +
+	"\x04club\x18\x03 \x01(\tR\x04club\x1a9\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"E\n" +
+	"\fFindResponse\x125\n" +
+	"\amatches\x18\x01 \x03(\v2\x1b.rosterd.adapter.v1.MatchesR\amatches\">\n" +
+	"\aMatches\x123\n" +
+	"\arecords\x18\x01 \x03(\v2\x19.rosterd.adapter.v1.MatchR\arecords\"W\n" +
+	"\x05Match\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06marker\x18\x02 \x01(\tR\x06marker\x12\x12\n" +
+	"\x04club\x18\x03 \x01(\tR\x04club\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"J\n" +
+	"\n" +
+	"GetRequest\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03ids\x18\x03 \x03(\tR\x03ids\";\n" +
+	"\vGetResponse\x12,\n" +
+	"\x04page\x18\x01 \x01(\v2\x18.rosterd.adapter.v1.PageR\x04page\"*\n" +
+	"\x10ListStaffRequest\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\"D\n" +
+	"\x11ListStaffResponse\x12/\n" +
+	"\x05staff\x18\x01 \x03(\v2\x19.rosterd.adapter.v1.StaffR\x05staff\"]\n" +
+	"\x05Staff\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05email\x18\x02 \x01(\tR\x05email\x12\x12\n" +
+	"\x04club\x18\x03 \x01(\tR\x04club\x12\x1a\n" +
+	"\binactive\x18\x04 \x01(\bR\binactive\"@\n" +
+	"\x10FindStaffRequest\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\x12\x14\n" +
+	"\x05email\x18\x02 \x01(\tR\x05email\"D\n" +
+	"\x11FindStaffResponse\x12/\n" +
+	"\x05staff\x18\x01 \x03(\v2\x19.rosterd.adapter.v1.StaffR\x05staff\"0\n" +
+	"\x16ListLeadSourcesRequest\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\"\\\n" +
+	"\x17ListLeadSourcesResponse\x12A\n" +
+	"\flead_sources\x18\x01 \x03(\v2\x1e.rosterd.adapter.v1.LeadSourceR\vleadSources\"`\n" +
+	"\n" +
+	"LeadSource\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04club\x18\x03 \x01(\tR\x04club\x12\x1a\n" +
+	"\binactive\x18\x04 \x01(\bR\binactive2\xfc\n" +
+	"\n" +
 	"\aAdapter\x12U\n" +
 	"\bDescribe\x12#.rosterd.adapter.v1.DescribeRequest\x1a$.rosterd.adapter.v1.DescribeResponse\x12I\n" +
 	"\x04Open\x12\x1f.rosterd.adapter.v1.OpenRequest\x1a .rosterd.adapter.v1.OpenResponse\x12L\n" +
@@ -1613,7 +3130,14 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\x11SubscribeOutcomes\x12,.rosterd.adapter.v1.SubscribeOutcomesRequest\x1a-.rosterd.adapter.v1.SubscribeOutcomesResponse\x12[\n" +
 	"\n" +
 	"ListFields\x12%.rosterd.adapter.v1.ListFieldsRequest\x1a&.rosterd.adapter.v1.ListFieldsResponse\x12L\n" +
-	"\x05Check\x12 .rosterd.adapter.v1.CheckRequest\x1a!.rosterd.adapter.v1.CheckResponseB;Z9github.com/rosterd/rosterd/plugins/sdk/proto/v1;adapterv1b\x06proto3"
+	"\x05Check\x12 .rosterd.adapter.v1.CheckRequest\x1a!.rosterd.adapter.v1.CheckResponse\x12O\n" +
+	"\x06Target\x12!.rosterd.adapter.v1.TargetRequest\x1a\".rosterd.adapter.v1.TargetResponse\x12L\n" +
+	"\x05Write\x12 .rosterd.adapter.v1.WriteRequest\x1a!.rosterd.adapter.v1.WriteResponse\x12I\n" +
+	"\x04Find\x12\x1f.rosterd.adapter.v1.FindRequest\x1a .rosterd.adapter.v1.FindResponse\x12F\n" +
+	"\x03Get\x12\x1e.rosterd.adapter.v1.GetRequest\x1a\x1f.rosterd.adapter.v1.GetResponse\x12X\n" +
+	"\tListStaff\x12$.rosterd.adapter.v1.ListStaffRequest\x1a%.rosterd.adapter.v1.ListStaffResponse\x12X\n" +
+	"\tFindStaff\x12$.rosterd.adapter.v1.FindStaffRequest\x1a%.rosterd.adapter.v1.FindStaffResponse\x12j\n" +
+	"\x0fListLeadSources\x12*.rosterd.adapter.v1.ListLeadSourcesRequest\x1a+.rosterd.adapter.v1.ListLeadSourcesResponseB;Z9github.com/rosterd/rosterd/plugins/sdk/proto/v1;adapterv1b\x06proto3"
 
 var (
 	file_plugins_sdk_proto_v1_adapter_proto_rawDescOnce sync.Once
@@ -1628,7 +3152,7 @@ func file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP() []byte {
 }
 
 var file_plugins_sdk_proto_v1_adapter_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plugins_sdk_proto_v1_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_plugins_sdk_proto_v1_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_plugins_sdk_proto_v1_adapter_proto_goTypes = []any{
 	(Fault_Class)(0),                  // 0: rosterd.adapter.v1.Fault.Class
 	(*Fault)(nil),                     // 1: rosterd.adapter.v1.Fault
@@ -1656,40 +3180,91 @@ var file_plugins_sdk_proto_v1_adapter_proto_goTypes = []any{
 	(*Field)(nil),                     // 23: rosterd.adapter.v1.Field
 	(*CheckRequest)(nil),              // 24: rosterd.adapter.v1.CheckRequest
 	(*CheckResponse)(nil),             // 25: rosterd.adapter.v1.CheckResponse
-	nil,                               // 26: rosterd.adapter.v1.OpenRequest.ClubsEntry
+	(*TargetRequest)(nil),             // 26: rosterd.adapter.v1.TargetRequest
+	(*TargetResponse)(nil),            // 27: rosterd.adapter.v1.TargetResponse
+	(*TargetKind)(nil),                // 28: rosterd.adapter.v1.TargetKind
+	(*TargetField)(nil),               // 29: rosterd.adapter.v1.TargetField
+	(*WriteRequest)(nil),              // 30: rosterd.adapter.v1.WriteRequest
+	(*Operation)(nil),                 // 31: rosterd.adapter.v1.Operation
+	(*WriteResponse)(nil),             // 32: rosterd.adapter.v1.WriteResponse
+	(*Result)(nil),                    // 33: rosterd.adapter.v1.Result
+	(*FindRequest)(nil),               // 34: rosterd.adapter.v1.FindRequest
+	(*Query)(nil),                     // 35: rosterd.adapter.v1.Query
+	(*FindResponse)(nil),              // 36: rosterd.adapter.v1.FindResponse
+	(*Matches)(nil),                   // 37: rosterd.adapter.v1.Matches
+	(*Match)(nil),                     // 38: rosterd.adapter.v1.Match
+	(*GetRequest)(nil),                // 39: rosterd.adapter.v1.GetRequest
+	(*GetResponse)(nil),               // 40: rosterd.adapter.v1.GetResponse
+	(*ListStaffRequest)(nil),          // 41: rosterd.adapter.v1.ListStaffRequest
+	(*ListStaffResponse)(nil),         // 42: rosterd.adapter.v1.ListStaffResponse
+	(*Staff)(nil),                     // 43: rosterd.adapter.v1.Staff
+	(*FindStaffRequest)(nil),          // 44: rosterd.adapter.v1.FindStaffRequest
+	(*FindStaffResponse)(nil),         // 45: rosterd.adapter.v1.FindStaffResponse
+	(*ListLeadSourcesRequest)(nil),    // 46: rosterd.adapter.v1.ListLeadSourcesRequest
+	(*ListLeadSourcesResponse)(nil),   // 47: rosterd.adapter.v1.ListLeadSourcesResponse
+	(*LeadSource)(nil),                // 48: rosterd.adapter.v1.LeadSource
+	nil,                               // 49: rosterd.adapter.v1.OpenRequest.ClubsEntry
+	nil,                               // 50: rosterd.adapter.v1.Query.FieldsEntry
 }
 var file_plugins_sdk_proto_v1_adapter_proto_depIdxs = []int32{
 	0,  // 0: rosterd.adapter.v1.Fault.class:type_name -> rosterd.adapter.v1.Fault.Class
 	4,  // 1: rosterd.adapter.v1.DescribeResponse.kinds:type_name -> rosterd.adapter.v1.KindInfo
-	26, // 2: rosterd.adapter.v1.OpenRequest.clubs:type_name -> rosterd.adapter.v1.OpenRequest.ClubsEntry
+	49, // 2: rosterd.adapter.v1.OpenRequest.clubs:type_name -> rosterd.adapter.v1.OpenRequest.ClubsEntry
 	11, // 3: rosterd.adapter.v1.ReadResponse.page:type_name -> rosterd.adapter.v1.Page
 	12, // 4: rosterd.adapter.v1.Page.rejected:type_name -> rosterd.adapter.v1.Rejected
 	15, // 5: rosterd.adapter.v1.ImportIdentityResponse.matters:type_name -> rosterd.adapter.v1.MatterForm
 	17, // 6: rosterd.adapter.v1.StartImportRequest.fields:type_name -> rosterd.adapter.v1.ImportField
 	23, // 7: rosterd.adapter.v1.ListFieldsResponse.fields:type_name -> rosterd.adapter.v1.Field
-	2,  // 8: rosterd.adapter.v1.Adapter.Describe:input_type -> rosterd.adapter.v1.DescribeRequest
-	5,  // 9: rosterd.adapter.v1.Adapter.Open:input_type -> rosterd.adapter.v1.OpenRequest
-	7,  // 10: rosterd.adapter.v1.Adapter.Close:input_type -> rosterd.adapter.v1.CloseRequest
-	9,  // 11: rosterd.adapter.v1.Adapter.Read:input_type -> rosterd.adapter.v1.ReadRequest
-	13, // 12: rosterd.adapter.v1.Adapter.ImportIdentity:input_type -> rosterd.adapter.v1.ImportIdentityRequest
-	16, // 13: rosterd.adapter.v1.Adapter.StartImport:input_type -> rosterd.adapter.v1.StartImportRequest
-	19, // 14: rosterd.adapter.v1.Adapter.SubscribeOutcomes:input_type -> rosterd.adapter.v1.SubscribeOutcomesRequest
-	21, // 15: rosterd.adapter.v1.Adapter.ListFields:input_type -> rosterd.adapter.v1.ListFieldsRequest
-	24, // 16: rosterd.adapter.v1.Adapter.Check:input_type -> rosterd.adapter.v1.CheckRequest
-	3,  // 17: rosterd.adapter.v1.Adapter.Describe:output_type -> rosterd.adapter.v1.DescribeResponse
-	6,  // 18: rosterd.adapter.v1.Adapter.Open:output_type -> rosterd.adapter.v1.OpenResponse
-	8,  // 19: rosterd.adapter.v1.Adapter.Close:output_type -> rosterd.adapter.v1.CloseResponse
-	10, // 20: rosterd.adapter.v1.Adapter.Read:output_type -> rosterd.adapter.v1.ReadResponse
-	14, // 21: rosterd.adapter.v1.Adapter.ImportIdentity:output_type -> rosterd.adapter.v1.ImportIdentityResponse
-	18, // 22: rosterd.adapter.v1.Adapter.StartImport:output_type -> rosterd.adapter.v1.StartImportResponse
-	20, // 23: rosterd.adapter.v1.Adapter.SubscribeOutcomes:output_type -> rosterd.adapter.v1.SubscribeOutcomesResponse
-	22, // 24: rosterd.adapter.v1.Adapter.ListFields:output_type -> rosterd.adapter.v1.ListFieldsResponse
-	25, // 25: rosterd.adapter.v1.Adapter.Check:output_type -> rosterd.adapter.v1.CheckResponse
-	17, // [17:26] is the sub-list for method output_type
-	8,  // [8:17] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	28, // 8: rosterd.adapter.v1.TargetResponse.kinds:type_name -> rosterd.adapter.v1.TargetKind
+	29, // 9: rosterd.adapter.v1.TargetKind.fields:type_name -> rosterd.adapter.v1.TargetField
+	31, // 10: rosterd.adapter.v1.WriteRequest.operations:type_name -> rosterd.adapter.v1.Operation
+	33, // 11: rosterd.adapter.v1.WriteResponse.results:type_name -> rosterd.adapter.v1.Result
+	0,  // 12: rosterd.adapter.v1.Result.class:type_name -> rosterd.adapter.v1.Fault.Class
+	35, // 13: rosterd.adapter.v1.FindRequest.queries:type_name -> rosterd.adapter.v1.Query
+	50, // 14: rosterd.adapter.v1.Query.fields:type_name -> rosterd.adapter.v1.Query.FieldsEntry
+	37, // 15: rosterd.adapter.v1.FindResponse.matches:type_name -> rosterd.adapter.v1.Matches
+	38, // 16: rosterd.adapter.v1.Matches.records:type_name -> rosterd.adapter.v1.Match
+	11, // 17: rosterd.adapter.v1.GetResponse.page:type_name -> rosterd.adapter.v1.Page
+	43, // 18: rosterd.adapter.v1.ListStaffResponse.staff:type_name -> rosterd.adapter.v1.Staff
+	43, // 19: rosterd.adapter.v1.FindStaffResponse.staff:type_name -> rosterd.adapter.v1.Staff
+	48, // 20: rosterd.adapter.v1.ListLeadSourcesResponse.lead_sources:type_name -> rosterd.adapter.v1.LeadSource
+	2,  // 21: rosterd.adapter.v1.Adapter.Describe:input_type -> rosterd.adapter.v1.DescribeRequest
+	5,  // 22: rosterd.adapter.v1.Adapter.Open:input_type -> rosterd.adapter.v1.OpenRequest
+	7,  // 23: rosterd.adapter.v1.Adapter.Close:input_type -> rosterd.adapter.v1.CloseRequest
+	9,  // 24: rosterd.adapter.v1.Adapter.Read:input_type -> rosterd.adapter.v1.ReadRequest
+	13, // 25: rosterd.adapter.v1.Adapter.ImportIdentity:input_type -> rosterd.adapter.v1.ImportIdentityRequest
+	16, // 26: rosterd.adapter.v1.Adapter.StartImport:input_type -> rosterd.adapter.v1.StartImportRequest
+	19, // 27: rosterd.adapter.v1.Adapter.SubscribeOutcomes:input_type -> rosterd.adapter.v1.SubscribeOutcomesRequest
+	21, // 28: rosterd.adapter.v1.Adapter.ListFields:input_type -> rosterd.adapter.v1.ListFieldsRequest
+	24, // 29: rosterd.adapter.v1.Adapter.Check:input_type -> rosterd.adapter.v1.CheckRequest
+	26, // 30: rosterd.adapter.v1.Adapter.Target:input_type -> rosterd.adapter.v1.TargetRequest
+	30, // 31: rosterd.adapter.v1.Adapter.Write:input_type -> rosterd.adapter.v1.WriteRequest
+	34, // 32: rosterd.adapter.v1.Adapter.Find:input_type -> rosterd.adapter.v1.FindRequest
+	39, // 33: rosterd.adapter.v1.Adapter.Get:input_type -> rosterd.adapter.v1.GetRequest
+	41, // 34: rosterd.adapter.v1.Adapter.ListStaff:input_type -> rosterd.adapter.v1.ListStaffRequest
+	44, // 35: rosterd.adapter.v1.Adapter.FindStaff:input_type -> rosterd.adapter.v1.FindStaffRequest
+	46, // 36: rosterd.adapter.v1.Adapter.ListLeadSources:input_type -> rosterd.adapter.v1.ListLeadSourcesRequest
+	3,  // 37: rosterd.adapter.v1.Adapter.Describe:output_type -> rosterd.adapter.v1.DescribeResponse
+	6,  // 38: rosterd.adapter.v1.Adapter.Open:output_type -> rosterd.adapter.v1.OpenResponse
+	8,  // 39: rosterd.adapter.v1.Adapter.Close:output_type -> rosterd.adapter.v1.CloseResponse
+	10, // 40: rosterd.adapter.v1.Adapter.Read:output_type -> rosterd.adapter.v1.ReadResponse
+	14, // 41: rosterd.adapter.v1.Adapter.ImportIdentity:output_type -> rosterd.adapter.v1.ImportIdentityResponse
+	18, // 42: rosterd.adapter.v1.Adapter.StartImport:output_type -> rosterd.adapter.v1.StartImportResponse
+	20, // 43: rosterd.adapter.v1.Adapter.SubscribeOutcomes:output_type -> rosterd.adapter.v1.SubscribeOutcomesResponse
+	22, // 44: rosterd.adapter.v1.Adapter.ListFields:output_type -> rosterd.adapter.v1.ListFieldsResponse
+	25, // 45: rosterd.adapter.v1.Adapter.Check:output_type -> rosterd.adapter.v1.CheckResponse
+	27, // 46: rosterd.adapter.v1.Adapter.Target:output_type -> rosterd.adapter.v1.TargetResponse
+	32, // 47: rosterd.adapter.v1.Adapter.Write:output_type -> rosterd.adapter.v1.WriteResponse
+	36, // 48: rosterd.adapter.v1.Adapter.Find:output_type -> rosterd.adapter.v1.FindResponse
+	40, // 49: rosterd.adapter.v1.Adapter.Get:output_type -> rosterd.adapter.v1.GetResponse
+	42, // 50: rosterd.adapter.v1.Adapter.ListStaff:output_type -> rosterd.adapter.v1.ListStaffResponse
+	45, // 51: rosterd.adapter.v1.Adapter.FindStaff:output_type -> rosterd.adapter.v1.FindStaffResponse
+	47, // 52: rosterd.adapter.v1.Adapter.ListLeadSources:output_type -> rosterd.adapter.v1.ListLeadSourcesResponse
+	37, // [37:53] is the sub-list for method output_type
+	21, // [21:37] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_plugins_sdk_proto_v1_adapter_proto_init() }
@@ -1703,7 +3278,7 @@ func file_plugins_sdk_proto_v1_adapter_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugins_sdk_proto_v1_adapter_proto_rawDesc), len(file_plugins_sdk_proto_v1_adapter_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

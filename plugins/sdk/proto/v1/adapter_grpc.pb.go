@@ -34,6 +34,13 @@ const (
 	Adapter_SubscribeOutcomes_FullMethodName = "/rosterd.adapter.v1.Adapter/SubscribeOutcomes"
 	Adapter_ListFields_FullMethodName        = "/rosterd.adapter.v1.Adapter/ListFields"
 	Adapter_Check_FullMethodName             = "/rosterd.adapter.v1.Adapter/Check"
+	Adapter_Target_FullMethodName            = "/rosterd.adapter.v1.Adapter/Target"
+	Adapter_Write_FullMethodName             = "/rosterd.adapter.v1.Adapter/Write"
+	Adapter_Find_FullMethodName              = "/rosterd.adapter.v1.Adapter/Find"
+	Adapter_Get_FullMethodName               = "/rosterd.adapter.v1.Adapter/Get"
+	Adapter_ListStaff_FullMethodName         = "/rosterd.adapter.v1.Adapter/ListStaff"
+	Adapter_FindStaff_FullMethodName         = "/rosterd.adapter.v1.Adapter/FindStaff"
+	Adapter_ListLeadSources_FullMethodName   = "/rosterd.adapter.v1.Adapter/ListLeadSources"
 )
 
 // AdapterClient is the client API for Adapter service.
@@ -49,6 +56,13 @@ type AdapterClient interface {
 	SubscribeOutcomes(ctx context.Context, in *SubscribeOutcomesRequest, opts ...grpc.CallOption) (*SubscribeOutcomesResponse, error)
 	ListFields(ctx context.Context, in *ListFieldsRequest, opts ...grpc.CallOption) (*ListFieldsResponse, error)
 	Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*CheckResponse, error)
+	Target(ctx context.Context, in *TargetRequest, opts ...grpc.CallOption) (*TargetResponse, error)
+	Write(ctx context.Context, in *WriteRequest, opts ...grpc.CallOption) (*WriteResponse, error)
+	Find(ctx context.Context, in *FindRequest, opts ...grpc.CallOption) (*FindResponse, error)
+	Get(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (*GetResponse, error)
+	ListStaff(ctx context.Context, in *ListStaffRequest, opts ...grpc.CallOption) (*ListStaffResponse, error)
+	FindStaff(ctx context.Context, in *FindStaffRequest, opts ...grpc.CallOption) (*FindStaffResponse, error)
+	ListLeadSources(ctx context.Context, in *ListLeadSourcesRequest, opts ...grpc.CallOption) (*ListLeadSourcesResponse, error)
 }
 
 type adapterClient struct {
@@ -149,6 +163,76 @@ func (c *adapterClient) Check(ctx context.Context, in *CheckRequest, opts ...grp
 	return out, nil
 }
 
+func (c *adapterClient) Target(ctx context.Context, in *TargetRequest, opts ...grpc.CallOption) (*TargetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TargetResponse)
+	err := c.cc.Invoke(ctx, Adapter_Target_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adapterClient) Write(ctx context.Context, in *WriteRequest, opts ...grpc.CallOption) (*WriteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WriteResponse)
+	err := c.cc.Invoke(ctx, Adapter_Write_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adapterClient) Find(ctx context.Context, in *FindRequest, opts ...grpc.CallOption) (*FindResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindResponse)
+	err := c.cc.Invoke(ctx, Adapter_Find_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adapterClient) Get(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (*GetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetResponse)
+	err := c.cc.Invoke(ctx, Adapter_Get_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adapterClient) ListStaff(ctx context.Context, in *ListStaffRequest, opts ...grpc.CallOption) (*ListStaffResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListStaffResponse)
+	err := c.cc.Invoke(ctx, Adapter_ListStaff_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adapterClient) FindStaff(ctx context.Context, in *FindStaffRequest, opts ...grpc.CallOption) (*FindStaffResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindStaffResponse)
+	err := c.cc.Invoke(ctx, Adapter_FindStaff_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adapterClient) ListLeadSources(ctx context.Context, in *ListLeadSourcesRequest, opts ...grpc.CallOption) (*ListLeadSourcesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListLeadSourcesResponse)
+	err := c.cc.Invoke(ctx, Adapter_ListLeadSources_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdapterServer is the server API for Adapter service.
 // All implementations must embed UnimplementedAdapterServer
 // for forward compatibility.
@@ -162,6 +246,13 @@ type AdapterServer interface {
 	SubscribeOutcomes(context.Context, *SubscribeOutcomesRequest) (*SubscribeOutcomesResponse, error)
 	ListFields(context.Context, *ListFieldsRequest) (*ListFieldsResponse, error)
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
+	Target(context.Context, *TargetRequest) (*TargetResponse, error)
+	Write(context.Context, *WriteRequest) (*WriteResponse, error)
+	Find(context.Context, *FindRequest) (*FindResponse, error)
+	Get(context.Context, *GetRequest) (*GetResponse, error)
+	ListStaff(context.Context, *ListStaffRequest) (*ListStaffResponse, error)
+	FindStaff(context.Context, *FindStaffRequest) (*FindStaffResponse, error)
+	ListLeadSources(context.Context, *ListLeadSourcesRequest) (*ListLeadSourcesResponse, error)
 	mustEmbedUnimplementedAdapterServer()
 }
 
@@ -198,6 +289,27 @@ func (UnimplementedAdapterServer) ListFields(context.Context, *ListFieldsRequest
 }
 func (UnimplementedAdapterServer) Check(context.Context, *CheckRequest) (*CheckResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Check not implemented")
+}
+func (UnimplementedAdapterServer) Target(context.Context, *TargetRequest) (*TargetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Target not implemented")
+}
+func (UnimplementedAdapterServer) Write(context.Context, *WriteRequest) (*WriteResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Write not implemented")
+}
+func (UnimplementedAdapterServer) Find(context.Context, *FindRequest) (*FindResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Find not implemented")
+}
+func (UnimplementedAdapterServer) Get(context.Context, *GetRequest) (*GetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Get not implemented")
+}
+func (UnimplementedAdapterServer) ListStaff(context.Context, *ListStaffRequest) (*ListStaffResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListStaff not implemented")
+}
+func (UnimplementedAdapterServer) FindStaff(context.Context, *FindStaffRequest) (*FindStaffResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindStaff not implemented")
+}
+func (UnimplementedAdapterServer) ListLeadSources(context.Context, *ListLeadSourcesRequest) (*ListLeadSourcesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListLeadSources not implemented")
 }
 func (UnimplementedAdapterServer) mustEmbedUnimplementedAdapterServer() {}
 func (UnimplementedAdapterServer) testEmbeddedByValue()                 {}
@@ -382,6 +494,132 @@ func _Adapter_Check_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Adapter_Target_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TargetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).Target(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_Target_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).Target(ctx, req.(*TargetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Adapter_Write_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WriteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).Write(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_Write_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).Write(ctx, req.(*WriteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Adapter_Find_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).Find(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_Find_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).Find(ctx, req.(*FindRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Adapter_Get_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).Get(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_Get_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).Get(ctx, req.(*GetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Adapter_ListStaff_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListStaffRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).ListStaff(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_ListStaff_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).ListStaff(ctx, req.(*ListStaffRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Adapter_FindStaff_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindStaffRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).FindStaff(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_FindStaff_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).FindStaff(ctx, req.(*FindStaffRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Adapter_ListLeadSources_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListLeadSourcesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).ListLeadSources(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_ListLeadSources_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).ListLeadSources(ctx, req.(*ListLeadSourcesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Adapter_ServiceDesc is the grpc.ServiceDesc for Adapter service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -424,6 +662,34 @@ var Adapter_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Check",
 			Handler:    _Adapter_Check_Handler,
+		},
+		{
+			MethodName: "Target",
+			Handler:    _Adapter_Target_Handler,
+		},
+		{
+			MethodName: "Write",
+			Handler:    _Adapter_Write_Handler,
+		},
+		{
+			MethodName: "Find",
+			Handler:    _Adapter_Find_Handler,
+		},
+		{
+			MethodName: "Get",
+			Handler:    _Adapter_Get_Handler,
+		},
+		{
+			MethodName: "ListStaff",
+			Handler:    _Adapter_ListStaff_Handler,
+		},
+		{
+			MethodName: "FindStaff",
+			Handler:    _Adapter_FindStaff_Handler,
+		},
+		{
+			MethodName: "ListLeadSources",
+			Handler:    _Adapter_ListLeadSources_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
