@@ -255,8 +255,8 @@ func (w *writing) meet(it *item, s roster.Standing) {
 		if s.Intent.Run == w.run.ID && s.Intent.Entry == it.entry {
 			it.leave(leftArmed)
 		}
-	case it.op == opRefresh && linked && same:
-		it.skip = true
+	case it.op == opRefresh && linked && s.Link.Target == it.target:
+		it.skip, it.seen = true, s.Link.Seen
 	case !linked && it.op != sdk.OpCreate || linked && it.target != "" && s.Link.Target != it.target:
 		it.leave(leftUnlinked)
 	case it.op == sdk.OpCreate || it.op == sdk.OpUpdate:
