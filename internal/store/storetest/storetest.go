@@ -130,6 +130,7 @@ func Run(t *testing.T, open Open) {
 		{"WhatIsRetriedIsNotRefusedTwice", testRetry},
 		{"AnEndedContextChangesNothing", testEndedContext},
 		{"RunsAndQuarantineFollowTheModel", testModel},
+		{"LinksAndIntentsFollowTheModel", testLinkModel},
 	} {
 		t.Run(one.promise, func(t *testing.T) { one.test(t, open) })
 	}
