@@ -19,10 +19,15 @@ import (
 type Store interface {
 	RunStore
 	QuarantineStore
-	SessionStore
+	TargetStore
 	ScheduleStore
-	SyncStore
 	Installation
+}
+
+// TargetStore keeps what is known of the records that targets have.
+type TargetStore interface {
+	SessionStore
+	SyncStore
 }
 
 // RunStore keeps runs and the cursors of their jobs.
