@@ -106,7 +106,8 @@ const (
 type LinkEvent struct {
 	At time.Time `json:"at"`
 	// What says in one word what happened: "created", "found", "matched",
-	// "manual", "removed", "deactivated", "conflict".
+	// "manual", "removed", "deactivated", "conflict", "parked", and "clash" where one
+	// of its records was to be linked to another one.
 	What string `json:"what"`
 	// Source and Target are the ids that were linked then.
 	Source string `json:"source"`
