@@ -34,6 +34,9 @@ func (p *parser) writes(k *kind, m map[string]value) {
 			created: keys["created"].number(0, 200, 299), keyHeader: keys["idempotency_header"].text(),
 			changedOnly: keys["changed_only"].flag(),
 		}
+		if w.keyHeader != "" && !headerName.MatchString(w.keyHeader) {
+			keys["idempotency_header"].fault("this does not name a header", "write letters, digits and dashes")
+		}
 		if w.method == "GET" {
 			v.fault("a call that writes is not a GET", "write POST, PUT, PATCH or DELETE")
 		}
