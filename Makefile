@@ -7,10 +7,11 @@ ADAPTERS := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
 TOOLS    := $(CURDIR)/.tools
 GOLANGCI := $(TOOLS)/golangci-lint-2.15.0
 PROTOGEN := $(TOOLS)/protogen-1.36.12
+NFPM     := $(TOOLS)/nfpm-2.43.4
 GENERATED := plugins/sdk/api.txt plugins/sdk/proto
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint lua51 fmt generate fuzz bench chaos clean
+.PHONY: help build run test check lint lua51 units deb package fmt generate fuzz bench chaos hostile clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,10 +24,11 @@ build: ## build bin/rosterd and bin/plugins/NAME
 run: build ## see the main job work: an import on sample data, nothing to set up
 	./bin/rosterd quickstart
 
-test: ## run every test with the race detector
+test: ## run every test with the race detector, and each fuzz target for a second
 	$(GO) test -race -timeout 15m ./...
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=1s
 
-check: lint generate lua51 ## lint, formats, generated files (installs its pinned tools)
+check: lint generate lua51 units package ## lint, formats, generated files, units, package (installs its pinned tools)
 	$(GO) mod tidy -diff
 	@git diff --exit-code -- $(GENERATED) || (echo 'generated files differ: run make generate and commit'; exit 1)
 
@@ -38,6 +40,23 @@ lint: $(GOLANGCI)
 lua51:
 	command -v lua5.1 >/dev/null || (apt-get update -qq && apt-get install -y -qq lua5.1)
 	$(GO) test -count=1 -run Lua51 ./internal/mapping
+
+# The units as systemd reads them, and how far they shut the service in: 20 is
+# an exposure of 2.0.
+units: build
+	command -v systemd-analyze >/dev/null || (apt-get update -qq && apt-get install -y -qq systemd)
+	daemon/packaging/check.sh units
+
+deb: $(NFPM) ## build dist/rosterd_VERSION_ARCH.deb
+	daemon/packaging/build.sh $(VERSION) $(NFPM) dist
+
+package: deb
+	command -v lintian >/dev/null || (apt-get update -qq && apt-get install -y -qq lintian)
+	daemon/packaging/check.sh package dist/rosterd_*.deb
+
+$(NFPM):
+	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
+	mv $(TOOLS)/nfpm $@
 
 $(GOLANGCI):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -68,5 +87,8 @@ chaos: ## kill the daemon in the middle of imports, and damage its database, man
 	$(GO) test -run Chaos -count=1 -timeout 30m ./daemon -chaos.kills=300
 	$(GO) test -run Chaos -count=1 -timeout 30m ./internal/store/bolt -chaos.flips=2000
 
+hostile: ## hold the verdicts on hostile scripts to their time; nothing else should run
+	$(GO) test -count=1 -v -run HostileScripts ./internal/mapping -hostile.quiet
+
 clean: ## remove what build and check made
-	rm -rf bin .tools
+	rm -rf bin dist .tools

@@ -21,37 +21,32 @@ import (
 // script. A run that is being delivered needs neither source nor script, so
 // that a fault in those does not keep it from ending.
 func (p *parts) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_ *pipeline.Flow, err error) {
-	if job.Type != roster.JobImport {
-		return nil, &roster.Fault{
-			Code: "job.type", Message: fmt.Sprintf("job %s is of type %s, which this version does not run", job.Ref, job.Type),
-			Hint: "only jobs of type import run",
-		}
-	}
 	if run.State != roster.RunDelivering {
 		if err := store.CheckRoom(p.cfg.StateDir); err != nil {
 			return nil, err
 		}
 	}
-	var closers []func() error
-	closeAll := func() {
-		for _, c := range slices.Backward(closers) {
-			if err := c(); err != nil {
-				p.log.Warn("not closed", "run", run.ID, "job", run.Job, "err", err)
-			}
-		}
-	}
+	closing := &closers{warn: func(err error) { p.log.Warn("not closed", "run", run.ID, "job", run.Job, "err", err) }}
 	defer func() {
 		if err != nil {
-			closeAll()
+			closing.close()
 		}
 	}()
+	if job.Type == roster.JobSync {
+		return p.openSync(ctx, run, job, closing)
+	}
+	return p.openImport(ctx, run, job, closing)
+}
+
+// openImport makes an import ready.
+func (p *parts) openImport(ctx context.Context, run roster.Run, job roster.Job, closing *closers) (*pipeline.Flow, error) {
 	target, err := p.connect(ctx, job.To, sdk.AbilityImportStarter)
 	if err != nil {
 		return nil, err
 	}
-	closers = append(closers, target.Close)
+	closing.add(target.Close)
 	flow := &pipeline.Flow{
-		Kinds: job.Kinds, Changes: job.Read == roster.ReadChanges, Parallel: runtime.GOMAXPROCS(0), Close: closeAll,
+		Kinds: job.Kinds, Changes: job.Read == roster.ReadChanges, Parallel: runtime.GOMAXPROCS(0), Close: closing.close,
 		Create: func() (pipeline.ChangeSet, error) {
 			w, err := p.changes.Create(run.ID)
 			return changeSet{w}, err
@@ -68,7 +63,7 @@ func (p *parts) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_
 	if err != nil {
 		return nil, err
 	}
-	closers = append(closers, source.Close)
+	closing.add(source.Close)
 	into, err := mapTarget(ctx, job, target)
 	if err != nil {
 		return nil, err
@@ -77,7 +72,7 @@ func (p *parts) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_
 	if err != nil {
 		return nil, err
 	}
-	closers = append(closers, script.mapping.Close)
+	closing.add(script.mapping.Close)
 	flow.Source, flow.Mapper, flow.Script = source, mapper{script.mapping}, script.digest
 	return flow, nil
 }
@@ -105,6 +100,12 @@ func (p *parts) connection(ref string) (roster.Connection, bool) {
 
 // connect opens a connection and checks that it can do what the job needs.
 func (p *parts) connect(ctx context.Context, ref string, need sdk.Ability) (*adapters.Conn, error) {
+	return p.connectWith(ctx, ref, need, p.host.Open)
+}
+
+func (p *parts) connectWith(
+	ctx context.Context, ref string, need sdk.Ability, open func(context.Context, roster.Connection) (*adapters.Conn, error),
+) (*adapters.Conn, error) {
 	c, ok := p.connection(ref)
 	if !ok {
 		return nil, &roster.Fault{Code: "config.reference", Message: "there is no connection " + ref, Hint: "run `rosterd validate`"}
@@ -116,7 +117,7 @@ func (p *parts) connect(ctx context.Context, ref string, need sdk.Ability) (*ada
 	if c.Settings, err = p.cfg.Settings(ref, info.Settings); err != nil {
 		return nil, err
 	}
-	conn, err := p.host.Open(ctx, c)
+	conn, err := open(ctx, c)
 	if err != nil {
 		return nil, connectionFault(ref, err)
 	}

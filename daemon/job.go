@@ -22,7 +22,10 @@ func (c *cli) jobCommand() *cobra.Command {
 		Long: `Start a run of a job. Without --watch the command returns when the run is
 accepted, and the run goes on in the daemon. With --watch it follows the run to
 its end and exits 0 when every record arrived, 3 when some were left behind, 4
-when a guard stopped it.`,
+when a guard stopped it.
+
+A run that has no place among the others waits, and is queued until then. A job
+that is paused is started all the same: a pause is for its schedule.`,
 		Example: "  rosterd job run acme/launch --watch",
 		Args:    exactly("ACCOUNT/JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -34,6 +37,7 @@ when a guard stopped it.`,
 			if err != nil {
 				return err
 			}
+			c.notePaused(cmd.Context(), client, args[0])
 			if watch {
 				return c.watch(cmd.Context(), client, run)
 			}
@@ -46,7 +50,7 @@ when a guard stopped it.`,
 		},
 	}
 	start.Flags().BoolVar(&watch, "watch", false, "follow the run to its end")
-	return group("job", "Start jobs", start)
+	return group("job", "Start and pause jobs", start, c.pauseCommand(), c.resumeCommand())
 }
 
 // watch follows a run and prints its end: an object a line with --json, a
@@ -100,7 +104,7 @@ func follow(ctx context.Context, client *admin.Client, run roster.Run, bar *bar)
 
 // eventRun is the run as an event tells it.
 func eventRun(run roster.Run, e admin.Event) roster.Run {
-	run.State, run.Fault, run.Warnings = e.State, e.Fault, e.Warnings
+	run.State, run.Fault, run.Warnings, run.Waits = e.State, e.Fault, e.Warnings, e.Waits
 	if e.Counts != nil {
 		run.Counts = *e.Counts
 	}
@@ -112,6 +116,7 @@ type bar struct {
 	out   io.Writer
 	tty   bool
 	state roster.RunState
+	waits string
 	bar   *progressbar.ProgressBar
 }
 
@@ -127,6 +132,11 @@ func (b *bar) show(run roster.Run) {
 		if !b.tty {
 			fmt.Fprintf(b.out, "%s\n", run.State)
 			return
+		}
+	}
+	if run.Waits != b.waits {
+		if b.waits = run.Waits; b.waits != "" {
+			fmt.Fprintf(b.out, "%s: %s\n", run.State, run.Waits)
 		}
 	}
 	if !b.tty {

@@ -15,7 +15,6 @@ import (
 	"github.com/rosterd/rosterd/internal/adapters"
 	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/roster"
-	"github.com/rosterd/rosterd/internal/schedule"
 )
 
 // operations are what the operator's API asks of the parts.
@@ -36,7 +35,7 @@ func (o operations) StartRun(ctx context.Context, job, trigger string) (roster.R
 
 // Run returns a run with its live counts.
 func (o operations) Run(ctx context.Context, id string) (roster.Run, error) {
-	return o.p.runner.Live(ctx, id)
+	return o.p.live(ctx, id)
 }
 
 // Runs lists runs, those under way with their live counts.
@@ -46,7 +45,7 @@ func (o operations) Runs(ctx context.Context, f roster.RunFilter) ([]roster.Run,
 		if runs[i].State.Ended() {
 			continue
 		}
-		if runs[i], err = o.p.runner.Live(ctx, runs[i].ID); err != nil {
+		if runs[i], err = o.p.live(ctx, runs[i].ID); err != nil {
 			break
 		}
 	}
@@ -165,10 +164,8 @@ func silence(session roster.Session, now time.Time) (admin.Finding, bool) {
 
 func (o operations) jobStatus(ctx context.Context, job roster.Job) (admin.JobStatus, []admin.Finding, error) {
 	js := admin.JobStatus{Ref: job.Ref, Type: job.Type, Schedule: job.Schedule}
-	if s, err := schedule.Parse(job.Schedule, job.Location); err == nil {
-		if next, ok := s.Next(time.Now()); ok {
-			js.Next = &next
-		}
+	if err := o.p.timingOf(ctx, job, &js); err != nil {
+		return js, nil, err
 	}
 	runs, err := o.p.store.Runs(ctx, roster.RunFilter{Job: job.Ref, Limit: 2})
 	if err != nil {
@@ -178,7 +175,7 @@ func (o operations) jobStatus(ctx context.Context, job roster.Job) (admin.JobSta
 		run := runs[i]
 		switch {
 		case !run.State.Ended() && js.Running == nil:
-			live, err := o.p.runner.Live(ctx, run.ID)
+			live, err := o.p.live(ctx, run.ID)
 			if err != nil {
 				return js, nil, err
 			}
@@ -187,7 +184,7 @@ func (o operations) jobStatus(ctx context.Context, job roster.Job) (admin.JobSta
 			js.Last = &run
 		}
 	}
-	return js, problemsOf(job, js.Last), nil
+	return js, append(problemsOf(job, js.Last), pausedProblem(js)...), nil
 }
 
 // leftBehind is the number of records that did not reach the target.

@@ -18,6 +18,7 @@ import (
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/schedule"
 	"github.com/rosterd/rosterd/internal/store"
 	"github.com/rosterd/rosterd/internal/store/bolt"
 )
@@ -33,7 +34,13 @@ type parts struct {
 	pool     *mapping.Pool
 	sessions *export.Sessions
 	runner   *pipeline.Runner
-	started  time.Time
+	room     *schedule.Room
+	// wake makes the schedule look at the jobs at once.
+	wake    chan struct{}
+	started time.Time
+	// began is when nothing of an earlier life was running any more.
+	began time.Time
+	pulse pulse
 	// subscribed holds the refs of connections whose target tells outcomes.
 	subscribed sync.Map
 }
@@ -42,6 +49,7 @@ type parts struct {
 // Nothing runs yet but the lock on the state directory.
 func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv func(string) string) (_ *parts, err error) {
 	p := &parts{cfg: cfg, log: log, jobs: map[string]roster.Job{}, started: time.Now()}
+	p.room, p.wake = schedule.NewRoom(max(cfg.Concurrency, 1)), make(chan struct{}, 1)
 	for _, job := range cfg.Jobs {
 		p.jobs[job.Ref] = job
 	}
@@ -66,6 +74,8 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	}); err != nil {
 		return p, err
 	}
+	// From here on nothing of an earlier life sends anything.
+	p.began = time.Now()
 	p.pool = mapping.NewPool(mapping.Options{Command: []string{"/proc/self/exe", mapWorkerName}, Logger: log})
 	secrets, err := exportSecrets(cfg)
 	if err != nil {
@@ -79,7 +89,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		NewID: func() string { return newID(time.Now()) },
 	})
 	p.runner = &pipeline.Runner{
-		Runs: p.store, Quarantine: roomyQuarantine{p.store, cfg.StateDir}, Cursors: p.store, Jobs: p.jobs, Open: p.openFlow, Abandon: p.abandon,
+		Runs: p.store, Quarantine: roomyQuarantine{p.store, cfg.StateDir}, Cursors: p.store, Jobs: p.jobs, Open: p.admitted(p.openFlow), Abandon: p.abandon,
 		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log,
 	}
 	return p, nil

@@ -178,7 +178,8 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// pluginsDir is where the adapters stand beside the program.
+// pluginsDir is where the adapters stand: beside the program, in the tree that a
+// package was unpacked to, or in the system.
 func pluginsDir() (string, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -187,7 +188,8 @@ func pluginsDir() (string, error) {
 	if exe, err = filepath.EvalSymlinks(exe); err != nil {
 		return "", err
 	}
-	for _, dir := range []string{filepath.Join(filepath.Dir(exe), "plugins"), "/usr/lib/rosterd/plugins"} {
+	here := filepath.Dir(exe)
+	for _, dir := range []string{filepath.Join(here, "plugins"), filepath.Join(here, "../lib/rosterd/plugins"), "/usr/lib/rosterd/plugins"} {
 		if _, err := os.Stat(filepath.Join(dir, "csv")); err == nil {
 			return dir, nil
 		}

@@ -78,6 +78,9 @@ func (c *cli) showRuns(runs []roster.Run) {
 func (c *cli) printRun(run roster.Run) {
 	n := run.Counts
 	fmt.Fprintf(c.stdout, "run %s of %s: %s\n", run.ID, run.Job, run.State)
+	if run.Waits != "" {
+		fmt.Fprintf(c.stdout, "  %s\n", run.Waits)
+	}
 	fmt.Fprintf(c.stdout, "  read         %7d = frozen + skipped + quarantined\n", n.Read)
 	fmt.Fprintf(c.stdout, "  frozen       %7d = served + unserved\n", n.Frozen)
 	fmt.Fprintf(c.stdout, "  skipped      %7d\n", n.Skipped)

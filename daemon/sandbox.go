@@ -14,7 +14,7 @@ import (
 )
 
 func (c *cli) sandboxCommand() *cobra.Command {
-	return group("sandbox", "Run simulated platforms, to try things out", c.sandboxInTandemCommand())
+	return group("sandbox", "Run simulated platforms, to try things out", c.sandboxInTandemCommand(), c.sandboxClubCommand())
 }
 
 func (c *cli) sandboxInTandemCommand() *cobra.Command {

@@ -20,9 +20,8 @@ import (
 	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/export"
-	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/schedule"
-	"github.com/rosterd/rosterd/internal/store/bolt"
+	"github.com/rosterd/rosterd/internal/systemd"
 )
 
 // drainTime is how long requests under way may take when the daemon stops.
@@ -72,8 +71,14 @@ func (c *cli) logger(level string) (*slog.Logger, error) {
 // serve runs the daemon until ctx ends or a part fails. ready, where it is not
 // nil, is called when everything answers.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv func(string) string, ready func(*parts)) (err error) {
-	p, err := openParts(ctx, cfg, log, getenv)
-	if err != nil {
+	manager := systemd.NewNotifier(getenv, os.Getpid())
+	var l listeners
+	defer func() { l.close() }()
+	if l.public, err = passedListener(getenv); err != nil {
+		return err
+	}
+	var p *parts
+	if err := patiently(manager, log, func() (err error) { p, err = openParts(ctx, cfg, log, getenv); return err }); err != nil {
 		return err
 	}
 	defer func() {
@@ -83,11 +88,9 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 	if err := p.dropOrphans(ctx); err != nil {
 		return err
 	}
-	l, err := listen(cfg)
-	if err != nil {
+	if l, err = listen(cfg, l.public); err != nil {
 		return err
 	}
-	defer l.close()
 	loop, err := p.loop()
 	if err != nil {
 		return err
@@ -95,11 +98,18 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 	if err := p.runner.Begin(ctx); err != nil {
 		return err
 	}
+	p.checkAdapters()
+	return p.answer(ctx, l, loop, manager, ready)
+}
+
+// answer serves both listeners until ctx ends or a part fails.
+func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, manager *systemd.Notifier, ready func(*parts)) error {
 	api := admin.New(admin.Options{
-		Runs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Installation: operations{p},
-		Token: cfg.Listen.AdminToken, Logger: log, Now: time.Now,
+		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Installation: operations{p},
+		Token: p.cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})
-	public, operator := export.NewServer(p.sessions.Handler(), log), api.Server()
+	public, operator := export.NewServer(p.sessions.Handler(), p.log), api.Server()
+	w := p.newWatchdog(manager, newDoor(l.public, public, export.MaxConnections), newDoor(l.admin, operator, 0))
 
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -107,18 +117,23 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 	wg.Go(func() { fail(serveHTTP(public, l.public)) })
 	wg.Go(func() { fail(serveHTTP(operator, l.admin)) })
 	wg.Go(func() { fail(loop.Run(ctx)) })
-	log.Info("rosterd is ready", "version", version, "pid", os.Getpid(), "jobs", len(cfg.Jobs),
+	if manager != nil {
+		tell(p.log, manager.Ready(p.statusText(ctx)))
+		wg.Go(func() { w.run(ctx) })
+	}
+	p.log.Info("rosterd is ready", "version", version, "pid", os.Getpid(), "jobs", len(p.cfg.Jobs),
 		"public", l.public.Addr().String(), "admin", l.admin.Addr().String())
 	if ready != nil {
 		ready(p)
 	}
 	<-ctx.Done()
-	log.Info("rosterd is stopping")
+	p.log.Info("rosterd is stopping")
+	tell(p.log, manager.Stopping())
 	// The listener closes before the sessions do: a target that is refused a
 	// connection asks again, one that is answered 404 may give up.
-	err = drain(public, drainTime, log)
+	err := drain(public, drainTime, p.log)
 	p.runner.Stop()
-	err = errors.Join(err, drain(operator, drainTime, log))
+	err = errors.Join(err, drain(operator, drainTime, p.log))
 	wg.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
@@ -161,15 +176,20 @@ func (l listeners) close() {
 	}
 }
 
-func listen(cfg *config.Config) (l listeners, err error) {
+// listen opens both listeners. passed is the public one where systemd opened it,
+// and then counts instead of the configured address.
+func listen(cfg *config.Config, passed net.Listener) (l listeners, err error) {
+	l.public = passed
 	defer func() {
 		if err != nil {
 			l.close()
 		}
 	}()
 	var lc net.ListenConfig
-	if l.public, err = lc.Listen(context.Background(), "tcp", cfg.Listen.Public); err != nil {
-		return l, fmt.Errorf("listen.public: %w", err)
+	if l.public == nil {
+		if l.public, err = lc.Listen(context.Background(), "tcp", cfg.Listen.Public); err != nil {
+			return l, fmt.Errorf("listen.public: %w", err)
+		}
 	}
 	l.public = netutil.LimitListener(l.public, export.MaxConnections)
 	if t := cfg.Listen.TLS; t.Cert != "" {
@@ -211,39 +231,4 @@ func listenSocket(path string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("listen.admin: %w", err), l.Close())
 	}
 	return l, nil
-}
-
-// loop is the schedule of all jobs.
-func (p *parts) loop() (*schedule.Loop, error) {
-	loop := &schedule.Loop{Store: dueTimes{p.store}, Now: time.Now, Log: p.log, Fire: p.fire}
-	for _, job := range p.cfg.Jobs {
-		s, err := schedule.Parse(job.Schedule, job.Location)
-		if err != nil {
-			return nil, fmt.Errorf("job %s: %w", job.Ref, err)
-		}
-		loop.Jobs = append(loop.Jobs, schedule.Job{Ref: job.Ref, Schedule: s})
-	}
-	return loop, nil
-}
-
-// fire starts a run that is due.
-func (p *parts) fire(ctx context.Context, job string, due time.Time) {
-	_, err := p.runner.Start(ctx, job, "schedule")
-	switch {
-	case errors.Is(err, roster.ErrRunning):
-		p.log.Warn("due run left out: the job is running", "job", job, "due", due)
-	case err != nil:
-		p.log.Error("due run not started", "job", job, "due", due, "err", err)
-	}
-}
-
-// dueTimes fits the store to what the schedule asks for.
-type dueTimes struct{ store *bolt.Store }
-
-func (d dueTimes) LastDue(job string) (time.Time, error) {
-	return d.store.LastDue(context.Background(), job)
-}
-
-func (d dueTimes) SetLastDue(job string, due time.Time) error {
-	return d.store.SetLastDue(context.Background(), job, due)
 }

@@ -49,6 +49,9 @@ func (c *cli) showStatus(s admin.Status) {
 			if j.Next != nil {
 				next = j.Next.Format("Mon 15:04 MST")
 			}
+			if j.Paused != nil {
+				next = "paused"
+			}
 			if j.Last != nil {
 				last = fmt.Sprintf("%s %s", j.Last.State, ago(j.Last.Asked))
 			}
@@ -70,6 +73,9 @@ func (c *cli) showStatus(s admin.Status) {
 }
 
 func progressText(run roster.Run) string {
+	if run.Waits != "" {
+		return fmt.Sprintf("%s: %s", run.State, run.Waits)
+	}
 	if run.State == roster.RunDelivering {
 		return fmt.Sprintf("delivering %d/%d", run.Counts.Served, run.Counts.Frozen)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,32 +17,35 @@ import (
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/roster"
-	"github.com/rosterd/rosterd/internal/schedule"
 )
 
 func (c *cli) validateCommand() *cobra.Command {
-	var strict bool
+	var strict, fields bool
 	cmd := &cobra.Command{
 		Use: "validate", Short: "Check the configuration, the scripts and the adapters' settings", Args: exactly(),
 		Long: `Check the configuration with everything it names: scripts, schedules, and each
 connection's settings against its adapter's schema. Every fault is shown at once
 with its place. What cannot be known here, as a secret that only the service is
-given, is a warning.`,
+given, is a warning. Nobody outside is called, but with --fields: then each job's
+connections are asked for their fields, and those that the scripts name are
+compared with them. Of each job with a schedule the next five times are shown, in
+the account's zone.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings, cfg, err := c.findings(cmd.Context())
+			findings, cfg, err := c.findings(cmd.Context(), fields)
 			if err != nil {
 				return err
 			}
 			return c.showFindings(findings, cfg, strict)
 		},
 	}
+	cmd.Flags().BoolVar(&fields, "fields", false, "ask the connections for their fields, and find unknown ones in the scripts")
 	cmd.Flags().BoolVar(&strict, "strict", false, "take warnings for faults")
 	return cmd
 }
 
 // findings checks everything. cfg is nil when the file itself has faults.
-func (c *cli) findings(ctx context.Context) ([]config.Fault, *config.Config, error) {
-	cfg, err := c.load(true)
+func (c *cli) findings(ctx context.Context, fields bool) ([]config.Fault, *config.Config, error) {
+	cfg, err := c.load(!fields)
 	if faults, ok := errors.AsType[*config.Faults](err); ok {
 		return faults.List, nil, nil
 	}
@@ -49,13 +53,64 @@ func (c *cli) findings(ctx context.Context) ([]config.Fault, *config.Config, err
 		return nil, nil, err
 	}
 	findings := slices.Clone(cfg.Warnings)
-	findings = append(findings, scriptFindings(cfg)...)
+	var known map[string]mapping.KnownFields
+	if fields {
+		var unknown []config.Fault
+		if known, unknown, err = c.fieldsOfScripts(ctx, cfg); err != nil {
+			return nil, nil, err
+		}
+		findings = append(findings, unknown...)
+	}
+	findings = append(findings, scriptFindings(cfg, known)...)
 	fromAdapters, err := adapterFindings(ctx, cfg)
 	return append(findings, fromAdapters...), cfg, err
 }
 
+// fieldsOfScripts asks the connections of every job for their fields. A script
+// of several jobs may name what one of them has. The findings tell which jobs
+// could not be asked; nothing is known of the fields of their scripts.
+func (c *cli) fieldsOfScripts(ctx context.Context, cfg *config.Config) (map[string]mapping.KnownFields, []config.Fault, error) {
+	known := map[string]mapping.KnownFields{}
+	var findings []config.Fault
+	err := c.withConnections(cfg, func(p *parts) error {
+		for _, job := range cfg.Jobs {
+			fields, err := p.fieldsOf(ctx, job)
+			if err != nil {
+				findings = append(findings, fieldsUnknown(cfg, job, err))
+				fields = jobFields{}
+			}
+			names := fields.known()
+			if before, ok := known[job.Mapping]; ok {
+				names.Source, names.Target = both(before.Source, names.Source), both(before.Target, names.Target)
+			}
+			known[job.Mapping] = names
+		}
+		return nil
+	})
+	return known, findings, err
+}
+
+func fieldsUnknown(cfg *config.Config, job roster.Job, err error) config.Fault {
+	hint := "ask again when the system answers, or leave out --fields"
+	if f, ok := errors.AsType[*roster.Fault](err); ok && f.Hint != "" {
+		hint = f.Hint
+	}
+	return config.Fault{
+		Severity: config.SeverityWarning, Code: "script.fields_unknown", File: cfg.Path,
+		Message: fmt.Sprintf("the fields that %s names were not compared with those of job %s: %v", job.Mapping, job.Ref, err), Hint: hint,
+	}
+}
+
+// both joins two lists of names; what is unknown in one is unknown in both.
+func both(a, b []string) []string {
+	if a == nil || b == nil {
+		return nil
+	}
+	return append(a, b...)
+}
+
 // scriptFindings checks each script once.
-func scriptFindings(cfg *config.Config) []config.Fault {
+func scriptFindings(cfg *config.Config, known map[string]mapping.KnownFields) []config.Fault {
 	var findings []config.Fault
 	seen := map[string]bool{}
 	for _, job := range cfg.Jobs {
@@ -63,7 +118,7 @@ func scriptFindings(cfg *config.Config) []config.Fault {
 			continue
 		}
 		seen[job.Mapping] = true
-		found, err := mapping.FindingsOf(cfg.ScriptsDir, job.Mapping)
+		found, err := mapping.FindingsOf(cfg.ScriptsDir, job.Mapping, known[job.Mapping])
 		if err != nil {
 			findings = append(findings, config.Fault{
 				Severity: config.SeverityError, Code: config.CodeScript, File: job.Mapping, Message: err.Error(),
@@ -134,9 +189,13 @@ func (c *cli) showFindings(findings []config.Fault, cfg *config.Config, strict b
 		}
 	}
 	if c.json {
+		jobs := []jobTimes{}
+		if cfg != nil {
+			jobs = upcoming(cfg, time.Now())
+		}
 		c.print(map[string]any{
 			"command": "validate", "ok": faults == 0,
-			"result": map[string]any{"findings": append([]config.Fault{}, findings...)}, "error": nil,
+			"result": map[string]any{"findings": append([]config.Fault{}, findings...), "jobs": jobs}, "error": nil,
 		})
 	} else {
 		for _, f := range findings {
@@ -156,15 +215,65 @@ func (c *cli) showVerdict(faults int, cfg *config.Config) {
 		return
 	}
 	fmt.Fprintf(c.stdout, "%s is valid: %d accounts, %d jobs\n", cfg.Path, len(cfg.Accounts), len(cfg.Jobs))
-	for _, job := range cfg.Jobs {
-		s, err := schedule.Parse(job.Schedule, job.Location)
-		if err != nil || s.Manual() {
-			continue
-		}
+	for _, job := range upcoming(cfg, time.Now()) {
 		var times []string
-		for _, t := range s.Next5(time.Now()) {
-			times = append(times, t.Format("Mon 2006-01-02 15:04 MST"))
+		for _, slot := range job.Next {
+			text := slot.At.Format(dueFormat)
+			if slot.Sweep {
+				text += " (sweep)"
+			}
+			times = append(times, text)
 		}
-		fmt.Fprintf(c.stdout, "  %s  %q next: %s\n", job.Ref, job.Schedule, strings.Join(times, ", "))
+		fmt.Fprintf(c.stdout, "  %s  %s next: %s\n", job.Job, job.words(), strings.Join(times, ", "))
 	}
+}
+
+// dueFormat is how due times are shown to people.
+const dueFormat = "Mon 2006-01-02 15:04 MST"
+
+// jobTimes is when a job is due.
+type jobTimes struct {
+	Job      string     `json:"job"`
+	Schedule string     `json:"schedule"`
+	Sweep    string     `json:"sweep,omitempty"`
+	Timezone string     `json:"timezone"`
+	Next     []slotTime `json:"next"`
+}
+
+type slotTime struct {
+	At    time.Time `json:"at"`
+	Sweep bool      `json:"sweep,omitempty"`
+}
+
+// words are the job's schedules as they are written.
+func (j jobTimes) words() string {
+	text := strconv.Quote(j.Schedule)
+	if j.Sweep != "" {
+		text += " sweep " + strconv.Quote(j.Sweep)
+	}
+	return text
+}
+
+// shownTimes is how many due times of a job are shown: enough to see what a cron
+// line means.
+const shownTimes = 5
+
+// upcoming tells of each job that a schedule starts when it is due next, in its
+// account's zone.
+func upcoming(cfg *config.Config, now time.Time) []jobTimes {
+	jobs := []jobTimes{}
+	for _, job := range cfg.Jobs {
+		t, err := timed(job)
+		if err != nil {
+			continue // a fault of the configuration, which is shown as one
+		}
+		times := jobTimes{Job: job.Ref, Schedule: job.Schedule, Sweep: job.Sync.Sweep, Timezone: job.Location.String()}
+		for _, slot := range t.Upcoming(now, shownTimes) {
+			times.Next = append(times.Next, slotTime{At: slot.At.In(job.Location), Sweep: slot.Sweep})
+		}
+		if times.Next != nil {
+			jobs = append(jobs, times)
+		}
+	}
+	return jobs
 }

@@ -230,6 +230,7 @@ func (h *Host) retire(s *seat) {
 		select {
 		case <-inst.idle:
 		case <-inst.proc.exited:
+			return
 		case <-limit.C:
 		case <-h.ctx.Done():
 		}

@@ -65,6 +65,34 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
+// BenchmarkWrite sends creates of 300 bytes of data to an adapter's process,
+// which gives each an id: the cost of the way between the processes and back.
+func BenchmarkWrite(b *testing.B) {
+	for _, batch := range []int{500, 2000} {
+		b.Run(strconv.Itoa(batch), func(b *testing.B) {
+			h := newHost(b, nil, "fake")
+			c := open(b, h, connection("fake", ""))
+			pid := valuesOf(c)[0]
+			req := sdk.WriteRequest{Kind: sdk.KindMember, Operations: make([]sdk.Operation, batch)}
+			data := []byte(`{"first_name":"` + strings.Repeat("a", 300-len(`{"first_name":""}`)) + `"}`)
+			for i := range req.Operations {
+				key := fmt.Sprintf("acme/gym/member/%06d", i)
+				req.Operations[i] = sdk.Operation{Op: sdk.OpCreate, Key: key, Marker: "abcdefghijklmnopqrstuvwx", Attempt: 1, Club: "12", Data: data}
+			}
+			before := cpu(b, pid)
+			for b.Loop() {
+				if res, err := c.Write(b.Context(), req); err != nil || res.Results[batch-1].Outcome != sdk.OutcomeOK {
+					b.Fatal(res, err)
+				}
+			}
+			spent := cpu(b, pid) - before
+			records := float64(b.N * batch)
+			b.ReportMetric(float64(spent.Microseconds())/records, "cpu-µs/record")
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/records, "µs/record")
+		})
+	}
+}
+
 // BenchmarkStart starts an adapter, opens a connection and makes one call: the
 // keeper, the check of the program and its confinement included.
 func BenchmarkStart(b *testing.B) {

@@ -16,12 +16,14 @@ import (
 // [*sdk.Error] values.
 //
 // A call that is under way when the adapter's process dies fails with
-// [sdk.ClassRetry]; the next call starts a process again. The exception is
-// [Conn.StartImport], whose outcome is then unknown.
+// [sdk.ClassRetry]; the next call starts a process again. The exceptions are
+// [Conn.StartImport] and [Conn.Write], whose outcome is then unknown.
 type Conn struct {
 	host      *Host
 	conn      roster.Connection
 	abilities []sdk.Ability
+	// readOnly says that nothing may be written over the connection.
+	readOnly bool
 
 	// lock guards what follows; a channel, so that waiting ends with a context.
 	lock   chan struct{}
@@ -90,6 +92,10 @@ func (c *Conn) ImportIdentity(ctx context.Context) (sdk.ImportIdentity, error) {
 // called nothing was sent: that is [sdk.OutcomeRefused] and no error. Every
 // error has [sdk.OutcomeUnknown] beside it.
 func (c *Conn) StartImport(ctx context.Context, req sdk.StartImportRequest) (sdk.StartImportResponse, error) {
+	if err := c.mayWrite(sdk.AbilityImportStarter); err != nil {
+		err = c.explain(err)
+		return sdk.StartImportResponse{Outcome: sdk.OutcomeRefused, Code: sdk.AsError(err).Code, Detail: err.Error()}, nil
+	}
 	called := false
 	res, err := call(ctx, c, sdk.AbilityImportStarter, func(ctx context.Context, r *wire.Remote) (sdk.StartImportResponse, error) {
 		called = true
@@ -108,6 +114,9 @@ func (c *Conn) StartImport(ctx context.Context, req sdk.StartImportRequest) (sdk
 
 // SubscribeOutcomes asks for events about what became of clients.
 func (c *Conn) SubscribeOutcomes(ctx context.Context, req sdk.SubscribeOutcomesRequest) error {
+	if err := c.mayWrite(sdk.AbilityOutcomeSubscriber); err != nil {
+		return c.explain(err)
+	}
 	_, err := call(ctx, c, sdk.AbilityOutcomeSubscriber, func(ctx context.Context, r *wire.Remote) (struct{}, error) {
 		return struct{}{}, r.SubscribeOutcomes(ctx, req)
 	})
@@ -187,7 +196,9 @@ func (c *Conn) session(ctx context.Context) (*session, error) {
 func (c *Conn) open(ctx context.Context, inst *instance) (*session, error) {
 	limited, cancel := context.WithTimeout(ctx, c.host.opt.OpenTimeout)
 	defer cancel()
-	remote, err := inst.client.Open(limited, c.conn.SDK())
+	conn := c.conn.SDK()
+	conn.ReadOnly = c.readOnly
+	remote, err := inst.client.Open(limited, conn)
 	if err != nil {
 		if ctx.Err() == nil && !wire.FromAdapter(err) && c.host.gone(inst) {
 			err = sdk.Retry(0, fmt.Errorf("%w while the connection was opened (%s): %w", ErrCrashed, inst.proc.ending(), err))

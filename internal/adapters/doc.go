@@ -21,7 +21,9 @@
 //   - It is reached over one Unix socket inside the host's own directory, with
 //     certificates made for this one process.
 //   - Every call has a deadline. An adapter that does not answer is asked once
-//     whether it is alive, and killed when it is not.
+//     whether it is alive, and killed when it is not. One that did not answer a
+//     write is killed in any case, and its death awaited: nothing of the write
+//     may be sent after the write was given up.
 //   - Stopping asks politely, then kills; both are bounded.
 //   - An adapter that ends again and again is started after growing pauses, and
 //     after too many ends it is parked: calls fail at once until its program is

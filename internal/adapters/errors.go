@@ -22,6 +22,9 @@ var (
 	ErrPrivate = errors.New("adapters get no access to the files of rosterd")
 	// ErrAbility: the connection lacks the ability that was called.
 	ErrAbility = errors.New("connection lacks the ability")
+	// ErrReadOnly: a call that writes was made over a connection that was opened
+	// read-only.
+	ErrReadOnly = errors.New("connection was opened read-only: nothing may be written over it")
 	// ErrClosed: the host or the connection was closed.
 	ErrClosed = errors.New("closed")
 )

@@ -119,6 +119,7 @@ type settings struct {
 	File string `json:"file"`
 	Path string `json:"path"`
 	Try  string `json:"try"`
+	URL  string `json:"url"`
 	// After is in microseconds.
 	After int `json:"after"`
 }
@@ -128,7 +129,7 @@ func fake(name string) sdk.Adapter {
 		Name: name, Version: "1.2.3", Description: "A fake.", Settings: json.RawMessage(fakeSchema),
 		Kinds: []sdk.KindInfo{{Kind: sdk.KindMember, Cursor: sdk.CursorWalk}},
 		Opener: sdk.Open(func(_ context.Context, c sdk.Connection) (*fakeConn, error) {
-			f := &fakeConn{log: c.Logger}
+			f := &fakeConn{conn: c, log: c.Logger}
 			f.bench = sync.OnceValues(func() (*sdk.Page, error) { return benchPage(benchRows) })
 			if err := json.Unmarshal(c.Settings, &f.set); err != nil {
 				return nil, sdk.Fail(sdk.CodeConfig, err)
@@ -143,6 +144,7 @@ func fake(name string) sdk.Adapter {
 
 type fakeConn struct {
 	set   settings
+	conn  sdk.Connection
 	log   *slog.Logger
 	bench func() (*sdk.Page, error)
 }
@@ -151,7 +153,10 @@ func (f *fakeConn) Abilities() []sdk.Ability {
 	if f.set.Mode == "checker only" {
 		return []sdk.Ability{sdk.AbilityChecker}
 	}
-	return []sdk.Ability{sdk.AbilitySource, sdk.AbilityImportStarter, sdk.AbilityChecker}
+	return []sdk.Ability{
+		sdk.AbilitySource, sdk.AbilityImportStarter, sdk.AbilityOutcomeSubscriber, sdk.AbilityChecker, sdk.AbilityTarget,
+		sdk.AbilityFinder, sdk.AbilityGetter, sdk.AbilityStaffLister, sdk.AbilityStaffFinder, sdk.AbilityLeadSourceLister,
+	}
 }
 
 func (f *fakeConn) Close() error {

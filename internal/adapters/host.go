@@ -16,7 +16,9 @@ import (
 
 // Host runs the adapter programs of one directory. It serves concurrent calls.
 type Host struct {
-	opt     Options
+	opt Options
+	// life is the lock that every process of the host holds.
+	life    *os.File
 	starter *starter
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -42,8 +44,8 @@ type Installed struct {
 	Err error
 }
 
-// NewHost prepares the runtime directory. No adapter is started before it is
-// asked for.
+// NewHost prepares the runtime directory, once nothing of an earlier host on it
+// runs any more. No adapter is started before it is asked for.
 func NewHost(opt Options) (*Host, error) {
 	opt = opt.withDefaults()
 	dir, err := prepareRuntimeDir(opt.RuntimeDir)
@@ -51,12 +53,19 @@ func NewHost(opt Options) (*Host, error) {
 		return nil, err
 	}
 	opt.RuntimeDir = dir
+	life, err := holdLife(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := wipe(dir); err != nil {
+		return nil, errors.Join(err, life.Close())
+	}
 	for _, path := range append([]*string{&opt.Dir, &opt.WorkDir}, pointers(opt.Private)...) {
 		if *path, err = filepath.Abs(*path); err != nil {
-			return nil, fmt.Errorf("directory of adapters: %w", err)
+			return nil, errors.Join(fmt.Errorf("directory of adapters: %w", err), life.Close())
 		}
 	}
-	h := &Host{opt: opt, starter: newStarter(), confined: landlockVersion() > 0, seats: map[string]*seat{}}
+	h := &Host{opt: opt, life: life, starter: newStarter(), confined: landlockVersion() > 0, seats: map[string]*seat{}}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.warn()
 	return h, nil
@@ -114,17 +123,33 @@ func (h *Host) Describe(ctx context.Context, name string) (sdk.Info, error) {
 	return l.info, err
 }
 
+// Pin returns an adapter's name, version and checksum, as `rosterd adapter lock`
+// would write them.
+func (h *Host) Pin(ctx context.Context, name string) (Pin, error) {
+	l, err := h.learn(ctx, name)
+	return l.pin, err
+}
+
 // Open opens a connection, starting its adapter where that does not run. The
 // error is an [*sdk.Error].
 func (h *Host) Open(ctx context.Context, conn roster.Connection) (*Conn, error) {
-	c := &Conn{host: h, conn: conn, lock: make(chan struct{}, 1)}
+	return h.open(ctx, &Conn{host: h, conn: conn, lock: make(chan struct{}, 1)})
+}
+
+// OpenReadOnly is [Host.Open] for a plan: the adapter is told that nothing may
+// be written, and what would write is refused without calling it.
+func (h *Host) OpenReadOnly(ctx context.Context, conn roster.Connection) (*Conn, error) {
+	return h.open(ctx, &Conn{host: h, conn: conn, readOnly: true, lock: make(chan struct{}, 1)})
+}
+
+func (h *Host) open(ctx context.Context, c *Conn) (*Conn, error) {
 	s, err := c.session(ctx)
 	if err != nil {
 		return nil, c.explain(err)
 	}
 	defer s.inst.leave()
 	c.abilities = s.remote.Abilities()
-	h.count(conn.Adapter, 1)
+	h.count(c.conn.Adapter, 1)
 	return c, nil
 }
 
@@ -147,6 +172,9 @@ func (h *Host) Close() error {
 	stops.Wait()
 	h.work.Wait()
 	h.starter.close()
+	if err := h.life.Close(); err != nil {
+		return fmt.Errorf("release the runtime directory of adapters: %w", err)
+	}
 	return nil
 }
 

@@ -149,7 +149,7 @@ func (h *Host) clientConfig(program *program, access *access, proc **process) *p
 			cmd.Env = append(cmd.Env, "TMPDIR="+temp)
 			*proc = &process{
 				name: name, cmd: cmd, program: program, orders: access.orders(program.path, dir),
-				dir: dir, starter: h.starter, logger: logger, lines: lines,
+				dir: dir, life: h.life, starter: h.starter, logger: logger, lines: lines,
 				quit: h.ctx.Done(), limit: h.opt.StopTimeout, exited: make(chan struct{}),
 			}
 			return *proc, nil

@@ -26,6 +26,7 @@ const KeeperCommand = "adapter-keeper"
 const (
 	keeperOrders  = 3
 	keeperProgram = 4
+	keeperLife    = 5
 )
 
 // The exit codes of a keeper that are not its adapter's. A signal that ended
@@ -120,6 +121,7 @@ func keep() error {
 func readOrders() (orders, error) {
 	unix.CloseOnExec(keeperOrders)
 	unix.CloseOnExec(keeperProgram)
+	unix.CloseOnExec(keeperLife)
 	var o orders
 	in := os.NewFile(keeperOrders, "orders")
 	text, err := io.ReadAll(in)
@@ -190,6 +192,7 @@ func (o orders) execute() (child, error) {
 		files = append(files, keeperProgram)
 		name = "/proc/self/fd/" + strconv.Itoa(len(files)-1)
 	}
+	files = append(files, keeperLife)
 	started := child{handle: -1}
 	var err error
 	started.pid, _, err = syscall.StartProcess(name, []string{o.Program}, &syscall.ProcAttr{

@@ -52,6 +52,32 @@ func TestNothingIsLeftWhenTheHostIsKilled(t *testing.T) {
 	}
 }
 
+func TestAHostWaitsForTheProcessesOfAnEarlierOne(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	h := newHost(t, func(o *adapters.Options) { o.RuntimeDir = dir }, "fake")
+	open(t, h, connection("fake", ""))
+	next := make(chan error, 1)
+	go func() {
+		later, err := adapters.NewHost(adapters.Options{Dir: programs(t, "fake"), RuntimeDir: dir})
+		if err == nil {
+			err = later.Close()
+		}
+		next <- err
+	}()
+	select {
+	case err := <-next:
+		t.Fatalf("it did not wait: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-next; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWhatAnAdapterStartedEndsWithIt(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"pids", "strays"} {

@@ -38,6 +38,8 @@ type process struct {
 	cmd     *exec.Cmd
 	program *program
 	orders  orders
+	// life is inherited, so that the next host knows when the process is gone.
+	life    *os.File
 	dir     string
 	starter *starter
 	logger  *slog.Logger
@@ -131,7 +133,7 @@ func (p *process) spawn() (stdout, stderr *os.File, err error) {
 	p.cmd.Stdin, p.parent = all[0], all[1]
 	stdout, p.cmd.Stdout = all[2], all[3]
 	stderr, p.cmd.Stderr = all[4], all[5]
-	p.cmd.ExtraFiles, p.control = []*os.File{all[6], p.program.file}, all[7]
+	p.cmd.ExtraFiles, p.control = []*os.File{all[6], p.program.file, p.life}, all[7]
 	if err := p.starter.start(p.cmd); err != nil {
 		closeAll(all[:]...)
 		return nil, nil, err

@@ -161,10 +161,15 @@ func (s *seat) settle(opt Options) {
 	if inst.stopping.Load() {
 		return
 	}
+	s.crashed(opt, inst)
+}
+
+// crashed counts the end of a process that had got ready; s.mu is held.
+func (s *seat) crashed(opt Options, inst *instance) {
 	if opt.Now().Sub(inst.started) >= steady {
 		s.ends = 0
 	}
-	s.ended(opt, fmt.Errorf("%w: %s (%s)", ErrCrashed, s.name, inst.proc.status()))
+	s.ended(opt, fmt.Errorf("%w: %s (%s)", ErrCrashed, s.name, inst.proc.ending()))
 }
 
 // ended counts an unwanted end; s.mu is held.

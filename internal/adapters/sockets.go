@@ -22,8 +22,7 @@ const maxSocketPath = 107
 // MaxRuntimeDir bounds the length of [Options].RuntimeDir in bytes.
 const MaxRuntimeDir = maxSocketPath - maxSocketName
 
-// prepareRuntimeDir makes the directory private and removes the sockets that a
-// killed daemon left. It returns the absolute path.
+// prepareRuntimeDir makes the directory private. It returns the absolute path.
 func prepareRuntimeDir(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil || dir == "" {
@@ -44,14 +43,19 @@ func prepareRuntimeDir(dir string) (string, error) {
 	if err := os.Chmod(abs, 0o700); err != nil {
 		return "", fmt.Errorf("make runtime directory of adapters private: %w", err)
 	}
-	left, err := filepath.Glob(filepath.Join(abs, socketPrefix+"*"))
+	return abs, nil
+}
+
+// wipe removes the sockets that a killed daemon left.
+func wipe(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, socketPrefix+"*"))
 	if err != nil {
-		return "", fmt.Errorf("list runtime directory of adapters: %w", err)
+		return fmt.Errorf("list runtime directory of adapters: %w", err)
 	}
 	for _, path := range left {
 		if err := os.RemoveAll(path); err != nil {
-			return "", fmt.Errorf("remove left-over sockets: %w", err)
+			return fmt.Errorf("remove left-over sockets: %w", err)
 		}
 	}
-	return abs, nil
+	return nil
 }

@@ -60,6 +60,7 @@ type Installation interface {
 // Options are what an [API] is made of. All interfaces are needed.
 type Options struct {
 	Runs         Runs
+	Jobs         Jobs
 	Sessions     Sessions
 	Quarantine   Quarantine
 	Installation Installation
@@ -121,6 +122,7 @@ func (a *API) Server() *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnContext:       withConn,
 		ErrorLog:          slog.NewLogLogger(a.o.Logger.Handler(), slog.LevelDebug),
 	}
 	s.RegisterOnShutdown(a.Stop)

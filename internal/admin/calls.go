@@ -38,6 +38,25 @@ func (c *Client) StartRun(ctx context.Context, job string) (roster.Run, error) {
 	return run, err
 }
 
+// PauseJob keeps account/job from being started by its schedule, and returns how
+// it stands.
+func (c *Client) PauseJob(ctx context.Context, job, reason string) (JobStatus, error) {
+	return c.changeJob(ctx, job, "pause", url.Values{"reason": {reason}})
+}
+
+// ResumeJob lets account/job be started by its schedule, and returns how it
+// stands.
+func (c *Client) ResumeJob(ctx context.Context, job string) (JobStatus, error) {
+	return c.changeJob(ctx, job, "resume", nil)
+}
+
+func (c *Client) changeJob(ctx context.Context, job, change string, q url.Values) (JobStatus, error) {
+	account, key, _ := strings.Cut(job, "/")
+	var s JobStatus
+	err := c.call(ctx, http.MethodPost, "/v1/jobs/"+segment(account)+"/"+segment(key)+"/"+change, q, &s)
+	return s, err
+}
+
 // Runs lists runs, the latest first. A limit of 0 leaves it to the daemon.
 func (c *Client) Runs(ctx context.Context, f roster.RunFilter) ([]roster.Run, error) {
 	q := url.Values{}

@@ -46,6 +46,8 @@ type Event struct {
 	State  roster.RunState `json:"state,omitempty"`
 	Phase  Phase           `json:"phase,omitempty"`
 	Counts *roster.Counts  `json:"counts,omitempty"`
+	// Waits says what a run waits for.
+	Waits string `json:"waits,omitempty"`
 
 	Started  *time.Time    `json:"started,omitempty"`
 	Ended    *time.Time    `json:"ended,omitempty"`
@@ -58,7 +60,7 @@ type Event struct {
 // eventOf tells how a run stands.
 func eventOf(run roster.Run) Event {
 	e := Event{
-		Type: EventStatus, Run: run.ID, Job: run.Job, State: run.State, Phase: PhasePrepare, Counts: &run.Counts,
+		Type: EventStatus, Run: run.ID, Job: run.Job, State: run.State, Phase: PhasePrepare, Counts: &run.Counts, Waits: run.Waits,
 		Started: run.Started, Ended: run.Ended, Warnings: run.Warnings, Fault: run.Fault,
 	}
 	switch {

@@ -37,12 +37,14 @@ type fake struct {
 	onPoll   func(n int, run *roster.Run)
 	started  int
 	triggers []string
+	paused   map[string]*roster.Pause
 }
 
 func newFake() *fake {
 	told := 3
 	began, over := start.Add(time.Second), start.Add(time.Minute)
 	f := &fake{
+		paused: map[string]*roster.Pause{"acme/live": {Since: start, By: "ann", Reason: "the gym moves"}},
 		runs: map[string]roster.Run{
 			"r-ended": {
 				ID: "r-ended", Job: "acme/launch", Type: roster.JobImport, Trigger: "schedule", State: roster.RunPartial,
@@ -51,7 +53,7 @@ func newFake() *fake {
 				Fields: []string{"first_name"}, Warnings: []string{"the business has no field title"},
 				Fault: &roster.Fault{Code: "export.unserved", Message: "some clients were not pulled", Hint: "run it again"}, Script: "ab12",
 			},
-			"r-live": {ID: "r-live", Job: "acme/live", Type: roster.JobImport, Trigger: "manual", State: roster.RunPreparing, Asked: start, Started: &began},
+			"r-live": {ID: "r-live", Job: "acme/live", Type: roster.JobImport, Trigger: "manual", State: roster.RunPreparing, Asked: start, Started: &began, Waits: "waits for acme/crm"},
 		},
 		sessions: map[string]roster.Session{
 			"s-parked": {ID: "s-parked", Run: "r-ended", Job: "acme/launch", Part: 1, State: roster.SessionParked, Business: "b1", To: 3, Reason: "no page was asked for", Created: start, Touched: start},
@@ -91,6 +93,26 @@ func (f *fake) StartRun(_ context.Context, job, trigger string) (roster.Run, err
 	run := roster.Run{ID: fmt.Sprintf("r-%d", f.started), Job: job, Type: roster.JobImport, Trigger: trigger, State: roster.RunQueued, Asked: start}
 	f.runs[run.ID] = run
 	return run, nil
+}
+
+func (f *fake) PauseJob(_ context.Context, job string, pause roster.Pause) (admin.JobStatus, error) {
+	return f.turnJob(job, &pause)
+}
+
+func (f *fake) ResumeJob(_ context.Context, job string) (admin.JobStatus, error) {
+	return f.turnJob(job, nil)
+}
+
+func (f *fake) turnJob(job string, pause *roster.Pause) (admin.JobStatus, error) {
+	defer f.lock()()
+	switch {
+	case job != "acme/launch" && job != "acme/live":
+		return admin.JobStatus{}, fmt.Errorf("job %s: %w", job, roster.ErrNotFound)
+	case (f.paused[job] == nil) == (pause == nil):
+		return admin.JobStatus{}, fmt.Errorf("job %s: %w", job, roster.ErrConflict)
+	}
+	f.paused[job] = pause
+	return admin.JobStatus{Ref: job, Type: roster.JobImport, Schedule: "every 1h", Paused: pause}, nil
 }
 
 func (f *fake) Run(_ context.Context, id string) (roster.Run, error) {
@@ -212,8 +234,8 @@ func (f *fake) Status(context.Context) (admin.Status, error) {
 	return admin.Status{
 		Version: "1.2.3", PID: 4711, Started: start, PublicURL: "https://sync.example.com",
 		Jobs: []admin.JobStatus{
-			{Ref: "acme/launch", Type: roster.JobImport, Schedule: "every 1h", Next: &next, Last: &last},
-			{Ref: "acme/live", Type: roster.JobImport, Schedule: "manual", Running: &live},
+			{Ref: "acme/launch", Type: roster.JobImport, Schedule: "every 1h", Next: &next, Last: &last, Paused: f.paused["acme/launch"]},
+			{Ref: "acme/live", Type: roster.JobSync, Schedule: "manual", Sweep: "0 3 * * 0", Running: &live, Paused: f.paused["acme/live"]},
 		},
 		Problems: []admin.Finding{{Code: "session.parked", Message: "session s-parked waits for a person", Hint: "see whether inTandem has the import", Command: "rosterd session retry s-parked"}},
 	}, f.fault
@@ -251,7 +273,7 @@ func (f *fake) Adapters(context.Context) ([]admin.AdapterInfo, error) {
 func newAPI(t *testing.T, f *fake, token string) *admin.API {
 	t.Helper()
 	a := admin.New(admin.Options{
-		Runs: f, Sessions: f, Quarantine: f, Installation: f, Token: roster.NewSecret(token),
+		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Installation: f, Token: roster.NewSecret(token),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	t.Cleanup(a.Stop)

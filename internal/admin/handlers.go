@@ -75,7 +75,7 @@ func (a *API) adapters(w http.ResponseWriter, r *http.Request, _ *query) error {
 }
 
 func (a *API) startRun(w http.ResponseWriter, r *http.Request, _ *query) error {
-	job := r.PathValue("account") + "/" + r.PathValue("job")
+	job := jobOf(r)
 	run, err := a.o.Runs.StartRun(r.Context(), job, "manual")
 	if errors.Is(err, roster.ErrNotFound) {
 		return a.unknownJob(r.Context(), job, err)

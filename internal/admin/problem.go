@@ -135,6 +135,8 @@ func hintFor(noun string, k kind) string {
 	switch {
 	case k.is != roster.ErrNotFound && k.is != roster.ErrConflict: //nolint:errorlint // rows of the table are compared, not unwrapped
 		return k.hint
+	case noun == nounJob && k.is == roster.ErrConflict: //nolint:errorlint // see above
+		return "see whether it is paused with  rosterd status"
 	case noun == nounRun:
 		return "list the runs with  rosterd runs"
 	case noun == nounSession:

@@ -39,6 +39,8 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/version", handler: a.version},
 		{method: get, path: "/v1/status", handler: a.status},
 		{method: post, path: "/v1/jobs/{account}/{job}/runs", noun: nounJob, handler: a.startRun},
+		{method: post, path: "/v1/jobs/{account}/{job}/pause", noun: nounJob, handler: a.pauseJob, params: []string{"reason"}},
+		{method: post, path: "/v1/jobs/{account}/{job}/resume", noun: nounJob, handler: a.resumeJob},
 		{method: get, path: "/v1/runs", noun: nounRun, handler: a.runs, params: []string{"job", "state", "limit"}},
 		{method: get, path: "/v1/runs/{id}", noun: nounRun, handler: a.run},
 		{method: get, path: "/v1/runs/{id}/events", noun: nounRun, handler: a.watch, stream: true},

@@ -41,8 +41,13 @@ type JobStatus struct {
 	Ref      string         `json:"ref"`
 	Type     roster.JobType `json:"type"`
 	Schedule string         `json:"schedule"`
-	// Next is when the schedule starts the job; nil for a manual one.
+	// Sweep is the schedule of the full walks of a sync; empty for none.
+	Sweep string `json:"sweep,omitempty"`
+	// Next is when a schedule starts the job; nil for a manual one, and for one
+	// that is paused.
 	Next *time.Time `json:"next,omitempty"`
+	// Paused says who has paused the job; nil while it is not paused.
+	Paused *roster.Pause `json:"paused,omitempty"`
 	// Last is the latest run that is over.
 	Last *roster.Run `json:"last,omitempty"`
 	// Running is the run that is not over, with its counts at this moment.

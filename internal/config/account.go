@@ -102,6 +102,8 @@ func (l *loader) readConnection(account roster.Account, key string, v value) ros
 	return roster.Connection{
 		Ref: ref, Adapter: v.get("adapter").textOr(""), ClientID: v.get("client_id").textOr(""),
 		Clubs: l.readClubIDs(account, v.get("clubs")), Settings: l.settings(v.get("settings")),
+		SettleMargin: l.duration(v.get("settle_margin"), 2*time.Second, time.Millisecond, time.Hour),
+		Concurrency:  v.get("concurrency").intOr(defaultUsers),
 	}
 }
 

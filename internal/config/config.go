@@ -27,7 +27,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Plugins        Plugins
 	Export         Export
-	ScriptsDir     string
+	// Concurrency is how many runs there may be at a time.
+	Concurrency int
+	ScriptsDir  string
 	// Include are the patterns of further files, as resolved paths.
 	Include []string
 	// Accounts are the accounts by their key.

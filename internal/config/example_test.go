@@ -69,7 +69,7 @@ func TestTheExampleHoldsTheDefaults(t *testing.T) {
 		t.Errorf("example (-), configuration without keys (+):\n%s", diff)
 	}
 	job := cfg.Jobs[0]
-	if job.Override || job.Upload != "single" || !job.Notify || job.Schedule != "manual" || job.Kinds[0] != sdk.KindMember {
+	if job.Override || job.Upload != "single" || !job.Notify || job.Schedule != "manual" || job.Timing != (roster.Timing{}) || job.Kinds[0] != sdk.KindMember {
 		t.Errorf("the example's job has no defaults: %+v", job)
 	}
 }
@@ -114,7 +114,8 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 			Secrets: []roster.Secret{secret("export")}, AnnounceWait: 2 * time.Minute, SessionTimeout: 30 * time.Minute,
 			SessionGap: 10 * time.Second, OutcomeWait: 24 * time.Hour, Repeats: 20,
 		},
-		ScriptsDir: filepath.Join(dir, "scripts"), Include: []string{filepath.Join(dir, "accounts.d/*.yaml")},
+		Concurrency: 4,
+		ScriptsDir:  filepath.Join(dir, "scripts"), Include: []string{filepath.Join(dir, "accounts.d/*.yaml")},
 		Accounts: map[string]roster.Account{"acme": {
 			ID: "acme", Name: "Acme Fitness", Country: "CA", Timezone: "America/Toronto",
 			Clubs: map[string]roster.Club{
@@ -123,19 +124,19 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 			},
 			Connections: map[string]roster.Connection{
 				"gym": {
-					Ref: "acme/gym", Adapter: "csv", Clubs: map[string]string{"downtown": "1", "airport": "2"},
+					Ref: "acme/gym", SettleMargin: 2 * time.Second, Concurrency: 1, Adapter: "csv", Clubs: map[string]string{"downtown": "1", "airport": "2"},
 					Settings: roster.NewSecret(`{"club":"club_no","id":"member_no","path":"/srv/acme/members.csv"}`),
 				},
 				"intandem": {
-					Ref: "acme/intandem", Adapter: "intandem", Clubs: map[string]string{},
+					Ref: "acme/intandem", SettleMargin: 2 * time.Second, Concurrency: 1, Adapter: "intandem", Clubs: map[string]string{},
 					Settings: roster.NewSecret(`{"app_code_name":"acmeimport","business_uid":"b1","token":"` + secretOf("intandem") + `"}`),
 				},
 				"crm": {
-					Ref: "acme/crm", Adapter: "rest", ClientID: "456", Clubs: map[string]string{"downtown": "12", "airport": "13"},
+					Ref: "acme/crm", SettleMargin: 2 * time.Second, Concurrency: 1, Adapter: "rest", ClientID: "456", Clubs: map[string]string{"downtown": "12", "airport": "13"},
 					Settings: roster.NewSecret(`{"base_url":"https://crm.example.com","config":"crm.rest.yaml","password":"` + secretOf("crm") + `","username":"sync"}`),
 				},
 				"clubsys": {
-					Ref: "acme/clubsys", Adapter: "rest", Clubs: map[string]string{"downtown": "A", "airport": "B"},
+					Ref: "acme/clubsys", SettleMargin: 2 * time.Second, Concurrency: 1, Adapter: "rest", Clubs: map[string]string{"downtown": "A", "airport": "B"},
 					Settings: roster.NewSecret(`{"base_url":"https://10.1.2.3","config":"clubsys.rest.yaml","token":"` + secretOf("clubsys") + `"}`),
 				},
 			},
@@ -144,7 +145,7 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 			{
 				Ref: "acme/launch", Account: "acme", Type: roster.JobImport, From: "acme/gym", To: "acme/intandem",
 				Kinds: []sdk.Kind{sdk.KindMember}, Read: roster.ReadAll, Mapping: filepath.Join(dir, "scripts/gym_to_intandem.lua"),
-				Schedule: "manual", Location: toronto, Upload: "single", Notify: true,
+				Schedule: "manual", Timing: roster.Timing{MaxAge: 12 * time.Hour}, Location: toronto, Upload: "single", Notify: true,
 			},
 			{
 				Ref: "acme/leads", Account: "acme", Type: roster.JobSync, From: "acme/crm", To: "acme/clubsys",
@@ -152,7 +153,10 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 				Schedule: "*/5 * * * *", Location: toronto,
 				Sync: roster.SyncOptions{Sweep: "0 3 * * 0", Owner: "optional", LeadSources: "create", Guards: roster.Guards{
 					MaxCreate: roster.Limit{Count: 500}, MaxUpdate: roster.Limit{Percent: 20, Relative: true},
-					MaxDeactivate: roster.Limit{Percent: 5, Relative: true}, BlockEmptySource: true,
+					MaxDeactivate: roster.Limit{Percent: 5, Relative: true}, BlankField: roster.Limit{Percent: 10, Relative: true},
+					BlockEmptySource: true,
+				}, OnMatch: true, OnMissing: true, OnGone: "deactivate", Conflict: "from", Modified: "updated_at", Policies: map[string]roster.FieldPolicy{
+					"notes": roster.PolicyFillIfEmpty, "mobile": roster.PolicyNeverNull,
 				}},
 			},
 		},
@@ -164,8 +168,8 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 		cmpopts.EquateComparable(netip.Prefix{}), sameSecret, samePlace); diff != "" {
 		t.Error(diff)
 	}
-	if len(cfg.Warnings) != 1 || cfg.Warnings[0].Code != config.CodeSyncNotRun {
-		t.Errorf("got warnings %v, want one about the sync", cfg.Warnings)
+	if len(cfg.Warnings) != 0 {
+		t.Errorf("got warnings %v, want none", cfg.Warnings)
 	}
 }
 

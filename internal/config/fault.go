@@ -44,8 +44,6 @@ const (
 	CodeJobType    Code = "config.job_type"
 	CodeSchema     Code = "config.adapter_schema"
 
-	// CodeSyncNotRun warns of a sync: this version of rosterd reads it and does not run it.
-	CodeSyncNotRun Code = "config.sync_not_run"
 	// CodeUnlocked warns that no lock pins the adapters.
 	CodeUnlocked Code = "config.unlocked"
 )

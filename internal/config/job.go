@@ -26,18 +26,18 @@ func (l *loader) readJob(account roster.Account, key string, v value) roster.Job
 	}
 	job.Read = roster.ReadMode(v.get("read").textOr(string(defaultRead(job.Type))))
 	job.Schedule = l.schedule(v.get("schedule"), job.Location)
+	job.Timing = l.timing(v)
 	job.Kinds = l.kinds(v.get("kinds"), job.Type)
 	l.checkEnds(account, v, job)
 	switch job.Type {
 	case roster.JobImport:
-		l.refuse(v, job.Type, "sweep", "owner", "lead_sources", "guards")
+		l.refuse(v, job.Type, "sweep", "owner", "lead_sources", "guards", "on_match", "on_missing", "on_gone", "fields", "conflict", "modified")
 		job.Override = v.get("override").boolOr(false)
 		job.Upload = v.get("upload").textOr("single")
 		job.Notify = v.get("notify").boolOr(true)
 	case roster.JobSync:
 		l.refuse(v, job.Type, "override", "upload", "notify")
 		job.Sync = l.readSync(v, job.Location)
-		l.warn(value{src: v.src, node: v.key}, CodeSyncNotRun, "job "+job.Ref+" is a sync: this version checks it and does not run it", "remove it, or leave it for a version that runs syncs")
 	}
 	return job
 }
@@ -177,12 +177,24 @@ func (l *loader) readSync(v value, loc *time.Location) roster.SyncOptions {
 	guards := v.get("guards")
 	options := roster.SyncOptions{
 		Owner: v.get("owner").textOr("optional"), LeadSources: v.get("lead_sources").textOr("create"),
+		OnMatch: v.get("on_match").textOr("update") == "update", OnMissing: v.get("on_missing").textOr("create") == "create",
+		OnGone: v.get("on_gone").textOr("deactivate"), Policies: map[string]roster.FieldPolicy{},
+		Conflict: v.get("conflict").textOr("from"), Modified: v.get("modified").textOr(""),
 		Guards: roster.Guards{
 			MaxCreate:        limit(guards.get("max_create"), roster.Limit{Count: 500}),
 			MaxUpdate:        limit(guards.get("max_update"), roster.Limit{Percent: 20, Relative: true}),
 			MaxDeactivate:    limit(guards.get("max_deactivate"), roster.Limit{Percent: 5, Relative: true}),
+			BlankField:       limit(guards.get("blank_field"), roster.Limit{Percent: 10, Relative: true}),
 			BlockEmptySource: guards.get("empty_source").textOr("block") == "block",
 		},
+	}
+	for name, policy := range v.get("fields").entries() {
+		if p := roster.FieldPolicy(policy.textOr("")); p != roster.PolicyOverwrite {
+			options.Policies[name] = p
+		}
+	}
+	if options.Conflict == "newest" && options.Modified == "" {
+		l.fault(v.get("conflict"), CodeReference, "conflict: newest needs to know when a record was changed", "add  modified: FIELD  with the name of that field")
 	}
 	if sweep := v.get("sweep"); sweep.node != nil {
 		options.Sweep = l.schedule(sweep, loc)

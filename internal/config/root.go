@@ -32,6 +32,7 @@ func (l *loader) readRoot(v value) {
 		l.readProxy(proxy)
 	}
 	l.readExport(v.get("export"))
+	c.Concurrency = v.get("concurrency").intOr(defaultRuns)
 }
 
 // checkUse finds what matters only when everything is read.

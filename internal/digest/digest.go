@@ -10,6 +10,7 @@ package digest
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/dchest/siphash"
 
@@ -83,8 +84,7 @@ func (k Key) Name(name string) Name {
 // Field makes the digest of the field from its value as JSON, as it is sent.
 func (n Name) Field(value []byte) Field {
 	lo, hi := siphash.Hash128(n.k0, n.seed, value)
-	text := string(value)
-	return Field{Lo: lo, Hi: hi, Empty: text == "null" || text == `""`}
+	return Field{Lo: lo, Hi: hi, Empty: string(value) == "null" || string(value) == `""`}
 }
 
 // Short is the digest of a field in 32 bits: enough to say which fields of a
@@ -99,3 +99,15 @@ func (f Field) Short() uint32 {
 
 // WasEmpty reports whether a [Field.Short] is that of an empty field.
 func WasEmpty(short uint32) bool { return short&1 == 1 }
+
+// Text is the digest of several texts in hexadecimal.
+func (k Key) Text(parts ...string) string {
+	k0, k1 := k.halves()
+	var b []byte
+	for _, part := range parts {
+		b = binary.LittleEndian.AppendUint64(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	lo, hi := siphash.Hash128(k0, k1, b)
+	return fmt.Sprintf("%016x%016x", hi, lo)
+}

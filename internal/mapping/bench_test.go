@@ -3,12 +3,12 @@ package mapping_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -18,15 +18,22 @@ func BenchmarkWorkers(b *testing.B) {
 		name, source string
 		workers      int
 	}{
+		{"function-digests", mapping.BenchSource, 2},
+		{"plan-digests", mapping.BenchPlan, 2},
 		{"function", mapping.BenchSource, 1},
 		{"function", mapping.BenchSource, 2},
 		{"plan", mapping.BenchPlan, 1},
 		{"plan", mapping.BenchPlan, 2},
+		{"hop", mapping.BenchHop, 1},
 	} {
 		b.Run(fmt.Sprint(form.name, "-", form.workers), func(b *testing.B) {
 			workers := form.workers
 			pool := mapping.NewPool(options(workers))
-			m := load(b, pool, form.source)
+			target := roster.ImportTarget(sdk.KindMember)
+			if strings.HasSuffix(form.name, "-digests") {
+				target = mapping.BenchTarget()
+			}
+			m := loadFor(b, pool, form.source, target)
 			pages := make([]*sdk.Page, 64)
 			for i := range pages {
 				pages[i] = mapping.BenchPage(b, 500, i)
@@ -35,7 +42,7 @@ func BenchmarkWorkers(b *testing.B) {
 			var wait sync.WaitGroup
 			b.ReportAllocs()
 			b.ResetTimer()
-			before := cpuTime(b)
+			before := mapping.CPUTime(b)
 			for range workers {
 				wait.Go(func() {
 					for i := range work {
@@ -55,24 +62,9 @@ func BenchmarkWorkers(b *testing.B) {
 				b.Error(err)
 			}
 			records := float64(b.N) * 500
-			b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/records, "CPU-µs/record")
+			b.ReportMetric(float64((mapping.CPUTime(b)-before).Microseconds())/records, "CPU-µs/record")
 			b.ReportMetric(records/b.Elapsed().Seconds(), "records/s")
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/records, "µs/record")
 		})
 	}
-}
-
-// cpuTime is the processor time of this process and of the workers that it has
-// waited for.
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var sum time.Duration
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var usage syscall.Rusage
-		if err := syscall.Getrusage(who, &usage); err != nil {
-			b.Fatal(err)
-		}
-		sum += time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-	}
-	return sum
 }

@@ -16,7 +16,9 @@ import (
 type caseFile struct {
 	context Context
 	target  roster.MapTarget
-	cases   []mapCase
+	// sync is the job of a sync's script; nil for an import's.
+	sync  *roster.Job
+	cases []mapCase
 }
 
 // mapCase is one record and what is expected of it.
@@ -39,8 +41,8 @@ type caseContext struct {
 	Upload                          string
 }
 
-func parseCases(path string, raw []byte) (*caseFile, error) {
-	file := &caseFile{target: roster.ImportTarget(sdk.KindMember)}
+func parseCases(path string, raw []byte, sync *roster.Job) (*caseFile, error) {
+	file := newCaseFile(sync)
 	index := map[string]int{}
 	for _, section := range parseSections(raw) {
 		line := section.line
@@ -82,7 +84,7 @@ func (f *caseFile) setContext(data []byte) error {
 		return err
 	}
 	if c.Kind != "" {
-		f.target.Kind = c.Kind
+		f.target = caseTarget(c.Kind, f.sync)
 	}
 	switch c.Upload {
 	case "", "single":
@@ -139,14 +141,15 @@ func strictJSON(data []byte, into any) error {
 }
 
 // casePage packs the record of a case. "@id" and "@club" are the record's id
-// and its club's id in the source system; the other keys are its fields.
+// and its club's id in the source system, "@kind" its kind where that is another
+// one; the other keys are its fields.
 func casePage(kind sdk.Kind, in []byte) (*sdk.Page, error) {
 	var fields map[string]json.RawMessage
 	if err := strictJSON(in, &fields); err != nil {
 		return nil, fmt.Errorf("read in.json: %w", err)
 	}
 	id, club := "1", ""
-	for key, into := range map[string]*string{"@id": &id, "@club": &club} {
+	for key, into := range map[string]*string{"@id": &id, "@club": &club, "@kind": (*string)(&kind)} {
 		if raw, ok := fields[key]; ok {
 			if err := json.Unmarshal(raw, into); err != nil {
 				return nil, fmt.Errorf("read in.json: %s must be text", key)

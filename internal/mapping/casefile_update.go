@@ -24,7 +24,7 @@ func (e *engine) updateOf(c mapCase, got roster.MappedRecord) (caseUpdate, bool,
 	case roster.VerdictSkipped:
 		return caseUpdate{c, "skip", got.Reason}, true, nil
 	case roster.VerdictRejected:
-		if got.Code == roster.CodeMapError || got.Code == roster.CodeMapInvalid {
+		if got.Code == roster.CodeMapError || got.Code == roster.CodeMapInvalid || got.Code == roster.CodeMapStopped {
 			return caseUpdate{}, false, nil
 		}
 		return caseUpdate{c, "reject", got.Reason}, true, nil
@@ -37,8 +37,8 @@ func (e *engine) updateOf(c mapCase, got roster.MappedRecord) (caseUpdate, bool,
 // expectedRecord writes a mapped record as a person would: the fields in the
 // order in which the case has them, then those that are new.
 func (e *engine) expectedRecord(c mapCase, got roster.MappedRecord) (string, error) {
-	var have map[string]any
-	if err := strictJSON(got.Data, &have); err != nil {
+	have, err := fieldsOf(got)
+	if err != nil {
 		return "", err
 	}
 	names := []string{}

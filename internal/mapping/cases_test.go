@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 func writeCases(t *testing.T, script, cases string) string {
@@ -187,5 +189,57 @@ end`, mapping.Coverage{Parts: 9, Run: 5, Never: []int{2, 6, 7, 12}}},
 		if diff := cmp.Diff(&test.want, run.Coverage); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+func TestCasesOfASyncHoldTheirRecordsToWhatASyncAsks(t *testing.T) {
+	t.Parallel()
+	path := writeCases(t, `return mapping{
+		first_name = source.a, last_name = "Ek", phone = first(source.phone, null), owner = source.boss, lead_source = source.from,
+	}`, `-- whole/in.json --
+{"a": "Ann", "boss": 7, "from": "web", "phone": "+1"}
+-- whole/out.json --
+{"first_name": "Ann", "last_name": "Ek", "phone": "+1", "owner": "7", "lead_source": "web"}
+-- without a phone/in.json --
+{"a": "Ann"}
+-- without a phone/out.json --
+{"first_name": "Ann", "last_name": "Ek"}
+-- another owner/in.json --
+{"a": "Ann", "boss": "8"}
+-- another owner/out.json --
+{"first_name": "Ann", "last_name": "Ek", "owner": "7"}
+-- of staff/in.json --
+{"@kind": "staff", "a": "Ann"}
+-- of staff/reject --
+email is missing
+`)
+	job := roster.Job{
+		Type: roster.JobSync, Kinds: []sdk.Kind{sdk.KindProspect},
+		Sync: roster.SyncOptions{Policies: map[string]roster.FieldPolicy{"phone": roster.PolicyNeverNull}},
+	}
+	run, err := mapping.TestCases(t.Context(), path, mapping.CaseOptions{Sync: &job})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := run.Results; len(r) != 4 || !r[0].Passed() || !r[1].Passed() || !r[3].Passed() || !strings.Contains(r[2].Failure, "- owner: \"7\"\n  + owner: \"8\"") {
+		t.Errorf("%v", run.Results)
+	}
+	job.Kinds = []sdk.Kind{sdk.KindStaff}
+	if run, err = mapping.TestCases(t.Context(), path, mapping.CaseOptions{Sync: &job}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "reject: email is missing"; !strings.Contains(run.Results[0].Failure, want) {
+		t.Errorf("a case of staff: %v, want %s", run.Results[0], want)
+	}
+	if _, err = mapping.TestCases(t.Context(), path, mapping.CaseOptions{Sync: &job, Update: true}); err != nil {
+		t.Fatal(err)
+	}
+	job.Kinds = []sdk.Kind{sdk.KindMember}
+	if _, err = mapping.TestCases(t.Context(), path, mapping.CaseOptions{Sync: &job, Update: true}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path[:len(path)-len("lua")] + "txtar")
+	if want := `{"first_name": "Ann", "last_name": "Ek", "lead_source": "web", "owner": "7", "phone": "+1"}`; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("%v: %s", err, text)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/roster"
 )
 
@@ -26,10 +27,19 @@ type slot struct {
 	name, path string
 	// label is the name as it leads the value in JSON.
 	label []byte
+	// role and rule are what the target makes of the field; rule is nil where any
+	// value will do. digest makes the digests of its values.
+	role   role
+	rule   *fieldRule
+	digest digest.Name
+	// warnedOn is the page on which the field's warning stands at warning.
+	warnedOn, warning int
 	// page is the page on which the field stands at position.
 	page, position int
 	// fixed says that it is kept when there are too many.
 	fixed bool
+	// line is where a plan fills it; zero in a function.
+	line int
 }
 
 // field is one field of the record at hand.
@@ -46,6 +56,8 @@ type slots struct {
 	renamed map[string]string
 	// path names a field among the fields of a page by its JSON name.
 	path func(string) string
+	// rules are nil for fields that the target asks nothing of.
+	rules *fieldRules
 }
 
 func newSlots(renamed map[string]string, path func(string) string) slots {
@@ -68,6 +80,9 @@ func (s *slots) find(name string) *slot {
 		json = name
 	}
 	made := &slot{name: name, path: s.path(json), label: append(appendString(nil, json), ':'), page: -1}
+	if s.rules != nil {
+		s.rules.dress(made)
+	}
 	s.known[name] = made
 	return made
 }
@@ -107,6 +122,27 @@ func (s *slots) collect(fields []field, table *lua.LTable) ([]field, string) {
 	}
 	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.slot.name, b.slot.name) })
 	return fields, ""
+}
+
+// fixedSlot returns the slot of a field that the target names. Where no field can
+// have the name it is one that no record has.
+func (s *slots) fixedSlot(name string) *slot {
+	found := s.find(name)
+	if found == nil {
+		return &slot{name: name, page: -1}
+	}
+	found.fixed = true
+	return found
+}
+
+// valueOf returns the value of a field, or nil.
+func valueOf(fields []field, s *slot) lua.LValue {
+	for i := range fields {
+		if fields[i].slot == s {
+			return fields[i].value
+		}
+	}
+	return lua.LNil
 }
 
 // findField returns the value of a field, or nil.

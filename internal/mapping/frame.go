@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -149,20 +150,29 @@ func parsePage(body []byte) (sequence uint32, rows rowSet, page *sdk.Page, err e
 // appendMapped packs what became of a page: the size of the heads, the fields
 // and the records' heads with their texts, then all data and payloads. The
 // other side needs one string for all texts and no copy of the data.
-func appendMapped(b []byte, m *roster.Mapped) []byte {
+func appendMapped(b []byte, m *roster.Mapped, digests bool) []byte {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint32(b, 0)
-	b = appendInts(b, len(m.Fields))
-	for _, field := range m.Fields {
-		b = appendText(b, field)
+	for _, texts := range [][]string{m.Fields, m.Unknown, m.Warnings} {
+		b = appendInts(b, len(texts))
+		for _, text := range texts {
+			b = appendText(b, text)
+		}
 	}
-	b = appendInts(b, len(m.Unknown))
-	for _, name := range m.Unknown {
-		b = appendText(b, name)
+	shorts := 0
+	for i := range m.Records {
+		shorts += len(m.Records[i].Shorts)
 	}
-	b = appendInts(b, len(m.Records))
+	b = appendInts(b, len(m.Records), shorts)
+	b = append(b, 0)
+	if digests {
+		b[len(b)-1] = 1
+	}
 	for i := range m.Records {
 		b = appendHead(b, &m.Records[i])
+		if digests {
+			b = appendDigests(b, &m.Records[i])
+		}
 	}
 	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start-4))
 	for i := range m.Records {
@@ -175,10 +185,28 @@ func appendHead(b []byte, r *roster.MappedRecord) []byte {
 	b = appendInts(b, r.Row, r.Line, int(r.Verdict))
 	b = appendText(appendText(appendText(appendText(b, r.ID), r.Club), r.Position), r.Key)
 	b = appendText(appendText(appendText(b, r.Code), r.Reason), string(r.Stage))
+	b = appendText(appendText(b, r.Owner), r.LeadSource)
 	for _, word := range r.Fields {
 		b = binary.AppendUvarint(b, word)
 	}
+	b = appendInts(b, len(r.Warnings))
+	for _, w := range r.Warnings {
+		b = appendInts(b, int(w))
+	}
 	return appendInts(b, len(r.Data), len(r.Payload))
+}
+
+// appendDigests appends the digests of a record, if it has any: as many as it
+// has fields.
+func appendDigests(b []byte, r *roster.MappedRecord) []byte {
+	if r.Verdict != roster.VerdictMapped {
+		return b
+	}
+	b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, r.Sum.Lo), r.Sum.Hi)
+	for _, short := range r.Shorts {
+		b = binary.LittleEndian.AppendUint32(b, short)
+	}
+	return b
 }
 
 // parseMapped is the counterpart of appendMapped for a page of that many rows.
@@ -188,41 +216,95 @@ func parseMapped(body []byte, rows int) (*roster.Mapped, error) {
 		return nil, errFrame
 	}
 	head := body[4 : 4+binary.LittleEndian.Uint32(body)]
-	r, data := reader{bytes: head, texts: string(head)}, reader{bytes: body[4+len(head):]}
-	m := &roster.Mapped{}
-	for range r.count() {
-		m.Fields = append(m.Fields, r.text())
-	}
-	for range r.count() {
-		m.Unknown = append(m.Unknown, r.text())
+	p := mappedReader{head: reader{bytes: head, texts: string(head)}, data: reader{bytes: body[4+len(head):]}}
+	r, m := &p.head, &roster.Mapped{}
+	for _, texts := range []*[]string{&m.Fields, &m.Unknown, &m.Warnings} {
+		for range r.count() {
+			*texts = append(*texts, r.text())
+		}
 	}
 	n := r.count()
-	if n > rows || len(m.Fields) > roster.MaxFields || len(m.Unknown) > maxUnknown {
+	p.shorts = make([]uint32, 0, r.count())
+	p.digests = slices.Equal(r.take(1), []byte{1})
+	p.warnings = len(m.Warnings)
+	for position := range min(len(m.Fields), roster.MaxFields) {
+		p.fields.Add(position)
+	}
+	if n > rows || len(m.Fields) > roster.MaxFields || len(m.Unknown) > maxUnknown || len(m.Warnings) > maxWarnings {
 		return nil, errFrame
 	}
 	m.Records = make([]roster.MappedRecord, n)
 	for i := range m.Records {
-		parseHead(&r, &data, &m.Records[i])
+		p.record(&m.Records[i])
 	}
-	if r.failed || data.failed || r.pos != len(r.bytes) || data.pos != len(data.bytes) {
+	if r.failed || p.data.failed || r.pos != len(r.bytes) || p.data.pos != len(p.data.bytes) {
 		return nil, errFrame
 	}
 	return m, nil
 }
 
-func parseHead(r, data *reader, rec *roster.MappedRecord) {
+// mappedReader reads the records of a page.
+type mappedReader struct {
+	head, data reader
+	digests    bool
+	// fields are all fields of the page.
+	fields roster.FieldSet
+	// shorts and marks hold those of all records; warnings is how many there are
+	// on the page.
+	shorts   []uint32
+	marks    []uint16
+	warnings int
+}
+
+func (p *mappedReader) record(rec *roster.MappedRecord) {
+	r := &p.head
 	rec.Row, rec.Line, rec.Verdict = r.int(), r.int(), roster.Verdict(r.int())
 	rec.ID, rec.Club, rec.Position, rec.Key = r.text(), r.text(), r.text(), r.text()
 	rec.Code, rec.Reason, rec.Stage = r.text(), r.text(), roster.Stage(r.text())
+	rec.Owner, rec.LeadSource = r.text(), r.text()
 	for w := range rec.Fields {
 		rec.Fields[w] = r.uvarint()
+		r.failed = r.failed || rec.Fields[w]&^p.fields[w] != 0
+	}
+	if n := r.count(); n > 0 {
+		rec.Warnings = p.takeMarks(n)
 	}
 	if n := r.int(); n > 0 {
-		rec.Data = data.take(n)
+		rec.Data = p.data.take(n)
 	}
 	if n := r.int(); n > 0 {
-		rec.Payload = data.take(n)
+		rec.Payload = p.data.take(n)
 	}
+	if p.digests && rec.Verdict == roster.VerdictMapped {
+		p.takeDigests(rec)
+	}
+}
+
+func (p *mappedReader) takeMarks(n int) []uint16 {
+	start := len(p.marks)
+	for range n {
+		w := p.head.int()
+		if w >= p.warnings {
+			p.head.failed = true
+			return nil
+		}
+		p.marks = append(p.marks, uint16(w)) //nolint:gosec // It is below maxWarnings.
+	}
+	return p.marks[start:len(p.marks):len(p.marks)]
+}
+
+func (p *mappedReader) takeDigests(rec *roster.MappedRecord) {
+	n := count(rec.Fields)
+	packed := p.head.take(16 + 4*n)
+	if packed == nil {
+		return
+	}
+	rec.Sum = digest.Sum{Lo: binary.LittleEndian.Uint64(packed), Hi: binary.LittleEndian.Uint64(packed[8:])}
+	start := len(p.shorts)
+	for packed = packed[16:]; len(packed) > 0; packed = packed[4:] {
+		p.shorts = append(p.shorts, binary.LittleEndian.Uint32(packed))
+	}
+	rec.Shorts = p.shorts[start:len(p.shorts):len(p.shorts)]
 }
 
 func parseFault(body []byte) error {

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 		case parentArg:
 			parent()
 			os.Exit(0)
+		case mapping.ProbeArg:
+			mapping.Probe(os.Args[2:])
+			os.Exit(0)
 		}
 	}
 	os.Exit(m.Run())
@@ -66,8 +69,13 @@ func account() mapping.Context {
 
 func load(tb testing.TB, pool *mapping.Pool, source string) *mapping.Mapping {
 	tb.Helper()
+	return loadFor(tb, pool, source, roster.ImportTarget(sdk.KindMember))
+}
+
+func loadFor(tb testing.TB, pool *mapping.Pool, source string, target roster.MapTarget) *mapping.Mapping {
+	tb.Helper()
 	script := mapping.Script{Name: "scripts/test.lua", Source: []byte(source)}
-	m, err := pool.Load(tb.Context(), script, account(), roster.ImportTarget(sdk.KindMember))
+	m, err := pool.Load(tb.Context(), script, account(), target)
 	if err != nil {
 		tb.Fatalf("load: %v", err)
 	}

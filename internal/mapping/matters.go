@@ -21,7 +21,9 @@ const maxMatters = 50
 // under another. A connection's settings give both keys.
 type matters struct {
 	// form is nil where clients cannot have matters.
-	form  *sdk.MatterForm
+	form *sdk.MatterForm
+	// never says that the job has no choice about that.
+	never bool
 	parts []matterPart
 	label []byte
 	slots slots
@@ -61,6 +63,8 @@ func (m *matters) init(form *sdk.MatterForm) {
 func (m *matters) take(f field) (taken bool, fault string) {
 	_, table := f.value.(*lua.LTable)
 	switch {
+	case m.never:
+		return false, ""
 	case m.form == nil && table && f.slot.name == roster.MattersField:
 		return true, "the client has matters, and the job's upload type is single; set `upload: multi` for the job, or return none"
 	case m.form == nil:

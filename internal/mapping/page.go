@@ -26,6 +26,9 @@ const (
 type pageCall struct {
 	mapping *Mapping
 	page    *sdk.Page
+	// rows are where the page's records stand in the page that it was picked
+	// from; nil for a whole page.
+	rows []int
 	// worker is nil when none is running.
 	worker *process
 	// crashes counts ends without a known reason by the row at hand, -1 for
@@ -34,7 +37,13 @@ type pageCall struct {
 }
 
 func (c *pageCall) run(ctx context.Context) (*roster.Mapped, error) {
-	return c.mapRows(ctx, rowSet{to: c.page.Rows})
+	mapped, err := c.mapRows(ctx, rowSet{to: c.page.Rows})
+	if err == nil && c.rows != nil {
+		for i := range mapped.Records {
+			mapped.Records[i].Row = c.rows[mapped.Records[i].Row]
+		}
+	}
+	return mapped, err
 }
 
 // mapRows asks for the rows until a worker answers, leaving out the row that
@@ -139,17 +148,26 @@ func (c *pageCall) stoppedRecord(index int, why ending) roster.MappedRecord {
 	r := roster.MappedRecord{
 		Row: index, Verdict: roster.VerdictRejected, Stage: roster.StageMap, Code: roster.CodeMapStopped,
 		ID: row.ID(), Position: row.Position(), Club: c.mapping.request.Context.Clubs[row.Club()].Key,
-		Payload: appendRecord(nil, c.page.Columns, row),
+		Payload: roster.Payload(c.page.Columns, row),
 	}
 	switch why {
 	case endDeadline:
-		r.Reason = fmt.Sprintf("the script took longer than %s for one record", opts.RecordDeadline.Round(time.Millisecond))
+		r.Reason = tookTooLong(opts.RecordDeadline)
 	case endMemory:
-		r.Reason = fmt.Sprintf("the script needed more than %d MiB of memory", opts.MemoryLimit>>20)
+		r.Reason = neededTooMuch(opts.MemoryLimit)
 	default:
 		r.Reason = "the worker process ended twice on this record"
 	}
+	r.Reason = place(c.mapping.request.Script.Name, 0) + r.Reason
 	return r
+}
+
+func tookTooLong(limit time.Duration) string {
+	return fmt.Sprintf("the script took longer than %s for one record", limit.Round(time.Millisecond))
+}
+
+func neededTooMuch(limit int64) string {
+	return fmt.Sprintf("the script needed more than %d MiB of memory", limit>>20)
 }
 
 func (m *Mapping) countStop() error {
@@ -174,16 +192,12 @@ func merge(mapped *roster.Mapped, stopped []roster.MappedRecord) *roster.Mapped 
 	return mapped
 }
 
-// appendRecords appends b's records, whose fields stand at other places.
+// appendRecords appends b's records, whose fields and warnings stand at other
+// places.
 func appendRecords(a, b *roster.Mapped) (*roster.Mapped, error) {
-	moved := make([]int, len(b.Fields))
-	for i, field := range b.Fields {
-		moved[i] = slices.Index(a.Fields, field)
-		if moved[i] < 0 {
-			moved[i] = len(a.Fields)
-			a.Fields = append(a.Fields, field)
-		}
-	}
+	var fields, warnings []int
+	a.Fields, fields = union(a.Fields, b.Fields)
+	a.Warnings, warnings = union(a.Warnings, b.Warnings)
 	if len(a.Fields) > roster.MaxFields {
 		return nil, fmt.Errorf("map a page: its records have %d fields together, at most %d are allowed", len(a.Fields), roster.MaxFields)
 	}
@@ -193,14 +207,45 @@ func appendRecords(a, b *roster.Mapped) (*roster.Mapped, error) {
 		}
 	}
 	for _, r := range b.Records {
-		var set roster.FieldSet
-		for i := range b.Fields {
-			if r.Fields.Has(i) {
-				set.Add(moved[i])
-			}
+		moveFields(&r, fields)
+		for i, w := range r.Warnings {
+			r.Warnings[i] = uint16(warnings[w]) //nolint:gosec // They name fields that stand in a script of 64 KiB.
 		}
-		r.Fields = set
 		a.Records = append(a.Records, r)
 	}
 	return a, nil
+}
+
+// union appends to a what only b has, and returns where b's elements are.
+func union(a, b []string) (all []string, moved []int) {
+	moved = make([]int, len(b))
+	for i, text := range b {
+		moved[i] = slices.Index(a, text)
+		if moved[i] < 0 {
+			moved[i] = len(a)
+			a = append(a, text)
+		}
+	}
+	return a, moved
+}
+
+// moveFields gives the fields of a record other positions.
+func moveFields(r *roster.MappedRecord, moved []int) {
+	var set roster.FieldSet
+	var byPosition [roster.MaxFields]uint32
+	next := 0
+	for position := range positions(r.Fields) {
+		set.Add(moved[position])
+		if r.Shorts != nil {
+			byPosition[moved[position]] = r.Shorts[next]
+			next++
+		}
+	}
+	r.Fields, next = set, 0
+	for position := range positions(set) {
+		if r.Shorts != nil {
+			r.Shorts[next] = byPosition[position]
+			next++
+		}
+	}
 }

@@ -28,8 +28,12 @@ type Pool struct {
 
 // NewPool returns a pool. It starts no process before [Pool.Load].
 func NewPool(opts Options) *Pool {
+	program := ""
+	if len(opts.Command) > 0 {
+		program = opts.Command[0]
+	}
 	return &Pool{
-		opts: opts.withDefaults(), launcher: newLauncher(), progress: newProgress, maxStops: maxStops,
+		opts: opts.withDefaults(), launcher: newLauncher(program), progress: newProgress, maxStops: maxStops,
 		loaded: map[*Mapping]struct{}{},
 	}
 }
@@ -41,6 +45,9 @@ func NewPool(opts Options) *Pool {
 func (p *Pool) Load(ctx context.Context, script Script, c Context, target roster.MapTarget) (*Mapping, error) {
 	if err := checkSource(script); err != nil {
 		return nil, err
+	}
+	if target.Digests != nil && target.Matters != nil {
+		return nil, fmt.Errorf("load %s: a target with matters has no digests: %w", script.Name, roster.ErrInvalid)
 	}
 	m := &Mapping{
 		pool: p, closed: make(chan struct{}),
@@ -122,11 +129,34 @@ type Mapping struct {
 // [ScriptError] when the script was stopped too often to go on, and when no
 // worker can be started.
 func (m *Mapping) Map(ctx context.Context, page *sdk.Page) (*roster.Mapped, error) {
+	return m.mapPage(ctx, page, nil)
+}
+
+// MapRows is [Mapping.Map] for some records of a page: those at rows, which
+// ascend. The result has one record for each, whose Row is its index in the page;
+// what it says of the page it says of these records. Rows that the page does not
+// have, or in another order, are [roster.ErrInvalid].
+func (m *Mapping) MapRows(ctx context.Context, page *sdk.Page, rows []int) (*roster.Mapped, error) {
+	for i, row := range rows {
+		if row < 0 || row >= page.Rows || i > 0 && row <= rows[i-1] {
+			return nil, fmt.Errorf("map rows of a page: row %d of %d: %w", row, page.Rows, roster.ErrInvalid)
+		}
+	}
+	switch len(rows) {
+	case page.Rows:
+		return m.mapPage(ctx, page, nil)
+	case 0:
+		return &roster.Mapped{Records: []roster.MappedRecord{}}, nil
+	}
+	return m.mapPage(ctx, pick(page, rows), rows)
+}
+
+func (m *Mapping) mapPage(ctx context.Context, page *sdk.Page, rows []int) (*roster.Mapped, error) {
 	worker, err := m.borrow(ctx)
 	if err != nil {
 		return nil, err
 	}
-	call := &pageCall{mapping: m, page: page, worker: worker, crashes: map[int]int{}}
+	call := &pageCall{mapping: m, page: page, rows: rows, worker: worker, crashes: map[int]int{}}
 	mapped, err := call.run(ctx)
 	m.giveBack(call.worker)
 	return mapped, err

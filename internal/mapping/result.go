@@ -6,6 +6,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -25,25 +26,57 @@ const (
 // result validates and encodes what a script returned, record by record. Its
 // buffers are reused for all records of a page.
 type result struct {
-	required []string
-	keyField string
-	keyLabel []byte
+	// script is the script's name, which leads every reason.
+	script string
+	// required and present are the slots of [roster.MapTarget].
+	required, present []*slot
+	keyField          string
+	keySlot           *slot
+	keyLabel          []byte
 	// fields are the target fields of the page at hand, pages its number.
 	fields  []string
 	pages   int
 	slots   slots
 	matters matters
 	record  []field
-	out     []byte
+	// set, key and list belong to the record at hand: the fields that it carries,
+	// and the values of its key and of its matters.
+	set       roster.FieldSet
+	key, list lua.LValue
+	sums      sums
+	// warnings are those of the page at hand, marks which of them its records
+	// have; those of the record at hand begin at firstMark.
+	warnings  []string
+	marks     []uint16
+	firstMark int
+	out       []byte
 	// written are the bytes of the whole page.
 	written int
 }
 
-func (r *result) init(target roster.MapTarget) {
-	r.required, r.keyField = target.Required, target.KeyField
-	r.keyLabel = append(appendString(nil, r.keyField), ':')
+func (r *result) init(script string, target roster.MapTarget) {
+	r.script, r.keyField = script, target.KeyField
 	r.slots = newSlots(nil, func(name string) string { return name })
+	r.slots.rules = newFieldRules(target)
+	r.require(target.Required)
+	for _, name := range target.Present {
+		r.present = append(r.present, r.slots.fixedSlot(name))
+	}
+	if r.keyField != "" {
+		r.keySlot = r.slots.fixedSlot(r.keyField)
+		r.keyLabel = append(appendString(nil, r.keyField), ':')
+	}
 	r.matters.init(target.Matters)
+	r.matters.never = target.References
+	r.sums.init(target)
+}
+
+// require sets the fields without which a record is rejected.
+func (r *result) require(names []string) {
+	r.required = r.required[:0]
+	for _, name := range names {
+		r.required = append(r.required, r.slots.fixedSlot(name))
+	}
 }
 
 // reset begins a page. The bytes of the page before belong to its reply.
@@ -53,6 +86,8 @@ func (r *result) reset() {
 	r.slots.forget()
 	r.matters.slots.forget()
 	r.out, r.written = nil, 0
+	r.warnings, r.marks = nil, nil
+	r.sums.reset()
 }
 
 // take makes the mapped record from the table that a script returned.
@@ -69,76 +104,139 @@ func (r *result) take(e *engine, table *lua.LTable, m *roster.MappedRecord) {
 // finish checks the record at hand and encodes it.
 func (r *result) finish(e *engine, m *roster.MappedRecord) {
 	m.Key = m.ID
-	key := findField(r.record, r.keyField)
-	if key != nil {
-		if text, ok := keyText(key.value); ok && text != "" {
+	if r.keySlot != nil {
+		value := valueOf(r.record, r.keySlot)
+		if text, ok := keyText(value); ok && text != "" {
 			m.Key = text
 		} else if !ok {
-			r.invalid(m, "field "+r.keyField+" is a "+typeName(e, key.value)+"; an id is text or a whole number")
+			r.invalidAt(r.keySlot.line, m, "field "+r.keyField+" is a "+typeName(e, value)+"; an id is text or a whole number")
 			return
 		}
 	}
-	for _, name := range r.required {
-		if f := findField(r.record, name); f == nil || isBlank(e, f.value) {
-			m.Verdict, m.Stage, m.Code = roster.VerdictRejected, roster.StageFreeze, roster.CodeFreezeMissing
-			m.Reason = name + " is missing"
+	for _, s := range r.required {
+		if isBlank(e, valueOf(r.record, s)) {
+			r.missing(m, s.name+" is missing")
 			return
 		}
 	}
 	r.encode(e, m)
 }
 
+func (r *result) missing(m *roster.MappedRecord, reason string) {
+	m.Verdict, m.Stage, m.Code, m.Reason = roster.VerdictRejected, roster.StageFreeze, roster.CodeFreezeMissing, reason
+}
+
 // encode appends the record as a JSON object: its fields by name, its matters,
 // and the key field last.
 func (r *result) encode(e *engine, m *roster.MappedRecord) {
 	start := len(r.out)
+	r.set, r.key, r.list, r.firstMark, r.sums.sum = roster.FieldSet{}, lua.LNil, lua.LNil, len(r.marks), digest.Sum{}
 	b := append(r.out, '{')
-	var set roster.FieldSet
-	key, list := lua.LNil, lua.LNil
-	for _, f := range r.record {
-		if f.slot.name == r.keyField {
-			key = f.value
-			continue
-		}
-		taken, fault := r.matters.take(f)
-		if fault != "" {
-			r.invalid(m, fault)
-			return
-		}
-		if taken {
-			list = f.value
-			continue
-		}
-		if !r.note(f.slot, &set) {
-			r.invalid(m, tooManyFields)
-			return
-		}
+	for i := range r.record {
 		var ok bool
-		if b, ok = appendValue(e, append(b, f.slot.label...), f.value); !ok {
-			r.invalid(m, "field "+e.showName(f.slot.name)+" is "+e.fault(f.value))
+		if b, ok = r.encodeField(e, b, r.record[i], m); !ok {
 			return
 		}
-		b = append(b, ',')
 	}
-	if list != lua.LNil {
+	if r.list != lua.LNil {
 		var fault string
-		if b, fault = r.matters.encode(e, b, list, &set); fault != "" {
+		if b, fault = r.matters.encode(e, b, r.list, &r.set); fault != "" {
 			r.invalid(m, fault)
 			return
 		}
+	}
+	for _, s := range r.present {
+		if s.page != r.pages || !r.set.Has(s.position) {
+			r.missing(m, s.name+" is missing, and the target empties what a record does not carry; null empties it by intent")
+			return
+		}
+	}
+	b = r.encodeKey(b, m)
+	if !r.fits(m, len(b)-start+len(m.Owner)+len(m.LeadSource)) {
+		return
+	}
+	r.out = b
+	m.Verdict, m.Data, m.Fields = roster.VerdictMapped, b[start:len(b):len(b)], r.set
+	r.sums.finish(m)
+	if r.firstMark < len(r.marks) {
+		m.Warnings = r.marks[r.firstMark:len(r.marks):len(r.marks)]
+	}
+}
+
+// encodeField appends a field and a comma, or nothing for a field that does not
+// stand in the target record. It returns false for a record that is rejected.
+func (r *result) encodeField(e *engine, b []byte, f field, m *roster.MappedRecord) ([]byte, bool) {
+	switch f.slot.role {
+	case roleData:
+	case roleKey:
+		r.key = f.value
+		return b, true
+	case roleOwner:
+		return b, r.takeReference(e, f, m, &m.Owner)
+	case roleLeadSource:
+		return b, r.takeReference(e, f, m, &m.LeadSource)
+	case roleUnknown:
+		r.warn(e, f.slot)
+		return b, true
+	}
+	if taken, fault := r.matters.take(f); fault != "" {
+		r.invalid(m, fault)
+		return b, false
+	} else if taken {
+		r.list = f.value
+		return b, true
+	}
+	before, at := len(b), len(b)+len(f.slot.label)
+	b, ok := appendValue(e, append(b, f.slot.label...), f.value)
+	if !ok {
+		r.invalidAt(f.slot.line, m, "field "+e.showName(f.slot.name)+" is "+e.fault(f.value))
+		return b, false
+	}
+	if f.slot.rule != nil {
+		if b, ok = r.apply(e, b, at, f, m); !ok {
+			return b[:before], m.Verdict != roster.VerdictRejected
+		}
+	}
+	if !r.note(f.slot, &r.set) {
+		r.invalid(m, tooManyFields)
+		return b, false
+	}
+	if r.sums.wanted {
+		r.sums.add(f.slot, b[at:])
+	}
+	return append(b, ','), true
+}
+
+// takeReference takes an id of the source out of the record.
+func (r *result) takeReference(e *engine, f field, m *roster.MappedRecord, into *string) bool {
+	text, ok := keyText(f.value)
+	if _, other := f.value.(*lua.LUserData); !ok || other && f.value != lua.LValue(e.null) {
+		r.invalid(m, "field "+f.slot.name+" is a "+typeName(e, f.value)+"; an id is text or a whole number")
+		return false
+	}
+	*into = text
+	return true
+}
+
+// encodeKey appends the key field, where there is one, and ends the object.
+func (r *result) encodeKey(b []byte, m *roster.MappedRecord) []byte {
+	if r.keySlot == nil {
+		if b[len(b)-1] == ',' {
+			b = b[:len(b)-1]
+		}
+		return append(b, '}')
 	}
 	b = append(b, r.keyLabel...)
-	if n, ok := key.(lua.LNumber); ok {
+	at := len(b)
+	if n, ok := r.key.(lua.LNumber); ok {
 		b, _ = appendNumber(b, float64(n))
 	} else {
 		b = appendString(b, m.Key)
 	}
-	b = append(b, '}')
-	if !r.fits(m, len(b)-start) {
-		return
+	if r.sums.wanted {
+		r.sums.sum = r.sums.sum.Add(r.sums.key.Field(b[at:]))
 	}
-	r.out = b
-	m.Verdict, m.Data, m.Fields = roster.VerdictMapped, b[start:len(b):len(b)], set
+	return append(b, '}')
 }
 
 // note adds a field to those of a record and gives it a position on the page,
@@ -173,7 +271,7 @@ func (r *result) fits(m *roster.MappedRecord, size int) bool {
 // payloads have grown beyond what a reply holds.
 func (r *result) payload(columns []string, row sdk.Row) []byte {
 	start := len(r.out)
-	b := appendRecord(r.out, columns, row)
+	b := roster.AppendPayload(r.out, columns, row)
 	if r.written+len(b)-start > maxReplyBytes {
 		return nil
 	}
@@ -182,8 +280,12 @@ func (r *result) payload(columns []string, row sdk.Row) []byte {
 	return b[start:len(b):len(b)]
 }
 
-func (r *result) invalid(m *roster.MappedRecord, reason string) {
-	m.Verdict, m.Stage, m.Code, m.Reason = roster.VerdictRejected, roster.StageMap, roster.CodeMapInvalid, reason
+func (r *result) invalid(m *roster.MappedRecord, reason string) { r.invalidAt(0, m, reason) }
+
+// invalidAt is invalid with the script's line, or zero where it is not known.
+func (r *result) invalidAt(line int, m *roster.MappedRecord, reason string) {
+	m.Verdict, m.Stage, m.Code = roster.VerdictRejected, roster.StageMap, roster.CodeMapInvalid
+	m.Line, m.Reason = line, place(r.script, line)+reason
 }
 
 func appendValue(e *engine, b []byte, v lua.LValue) ([]byte, bool) {

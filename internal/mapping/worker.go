@@ -116,6 +116,6 @@ func (w *worker) mapPage(body []byte) error {
 	}
 	mapped := w.engine.mapPage(page, rows, publish)
 	publish(rowsDone)
-	w.reply = appendMapped(w.reply[:0], mapped)
+	w.reply = appendMapped(w.reply[:0], mapped, w.engine.target.Digests != nil)
 	return writeFrame(w.out, frameMapped, w.reply)
 }

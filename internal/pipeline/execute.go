@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -74,7 +75,7 @@ func (r *Runner) steps(ctx context.Context, run *roster.Run, live *progress) err
 	}
 	defer flow.Close()
 	if run.State != roster.RunDelivering {
-		if err := r.prepareAndJudge(ctx, run, flow, live); err != nil {
+		if err := r.untilDelivery(ctx, run, flow, live); err != nil {
 			return err
 		}
 		if run.State.Ended() {
@@ -82,6 +83,19 @@ func (r *Runner) steps(ctx context.Context, run *roster.Run, live *progress) err
 		}
 	}
 	return r.deliver(ctx, run, flow, live)
+}
+
+// untilDelivery takes a run to where its change set is delivered, or to its end.
+func (r *Runner) untilDelivery(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
+	if run.Approved {
+		return r.takeUp(ctx, run, flow, live)
+	}
+	if flow.Sync != nil {
+		if err := r.leftovers(ctx, *run, flow, live); err != nil {
+			return err
+		}
+	}
+	return r.prepareAndJudge(ctx, run, flow, live)
 }
 
 func (r *Runner) prepareAndJudge(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
@@ -99,18 +113,33 @@ func (r *Runner) prepareAndJudge(ctx context.Context, run *roster.Run, flow *Flo
 	if err != nil {
 		return err
 	}
-	verdict := judge(prepared)
-	// An empty source says nothing of the records that were refused before.
-	with := roster.Delivery{ReplaceQuarantine: !flow.Changes && prepared.counts.Read > 0}
-	if flow.Changes && verdict.state == roster.RunOK {
-		with.Cursors = prepared.cursors
+	verdict, err := judge(ctx, prepared)
+	if err != nil {
+		return err
 	}
-	updated, err = r.Runs.BeginDelivery(ctx, run.ID, with, func(stored *roster.Run) error {
-		stored.State, stored.Fault, stored.Warnings = verdict.state, verdict.fault, append(prepared.misread(), verdict.warnings...)
-		stored.Counts, stored.Fields = prepared.counts, prepared.freezer.fieldNames()
-		if flow.Changes {
-			stored.Cursors = prepared.cursors
-		}
+	if err := r.judged(ctx, run, prepared, verdict); err != nil {
+		return err
+	}
+	live.set(run.Counts)
+	if !run.State.Ended() {
+		return nil
+	}
+	r.ended(*run)
+	if flow.Sync != nil && (run.State == roster.RunPlanned || run.State == roster.RunBlocked) {
+		return nil // its change set waits to be approved
+	}
+	return flow.Discard()
+}
+
+// judged stores the verdict on a prepared run, in the one transaction behind
+// which it is delivering.
+func (r *Runner) judged(ctx context.Context, run *roster.Run, p *preparation, verdict judgement) error {
+	with := p.beginning(verdict)
+	updated, err := r.Runs.BeginDelivery(ctx, run.ID, with, func(stored *roster.Run) error {
+		stored.State, stored.Fault = verdict.state, verdict.fault
+		stored.Warnings = slices.Concat(p.misread(), p.warnings, verdict.warnings)
+		stored.Counts, stored.Again = p.counts, p.again
+		p.describe(stored)
 		if stored.State.Ended() {
 			ended := r.Now()
 			stored.Ended = &ended
@@ -121,15 +150,13 @@ func (r *Runner) prepareAndJudge(ctx context.Context, run *roster.Run, flow *Flo
 		return fmt.Errorf("begin to deliver: %w", err)
 	}
 	*run = updated
-	live.set(run.Counts)
-	if run.State.Ended() {
-		r.ended(*run)
-		return flow.Discard()
-	}
 	return nil
 }
 
 func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
+	if flow.Sync != nil {
+		return r.deliverAndEnd(ctx, run, flow, live)
+	}
 	live.served(0)
 	d, err := flow.Deliver(ctx, *run, live.served)
 	run.Warnings = append(run.Warnings, d.Warnings...)
@@ -137,6 +164,29 @@ func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live 
 		return err
 	}
 	live.served(d.Served)
+	if !r.end(run, roster.RunOK, live, nil) {
+		return nil
+	}
+	return flow.Discard()
+}
+
+// deliverAndEnd delivers a sync. When a quota of the target is used up the run
+// ends with what it has done: the job's cursor stays where it was, so that
+// another run finds the rest.
+func (r *Runner) deliverAndEnd(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
+	err := r.deliverSync(ctx, run, flow, live)
+	if quota, ok := errors.AsType[*quotaError](err); ok {
+		again := r.Now().Add(quota.after)
+		run.Again, run.Cursors, run.Retried, run.Whole = &again, nil, nil, false
+		counts := live.get()
+		counts.Waiting += counts.ToCreate + counts.ToUpdate - *counts.Created - *counts.Updated
+		live.set(counts)
+		run.Warnings = append(run.Warnings, fmt.Sprintf("a quota of the target is used up; the job goes on at %s", again.UTC().Format(time.RFC3339)))
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
 	if !r.end(run, roster.RunOK, live, nil) {
 		return nil
 	}
@@ -164,14 +214,17 @@ func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fau
 	counts, ended := live.get(), r.Now()
 	var with roster.Delivery
 	if state == roster.RunOK && counts.Unserved == 0 {
-		with.Cursors = run.Cursors
+		with.Cursors, with.Retried, with.ReplaceQuarantine = run.Cursors, run.Retried, run.Whole
 	}
 	return r.persist(run, "store its end", func(ctx context.Context) error {
 		stored, err := r.Runs.BeginDelivery(ctx, run.ID, with, func(stored *roster.Run) error {
 			told := stored.Counts
 			stored.State, stored.Counts, stored.Fault, stored.Ended = state, counts, fault, &ended
-			stored.Warnings = run.Warnings
-			stored.Counts.TakeOutcome(told)
+			stored.Warnings, stored.Again, stored.Scope.Record = run.Warnings, run.Again, ""
+			stored.Retried = nil
+			if stored.Type != roster.JobSync {
+				stored.Counts.TakeOutcome(told)
+			}
 			Settle(stored)
 			return nil
 		})
@@ -213,6 +266,13 @@ func (r *Runner) ended(run roster.Run) {
 		"run", run.ID, "job", run.Job, "state", run.State, "read", run.Counts.Read, "frozen", run.Counts.Frozen,
 		"skipped", run.Counts.Skipped, "quarantined", run.Counts.Quarantined, "served", run.Counts.Served,
 	}
+	if run.Type == roster.JobSync {
+		attrs = []any{
+			"run", run.ID, "job", run.Job, "state", run.State, "read", run.Counts.Read, "created", count(run.Counts.Created),
+			"updated", count(run.Counts.Updated), "deactivated", run.Counts.Deactivated, "unchanged", run.Counts.Unchanged,
+			"skipped", run.Counts.Skipped, "quarantined", run.Counts.Quarantined, "waiting", run.Counts.Waiting,
+		}
+	}
 	if run.Fault != nil {
 		attrs = append(attrs, "code", run.Fault.Code, "err", run.Fault.Message)
 	}
@@ -221,6 +281,13 @@ func (r *Runner) ended(run roster.Run) {
 		return
 	}
 	r.Logger.Warn("run ended", attrs...)
+}
+
+func count(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 // asFault turns the error that ended a run into what its reader needs.
@@ -247,6 +314,7 @@ func asFault(err error) *roster.Fault {
 	hints := map[sdk.Code]string{
 		sdk.CodeConfig:      "change the connection's settings, try them with `rosterd validate`, and start the job again",
 		sdk.CodeAuth:        "renew the connection's credentials and start the job again",
+		sdk.CodeQuota:       "wait until the quota is there again, then start the job",
 		sdk.CodeUnavailable: "start the job again when the system can be reached",
 		sdk.CodeChanged:     "start the job again when the source is complete and no longer written to",
 		sdk.CodeData:        "the system's answer was not understood; the adapter's log tells more",

@@ -102,6 +102,19 @@ func (m *memory) DropRunQuarantine(_ context.Context, run string) error {
 	return nil
 }
 
+func (m *memory) RetryQuarantine(_ context.Context, job, after string, limit int) ([]roster.Quarantined, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []roster.Quarantined
+	for _, q := range m.quarantine {
+		if q.Job == job && q.ID > after && q.ID != "" {
+			found = append(found, q)
+		}
+	}
+	slices.SortFunc(found, func(a, b roster.Quarantined) int { return strings.Compare(a.ID, b.ID) })
+	return found[:min(limit, len(found))], nil
+}
+
 func (m *memory) codes() map[string]int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

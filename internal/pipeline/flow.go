@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"time"
 
+	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -51,13 +53,98 @@ type Flow struct {
 	Changes bool
 	// Create begins the run's change set, discarding an unfinished one.
 	Create func() (ChangeSet, error)
-	// Deliver delivers the run's finished change set and returns when the
+	// Sync is what a sync needs beside; nil for an import.
+	Sync *SyncFlow
+	// Deliver delivers the finished change set of an import and returns when the
 	// delivery is over. It is called again for the same run after a restart.
 	Deliver func(ctx context.Context, run roster.Run, progress func(served int)) (Delivery, error)
 	// Discard removes the run's change set.
 	Discard func() error
 	// Close releases what the flow holds.
 	Close func()
+}
+
+// SyncFlow is what a sync needs beside what an import does.
+type SyncFlow struct {
+	// From and To are the refs of the connections.
+	From, To string
+	Options  roster.SyncOptions
+	Links    LinkStore
+	Intents  IntentStore
+	Mapper   RowMapper
+	// Target is how records of each kind are written. A kind that the target does
+	// not write is not in it.
+	Target map[sdk.Kind]sdk.TargetKind
+	// Clubs are the target's ids of the account's clubs.
+	Clubs map[string]string
+	// Digests is the key of the digests, Mapping the digest of the script and of
+	// what else decides what a source record becomes.
+	Digests digest.Key
+	Mapping uint32
+	// TwoWay says that another job syncs in the other direction.
+	TwoWay bool
+	// Basis are digests of what a change set is made from, see roster.Run.
+	Basis map[string]string
+	// Write writes records. It is not called before the run is delivering.
+	Write func(ctx context.Context, req sdk.WriteRequest) (sdk.WriteResponse, error)
+	// Find and Get read the target; nil where it lacks the ability.
+	Find func(ctx context.Context, req sdk.FindRequest) (sdk.FindResponse, error)
+	Get  func(ctx context.Context, req sdk.GetRequest) (*sdk.Page, error)
+	// GetSource reads single records of the source; nil where it lacks the ability.
+	GetSource func(ctx context.Context, req sdk.GetRequest) (*sdk.Page, error)
+	// Changes opens the run's finished change set.
+	Changes func() (Changes, error)
+	// Margin is added to the times that the target declares before anything is
+	// concluded from a search; 0 is two seconds.
+	Margin time.Duration
+	// Began is when this life of the daemon began, with a monotonic reading: what
+	// an earlier life had under way ended before it.
+	Began time.Time
+}
+
+func (s *SyncFlow) route(kind sdk.Kind) roster.Route {
+	return roster.Route{From: s.From, To: s.To, Kind: kind}
+}
+
+// RowMapper maps some of the records of a page. It is called concurrently.
+type RowMapper interface {
+	// MapRows maps the records at the given places, in ascending order.
+	MapRows(ctx context.Context, page *sdk.Page, rows []int) (*roster.Mapped, error)
+}
+
+// Changes reads a finished change set.
+type Changes interface {
+	// Len is the number of entries.
+	Len() int
+	// Entries calls visit with the entries from (inclusive) to to (exclusive), in
+	// order. Data is valid during the call.
+	Entries(from, to int, visit func(entry int, data []byte) error) error
+	Close() error
+}
+
+// LinkStore reads links.
+type LinkStore interface {
+	// Standings returns what is remembered of source records, in their order.
+	Standings(ctx context.Context, route roster.Route, sources []string) ([]roster.Standing, error)
+	// Links returns links in the order of their source ids.
+	Links(ctx context.Context, route roster.Route, filter roster.LinkFilter) ([]roster.Link, error)
+	CountLinks(ctx context.Context, route roster.Route) (int, error)
+	// Marker returns the marker of a source record.
+	Marker(route roster.Route, source string) string
+}
+
+// IntentStore keeps creates that are under way, and stores outcomes.
+type IntentStore interface {
+	// Arm stores intents of one route in one transaction, before they are sent. An
+	// intent is stored, and answered with an empty standing, when its source has
+	// neither a link nor an intent, or the armed intent of the same run with one
+	// attempt less. Otherwise what stands there is answered.
+	Arm(ctx context.Context, intents []roster.Intent) ([]roster.Standing, error)
+	CloseLinks(ctx context.Context, closing roster.Closing) (roster.Closed, error)
+	// Intents returns the armed intents of a run by their entries, OpenIntents
+	// those of a route by any run.
+	Intents(ctx context.Context, run string) ([]roster.Intent, error)
+	OpenIntents(ctx context.Context, route roster.Route) ([]roster.Intent, error)
 }
 
 // RunStore keeps runs. Its methods return roster.ErrNotFound and
@@ -81,6 +168,9 @@ type CursorStore interface {
 
 // QuarantineStore keeps refused records.
 type QuarantineStore interface {
+	// RetryQuarantine returns the refused records of a job with their payloads, by
+	// id, behind the given id.
+	RetryQuarantine(ctx context.Context, job, after string, limit int) ([]roster.Quarantined, error)
 	AddQuarantine(ctx context.Context, records []roster.Quarantined) error
 	// DropRunQuarantine forgets what a preparation that is repeated had added.
 	DropRunQuarantine(ctx context.Context, run string) error

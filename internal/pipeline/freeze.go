@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -12,21 +13,76 @@ import (
 // them fits into memory and into a patient client's time-out.
 const maxClientBytes = 64 << 10
 
-// freezer puts mapped records into the change set and turns away those that
-// cannot be in it.
+// freezer makes the change set of an import: it puts mapped records into it and
+// turns away those that cannot be in it.
 type freezer struct {
+	p       *preparation
 	changes ChangeSet
 	seen    keySet
 	fields  map[string]struct{}
 	frozen  int
 }
 
-func newFreezer(changes ChangeSet) *freezer {
-	return &freezer{changes: changes, seen: newKeySet(), fields: map[string]struct{}{}}
+func newFreezer(p *preparation, changes ChangeSet) *freezer {
+	return &freezer{p: p, changes: changes, seen: newKeySet(), fields: map[string]struct{}{}}
 }
 
-// take freezes one record. A refusal comes back as code and reason.
-func (f *freezer) take(r *roster.MappedRecord) (code, reason string, err error) {
+// mapPage maps every record of a page.
+func (f *freezer) mapPage(ctx context.Context, page *sdk.Page) mappedPage {
+	mapped, err := f.p.flow.Mapper.Map(ctx, page)
+	switch {
+	case err != nil:
+		return mappedPage{err: fmt.Errorf("map: %w", err)}
+	case len(mapped.Records) != page.Rows:
+		return mappedPage{err: fmt.Errorf("map: %d outcomes for %d records", len(mapped.Records), page.Rows)}
+	}
+	return mappedPage{page: page, mapped: mapped}
+}
+
+// take sorts the records of one page into frozen, skipped and quarantined.
+func (f *freezer) take(_ context.Context, kind sdk.Kind, page mappedPage) error {
+	var fields roster.FieldSet
+	for i := range page.mapped.Records {
+		record := &page.mapped.Records[i]
+		mapped, err := f.p.verdict(kind, record)
+		if err != nil {
+			return err
+		}
+		if !mapped {
+			continue
+		}
+		frozen, err := f.record(kind, record)
+		if err != nil {
+			return err
+		}
+		if frozen {
+			fields.Union(record.Fields)
+		}
+	}
+	f.occurred(page.mapped.Fields, fields)
+	f.p.counts.Frozen = f.frozen
+	return nil
+}
+
+func (f *freezer) record(kind sdk.Kind, record *roster.MappedRecord) (frozen bool, err error) {
+	code, reason, err := f.freeze(record)
+	if err != nil || code == "" {
+		return err == nil, err
+	}
+	refused := quarantined(kind, record, roster.StageFreeze, code, reason)
+	if refused.Payload == nil {
+		refused.Payload = record.Data
+	}
+	f.p.refuse(refused)
+	return false, nil
+}
+
+// end has nothing to add: a client that is gone from the source stays where it
+// was imported.
+func (f *freezer) end(context.Context) error { return nil }
+
+// freeze freezes one record. A refusal comes back as code and reason.
+func (f *freezer) freeze(r *roster.MappedRecord) (code, reason string, err error) {
 	if len(r.Data) > maxClientBytes {
 		return roster.CodeFreezeTooLarge, fmt.Sprintf("the mapped record is larger than %d KiB", maxClientBytes>>10), nil
 	}

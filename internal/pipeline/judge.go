@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/rosterd/rosterd/internal/roster"
@@ -15,7 +16,14 @@ type judgement struct {
 
 // judge decides whether a prepared run may deliver. Nothing was written
 // anywhere so far, so a run that ends here has changed nothing.
-func judge(p *preparation) judgement {
+func judge(ctx context.Context, p *preparation) (judgement, error) {
+	if p.flow.Sync != nil {
+		return judgeSync(ctx, p)
+	}
+	return judgeImport(p), nil
+}
+
+func judgeImport(p *preparation) judgement {
 	switch c := p.counts; {
 	case c.Read == 0 && p.flow.Changes:
 		return judgement{state: roster.RunOK}
@@ -64,7 +72,7 @@ func Settle(run *roster.Run) {
 			Message: fmt.Sprintf("the target could not import %d of the clients", failed),
 			Hint:    "`rosterd quarantine list --run " + run.ID + " --code " + roster.CodeDeliverFailed + "` names them",
 		}
-	case run.Counts.Quarantined > 0:
+	case run.Counts.Quarantined > 0 || run.Counts.Waiting > 0:
 		run.State = roster.RunPartial
 	}
 }

@@ -35,15 +35,20 @@ func newKeySet() keySet {
 
 // add reports whether key was not there yet.
 func (s keySet) add(key string) bool {
-	high, low := maphash.String(s.seeds[0], key), uint32(maphash.String(s.seeds[1], key))
-	if high == 0 && low == 0 {
-		low = 1
-	}
+	high, low := s.hash(key)
 	shard := &s.shards[high>>(64-shardBits)]
 	if 4*(shard.used+1) > 3*len(shard.high) {
 		shard.grow()
 	}
 	return shard.add(high, low)
+}
+
+func (s keySet) hash(key string) (high uint64, low uint32) {
+	high, low = maphash.String(s.seeds[0], key), uint32(maphash.String(s.seeds[1], key))
+	if high == 0 && low == 0 {
+		low = 1
+	}
+	return high, low
 }
 
 func (t *keyShard) add(high uint64, low uint32) bool {
@@ -60,6 +65,28 @@ func (t *keyShard) add(high uint64, low uint32) bool {
 			return true
 		case t.high[i] == high && t.low[i] == low:
 			return false
+		}
+	}
+}
+
+// has reports whether key is there.
+func (s keySet) has(key string) bool {
+	high, low := s.hash(key)
+	shard := &s.shards[high>>(64-shardBits)]
+	return len(shard.high) > 0 && shard.has(high, low)
+}
+
+func (t *keyShard) has(high uint64, low uint32) bool {
+	place, _ := bits.Mul64(high<<shardBits, uint64(len(t.high)))
+	for i := int(place); ; i++ {
+		if i == len(t.high) {
+			i = 0
+		}
+		switch {
+		case t.high[i] == 0 && t.low[i] == 0:
+			return false
+		case t.high[i] == high && t.low[i] == low:
+			return true
 		}
 	}
 }

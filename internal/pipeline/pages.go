@@ -17,8 +17,15 @@ const pageLimit = 500
 type mappedPage struct {
 	page   *sdk.Page
 	mapped *roster.Mapped
-	err    error
+	// standings and rows are, for each record of a sync, what is remembered of it
+	// and its digest.
+	standings []roster.Standing
+	rows      []uint64
+	err       error
 }
+
+// pageMapper maps one page. It is called concurrently.
+type pageMapper func(ctx context.Context, page *sdk.Page) mappedPage
 
 // pager reads the pages of one kind ahead and maps several at a time, and
 // hands them out in the order in which they were read.
@@ -29,17 +36,17 @@ type pager struct {
 }
 
 // newPager starts reading behind after. Close must be called.
-func newPager(ctx context.Context, flow *Flow, read readFunc, kind sdk.Kind, after sdk.Cursor) *pager {
+func newPager(ctx context.Context, parallel int, read readFunc, mapPage pageMapper, kind sdk.Kind, after sdk.Cursor) *pager {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &pager{queue: make(chan chan mappedPage, max(flow.Parallel, 1)), cancel: cancel}
-	p.wg.Go(func() { p.read(ctx, flow.Mapper, read, kind, after) })
+	p := &pager{queue: make(chan chan mappedPage, max(parallel, 1)), cancel: cancel}
+	p.wg.Go(func() { p.read(ctx, mapPage, read, kind, after) })
 	return p
 }
 
 // readFunc reads one page, waiting and repeating where the source asks for it.
 type readFunc func(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, error)
 
-func (p *pager) read(ctx context.Context, mapper Mapper, read readFunc, kind sdk.Kind, after sdk.Cursor) {
+func (p *pager) read(ctx context.Context, mapPage pageMapper, read readFunc, kind sdk.Kind, after sdk.Cursor) {
 	defer close(p.queue)
 	for {
 		slot := make(chan mappedPage, 1)
@@ -50,7 +57,7 @@ func (p *pager) read(ctx context.Context, mapper Mapper, read readFunc, kind sdk
 		if err != nil {
 			slot <- mappedPage{err: fmt.Errorf("read %s: %w", kind, err)}
 		} else {
-			p.wg.Go(func() { slot <- mapPage(ctx, mapper, page) })
+			p.wg.Go(func() { slot <- contained(ctx, mapPage, page) })
 		}
 		select {
 		case p.queue <- slot:
@@ -74,8 +81,8 @@ func readPage(ctx context.Context, read readFunc, req sdk.ReadRequest) (page *sd
 	return read(ctx, req)
 }
 
-// mapPage runs in a goroutine of its own, so it contains a panic itself.
-func mapPage(ctx context.Context, mapper Mapper, page *sdk.Page) (out mappedPage) {
+// contained runs in a goroutine of its own, so it contains a panic itself.
+func contained(ctx context.Context, mapPage pageMapper, page *sdk.Page) (out mappedPage) {
 	defer func() {
 		if recover() != nil {
 			out = mappedPage{err: panicked()}
@@ -84,14 +91,7 @@ func mapPage(ctx context.Context, mapper Mapper, page *sdk.Page) (out mappedPage
 	if page.Rows == 0 {
 		return mappedPage{page: page, mapped: &roster.Mapped{}}
 	}
-	mapped, err := mapper.Map(ctx, page)
-	switch {
-	case err != nil:
-		return mappedPage{err: fmt.Errorf("map: %w", err)}
-	case len(mapped.Records) != page.Rows:
-		return mappedPage{err: fmt.Errorf("map: %d outcomes for %d records", len(mapped.Records), page.Rows)}
-	}
-	return mappedPage{page: page, mapped: mapped}
+	return mapPage(ctx, page)
 }
 
 // next returns the next page, or false behind the last one.

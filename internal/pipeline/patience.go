@@ -20,23 +20,36 @@ const (
 // patient returns a read function that repeats a call while the source says
 // that it may succeed later.
 func (r *Runner) patient(source Source) readFunc {
-	return func(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
-		wait := firstWait
-		for attempt := 1; ; attempt++ {
-			page, err := source.Read(ctx, req)
-			e, ok := errors.AsType[*sdk.Error](err)
-			if err == nil || !ok || e.Class != sdk.ClassRetry || attempt == attempts {
-				return page, err
-			}
-			pause := wait
-			if e.After > 0 {
-				pause = min(e.After, longestWait)
-			}
-			r.Logger.Warn("source asks to wait", "kind", req.Kind, "attempt", attempt, "wait", pause, "err", err)
-			if err := r.Sleep(ctx, pause); err != nil {
-				return nil, err
-			}
-			wait = min(2*wait, longestWait)
+	return func(ctx context.Context, req sdk.ReadRequest) (page *sdk.Page, err error) {
+		err = r.patiently(ctx, "source", req.Kind, func(ctx context.Context) error {
+			page, err = source.Read(ctx, req)
+			return err
+		})
+		return page, err
+	}
+}
+
+// patiently repeats a call while who answers it says that it may succeed later. A
+// quota that is used up for longer than a run waits is an error.
+func (r *Runner) patiently(ctx context.Context, who string, kind sdk.Kind, call func(context.Context) error) error {
+	wait := firstWait
+	for attempt := 1; ; attempt++ {
+		err := call(ctx)
+		e, ok := errors.AsType[*sdk.Error](err)
+		if err == nil || !ok || e.Class != sdk.ClassRetry || attempt == attempts {
+			return err
 		}
+		if _, over := usedUp(err); over {
+			return err
+		}
+		pause := wait
+		if e.After > 0 {
+			pause = min(e.After, longestWait)
+		}
+		r.Logger.Warn("outside system asks to wait", "who", who, "kind", kind, "attempt", attempt, "wait", pause, "err", err)
+		if err := r.Sleep(ctx, pause); err != nil {
+			return err
+		}
+		wait = min(2*wait, longestWait)
 	}
 }

@@ -14,7 +14,18 @@ import (
 // quarantineBatch is how many refused records are stored in one transaction.
 const quarantineBatch = 500
 
-// preparation reads, maps and freezes everything of one run.
+// collector makes the change set of what was read and mapped: a freezer for an
+// import, a comparer for a sync.
+type collector interface {
+	// mapPage maps what has to be mapped of a page. It is called concurrently.
+	mapPage(ctx context.Context, page *sdk.Page) mappedPage
+	// take takes one page, in the order of the source.
+	take(ctx context.Context, kind sdk.Kind, page mappedPage) error
+	// end is called behind the last page.
+	end(ctx context.Context) error
+}
+
+// preparation reads, maps and collects everything of one run.
 type preparation struct {
 	run     roster.Run
 	flow    *Flow
@@ -23,14 +34,24 @@ type preparation struct {
 	from    CursorStore
 	now     func() time.Time
 	live    *progress
-	freezer *freezer
+	collect collector
 	counts  roster.Counts
 	refused []roster.Quarantined
 	// columns are those of all pages, unknown the names that the script has read
 	// where a page had no such column.
 	columns, unknown map[string]struct{}
+	// warnings are for the operator, each of them once.
+	warnings []string
 	// cursors are where the reading of each kind has ended.
 	cursors map[sdk.Kind]sdk.Cursor
+	// behind are the cursors with which it began.
+	behind map[sdk.Kind]sdk.Cursor
+	// unread says that the reading of a kind stopped before its end, until the
+	// source gives more at again.
+	unread map[sdk.Kind]bool
+	again  *time.Time
+	// retried are the ids of quarantined records that were read again.
+	retried []string
 }
 
 // prepare fills the run's change set. On return it is durable, the refused
@@ -46,13 +67,21 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	defer changes.Abort()
 	p := &preparation{
 		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, live: live,
-		cursors: map[sdk.Kind]sdk.Cursor{}, columns: map[string]struct{}{}, unknown: map[string]struct{}{},
-		read: r.patient(flow.Source), freezer: newFreezer(changes),
+		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{},
+		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source),
+	}
+	if flow.Sync == nil {
+		p.collect = newFreezer(p, changes)
+	} else {
+		p.collect = newComparer(p, changes)
 	}
 	for _, kind := range flow.Kinds {
 		if err := p.kind(ctx, kind); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.collect.end(ctx); err != nil {
+		return nil, err
 	}
 	if err := p.flush(ctx); err != nil {
 		return nil, err
@@ -63,22 +92,49 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	return p, nil
 }
 
-// kind reads the records of one kind, all of them or those behind the job's
-// cursor.
+// kind collects the records of one kind: those that wait in the quarantine, and
+// then all of the source's or those behind the job's cursor.
 func (p *preparation) kind(ctx context.Context, kind sdk.Kind) error {
+	switch scope := p.run.Scope; {
+	case scope.Record != "":
+		return p.pages(ctx, kind, nil, p.single(scope.Record))
+	case scope.Replay:
+		return p.retry(ctx, kind)
+	}
+	if !p.whole() {
+		if err := p.retry(ctx, kind); err != nil {
+			return err
+		}
+	}
 	var after sdk.Cursor
-	if p.flow.Changes {
+	if !p.whole() {
 		var err error
 		if after, err = p.from.Cursor(ctx, p.run.Job, kind); err != nil {
 			return fmt.Errorf("prepare: %w", err)
 		}
+		p.behind[kind] = after
 	}
-	pages := newPager(ctx, p.flow, p.read, kind, after)
+	return p.pages(ctx, kind, after, p.read)
+}
+
+// whole reports whether the run walks everything, so that what was refused
+// before is read again by itself.
+func (p *preparation) whole() bool {
+	return !p.run.Scope.Partial() && (!p.flow.Changes || p.run.Scope.Sweep)
+}
+
+// pages collects the pages of one kind.
+func (p *preparation) pages(ctx context.Context, kind sdk.Kind, after sdk.Cursor, read readFunc) error {
+	pages := newPager(ctx, p.flow.Parallel, read, p.collect.mapPage, kind, after)
 	defer pages.close()
 	for {
 		page, ok := pages.next()
 		if !ok {
 			return ctx.Err()
+		}
+		if quota, ok := usedUp(page.err); ok && !p.run.Scope.Partial() {
+			p.stop(kind, quota)
+			return nil
 		}
 		if page.err != nil {
 			return page.err
@@ -89,7 +145,24 @@ func (p *preparation) kind(ctx context.Context, kind sdk.Kind) error {
 	}
 }
 
-// take sorts the records of one page into frozen, skipped and quarantined.
+// stop ends the reading of a kind because a quota of the source is used up. What
+// was read is delivered, and the cursor stands behind it.
+func (p *preparation) stop(kind sdk.Kind, quota *sdk.Error) {
+	p.unread[kind] = true
+	again := p.now().Add(quota.After)
+	if p.again == nil || p.again.Before(again) {
+		p.again = &again
+	}
+	p.warn(fmt.Sprintf("a quota of the source is used up; the job goes on at %s", again.UTC().Format(time.RFC3339)))
+}
+
+func (p *preparation) warn(text string) {
+	if !slices.Contains(p.warnings, text) {
+		p.warnings = append(p.warnings, text)
+	}
+}
+
+// take collects the records of one page.
 func (p *preparation) take(ctx context.Context, kind sdk.Kind, page mappedPage) error {
 	for _, rejected := range page.page.Rejected {
 		p.refuse(roster.Quarantined{
@@ -97,22 +170,12 @@ func (p *preparation) take(ctx context.Context, kind sdk.Kind, page mappedPage) 
 			Stage: roster.StageRead, Code: roster.CodeReadRejected, Reason: rejected.Reason, Payload: rejected.Raw,
 		})
 	}
-	var fields roster.FieldSet
-	for i := range page.mapped.Records {
-		record := &page.mapped.Records[i]
-		frozen, err := p.record(kind, record)
-		if err != nil {
-			return err
-		}
-		if frozen {
-			fields.Union(record.Fields)
-		}
+	if err := p.collect.take(ctx, kind, page); err != nil {
+		return err
 	}
-	p.freezer.occurred(page.mapped.Fields, fields)
 	p.noteNames(page)
 	p.cursors[kind] = page.page.Next
 	p.counts.Read += page.page.Rows + len(page.page.Rejected)
-	p.counts.Frozen = p.freezer.frozen
 	p.live.set(p.counts)
 	if len(p.refused) >= quarantineBatch {
 		return p.flush(ctx)
@@ -142,7 +205,9 @@ func (p *preparation) misread() []string {
 	return warnings
 }
 
-func (p *preparation) record(kind sdk.Kind, record *roster.MappedRecord) (frozen bool, err error) {
+// verdict counts a record that the script skipped and refuses one that it
+// rejected; it reports whether the record was mapped.
+func (p *preparation) verdict(kind sdk.Kind, record *roster.MappedRecord) (mapped bool, err error) {
 	switch record.Verdict {
 	case roster.VerdictSkipped:
 		p.counts.Skipped++
@@ -151,16 +216,7 @@ func (p *preparation) record(kind sdk.Kind, record *roster.MappedRecord) (frozen
 		p.refuse(quarantined(kind, record, record.Stage, record.Code, record.Reason))
 		return false, nil
 	case roster.VerdictMapped:
-		code, reason, err := p.freezer.take(record)
-		if err != nil || code == "" {
-			return err == nil, err
-		}
-		refused := quarantined(kind, record, roster.StageFreeze, code, reason)
-		if refused.Payload == nil {
-			refused.Payload = record.Data
-		}
-		p.refuse(refused)
-		return false, nil
+		return true, nil
 	}
 	return false, fmt.Errorf("map: unknown verdict %d", record.Verdict)
 }
@@ -180,4 +236,33 @@ func (p *preparation) flush(ctx context.Context) error {
 	}
 	p.refused = p.refused[:0]
 	return nil
+}
+
+// beginning is what changes together with the run when it begins to deliver. A
+// sync's cursors and the end of its retries stand only when it has delivered
+// everything: until then another run would read the same again.
+func (p *preparation) beginning(verdict judgement) roster.Delivery {
+	if p.flow.Sync != nil {
+		return roster.Delivery{}
+	}
+	// An empty source says nothing of the records that were refused before.
+	with := roster.Delivery{ReplaceQuarantine: p.whole() && p.counts.Read > 0, Retried: p.retried}
+	if p.flow.Changes && verdict.state == roster.RunOK {
+		with.Cursors = p.cursors
+	}
+	return with
+}
+
+// describe notes in the run what its end and an approval need to know.
+func (p *preparation) describe(run *roster.Run) {
+	if f, ok := p.collect.(*freezer); ok {
+		run.Fields = f.fieldNames()
+	}
+	if p.flow.Changes && !p.run.Scope.Partial() {
+		run.Cursors = p.cursors
+	}
+	if p.flow.Sync != nil {
+		run.Basis, run.Behind, run.Retried = p.flow.Sync.Basis, p.behind, p.retried
+		run.Whole = p.whole() && len(p.unread) == 0 && p.counts.Read > 0
+	}
 }

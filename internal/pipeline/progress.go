@@ -10,6 +10,15 @@ import (
 type progress struct {
 	mu     sync.Mutex
 	counts roster.Counts
+	// waiting says what the run waits for; empty while it does not.
+	waiting string
+}
+
+// waits notes what the run waits for, empty for nothing.
+func (p *progress) waits(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting = what
 }
 
 func (p *progress) set(c roster.Counts) {
@@ -29,4 +38,10 @@ func (p *progress) get() roster.Counts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.counts
+}
+
+func (p *progress) waitsFor() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting
 }

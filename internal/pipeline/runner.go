@@ -73,25 +73,80 @@ func (r *Runner) Begin(ctx context.Context) error {
 	return nil
 }
 
+// Order is what a run is asked for.
+type Order struct {
+	// Job is account/job.
+	Job string
+	// Trigger says who asks: "manual", "schedule", "sweep" or "quickstart".
+	Trigger string
+	// Plan stops the run when it is judged; only for a sync.
+	Plan bool
+	// Scope says what of the source is read.
+	Scope roster.Scope
+}
+
 // Start accepts a run of a job: when it returns, the run is stored and will be
 // executed, also after a restart. It fails with roster.ErrNotFound for a job
 // that is not configured and with a *roster.RunningError when the job has a run
 // that is not over.
 func (r *Runner) Start(ctx context.Context, job, trigger string) (roster.Run, error) {
-	j, ok := r.Jobs[job]
+	return r.Order(ctx, Order{Job: job, Trigger: trigger})
+}
+
+// Order is [Runner.Start] for a run that is not simply what the job says.
+func (r *Runner) Order(ctx context.Context, o Order) (roster.Run, error) {
+	j, ok := r.Jobs[o.Job]
 	if !ok {
-		return roster.Run{}, fmt.Errorf("job %q: %w", job, roster.ErrNotFound)
+		return roster.Run{}, fmt.Errorf("job %q: %w", o.Job, roster.ErrNotFound)
 	}
-	if err := r.lockIdle(ctx, job); err != nil {
+	if j.Type != roster.JobSync && (o.Plan || o.Scope.Sweep || o.Scope.Record != "") {
+		return roster.Run{}, &roster.Fault{
+			Code: "job.type", Message: fmt.Sprintf("job %s is of type %s: only a sync has plans, sweeps and runs of one record", o.Job, j.Type),
+			Hint: "start it with `rosterd job run " + o.Job + "`",
+		}
+	}
+	if err := r.lockIdle(ctx, o.Job); err != nil {
 		return roster.Run{}, err
 	}
 	defer r.mu.Unlock()
 	if r.closed {
 		return roster.Run{}, roster.ErrStopping
 	}
-	run := roster.Run{ID: r.NewID(), Job: job, Type: j.Type, Trigger: trigger, State: roster.RunQueued, Asked: r.Now()}
+	run := roster.Run{
+		ID: r.NewID(), Job: o.Job, Type: j.Type, Trigger: o.Trigger, State: roster.RunQueued, Asked: r.Now(),
+		Plan: o.Plan, Scope: o.Scope,
+	}
 	if err := r.Runs.CreateRun(ctx, run); err != nil {
-		return roster.Run{}, fmt.Errorf("accept a run of %s: %w", job, err)
+		return roster.Run{}, fmt.Errorf("accept a run of %s: %w", o.Job, err)
+	}
+	r.launch(run)
+	return run, nil
+}
+
+// Approve lets a sync go on that was planned, or that a guard has blocked. It
+// fails with roster.ErrConflict when the run is in another state. Whether its
+// change set still fits is found out when it goes on.
+func (r *Runner) Approve(ctx context.Context, id string) (roster.Run, error) {
+	run, err := r.Runs.Run(ctx, id)
+	if err != nil {
+		return roster.Run{}, err
+	}
+	if err := r.lockIdle(ctx, run.Job); err != nil {
+		return roster.Run{}, err
+	}
+	defer r.mu.Unlock()
+	if r.closed {
+		return roster.Run{}, roster.ErrStopping
+	}
+	run, err = r.Runs.UpdateRun(ctx, id, func(stored *roster.Run) error {
+		if stored.Type != roster.JobSync || stored.State != roster.RunPlanned && stored.State != roster.RunBlocked {
+			return fmt.Errorf("run %s is %s, and only a sync that is planned or blocked can be approved: %w", id, stored.State, roster.ErrConflict)
+		}
+		stored.State, stored.Approved, stored.Ended, stored.Fault = roster.RunQueued, true, nil, nil
+		return nil
+	})
+	if err != nil {
+		return roster.Run{}, err
 	}
 	r.launch(run)
 	return run, nil
@@ -149,7 +204,10 @@ func (r *Runner) Live(ctx context.Context, id string) (roster.Run, error) {
 	if a, ok := r.active[run.Job]; ok && a.id == id {
 		told := run.Counts
 		run.Counts = a.live.get()
-		run.Counts.TakeOutcome(told)
+		if run.Type != roster.JobSync {
+			run.Counts.TakeOutcome(told)
+		}
+		run.Waits = a.live.waitsFor()
 	}
 	return run, nil
 }

@@ -43,8 +43,13 @@ type Connection struct {
 	ClientID string
 	// Clubs maps a club's key to its id in that system.
 	Clubs map[string]string
+	// SettleMargin is added to the times that the adapter declares before anything
+	// is concluded about a create whose answer was lost.
+	SettleMargin time.Duration
 	// Settings is the JSON object for the adapter with secrets in clear.
 	Settings Secret
+	// Concurrency is how many runs may use the connection at a time.
+	Concurrency int
 }
 
 // SDK returns the connection as its adapter receives it, without a logger.
@@ -94,12 +99,30 @@ type Job struct {
 	Schedule string
 	// Location is the zone of a cron line.
 	Location *time.Location
+	// Timing says more about when the schedule starts the job.
+	Timing Timing
 	// Override, Upload and Notify go with the announcement of an import.
 	Override bool
 	Upload   string
 	Notify   bool
 	// Sync is what only a sync has; zero for an import.
 	Sync SyncOptions
+}
+
+// Timing says what becomes of due times that cannot be met as they are. Its zero
+// value catches up once, and leaves out what meets a run.
+type Timing struct {
+	// SkipMissed leaves out due times that were missed while the daemon was down
+	// or the job was paused; otherwise they become one run.
+	SkipMissed bool
+	// MaxAge is how late a due time may be met; 0 for no limit.
+	MaxAge time.Duration
+	// QueueOne says that a due time that meets a run of the job waits for its end;
+	// otherwise it is left out.
+	QueueOne bool
+	// Jitter bounds the time by which every due time of the job is put off, always
+	// by the same.
+	Jitter time.Duration
 }
 
 // SyncOptions are the choices of a sync.

@@ -29,6 +29,9 @@ type Mapped struct {
 	// Unknown are the fields that the script reads by name and that no record
 	// of the page can have, because the page has no such column.
 	Unknown []string
+	// Warnings are the different warnings about records of the page; a record's
+	// Warnings are positions in it. They hold no values of records.
+	Warnings []string
 }
 
 // MappedRecord is what became of one record.
@@ -54,6 +57,9 @@ type MappedRecord struct {
 	// Owner and LeadSource are the source's ids of the record's staff member and
 	// lead source, taken out of the target record; only for a sync.
 	Owner, LeadSource string
+	// Warnings are what the record was changed in to fit the target, as positions
+	// in [Mapped].Warnings; nil for nearly every record.
+	Warnings []uint16
 	// Code and Reason say why a record was skipped or rejected; Line is the
 	// script's line where that is known. They hold no values of the record.
 	Code, Reason string
@@ -90,13 +96,17 @@ type MapTarget struct {
 	Kind sdk.Kind
 	// Required are the fields without which a record is quarantined.
 	Required []string
+	// Present are the fields that a record has to carry, be they null: a target
+	// that empties what an update does not carry is sent only whole records.
+	Present []string
 	// KeyField is the field that identifies the record at the target; where a
-	// script leaves it out, the source id stands for it.
+	// script leaves it out, the source id stands for it. Empty where a record has
+	// no such field: then the source id is its key.
 	KeyField string
 	// Matters is how a client holds its matters; nil where it cannot have any.
 	Matters *sdk.MatterForm
 	// Digests is the key of the digests of mapped records; nil where none are
-	// wanted.
+	// wanted. A target with matters has none.
 	Digests *digest.Key
 	// References says that the fields owner and lead_source are ids of the source,
 	// which are taken out of the record.

@@ -45,7 +45,7 @@ type Run struct {
 	ID   string  `json:"id"`
 	Job  string  `json:"job"`
 	Type JobType `json:"type"`
-	// Trigger says who asked: "manual", "schedule" or "quickstart".
+	// Trigger says who asked: "manual", "schedule", "sweep" or "quickstart".
 	Trigger string     `json:"trigger"`
 	State   RunState   `json:"state"`
 	Asked   time.Time  `json:"asked"`
@@ -56,6 +56,8 @@ type Run struct {
 	Scope Scope `json:"scope,omitzero"`
 	// Plan says that the run stops when it is judged.
 	Plan bool `json:"plan,omitempty"`
+	// Approved says that a person let it go on although it was planned or blocked.
+	Approved bool `json:"approved,omitempty"`
 	// Delivered is how much of the change set of a sync is done.
 	Delivered int `json:"delivered,omitempty"`
 	// Basis are digests of what the change set was made from, by what they are of
@@ -65,6 +67,9 @@ type Run struct {
 	// Again is when the job should run again although its schedule does not say
 	// so: a quota that was used up is there again then.
 	Again *time.Time `json:"again,omitempty"`
+	// Waits says what a run waits for. It is told of a run under
+	// way and not stored.
+	Waits string `json:"waits,omitempty"`
 	// Fields are the target fields of the frozen clients, sorted.
 	Fields []string `json:"fields,omitempty"`
 	// Warnings are for the operator; they hold no values of records.
@@ -76,6 +81,15 @@ type Run struct {
 	// Cursors are how far a run of a job with ReadChanges has read. They become
 	// the job's when the run ends with every frozen record delivered.
 	Cursors map[sdk.Kind]sdk.Cursor `json:"cursors,omitempty"`
+	// Behind are the job's cursors when a sync was prepared: its change set is
+	// applied only while they are the same.
+	Behind map[sdk.Kind]sdk.Cursor `json:"behind,omitempty"`
+	// Whole says that everything of the source was read, so that what was refused
+	// before was read again.
+	Whole bool `json:"whole,omitempty"`
+	// Retried are the ids of quarantined records that the run has read again, until
+	// it ends.
+	Retried []string `json:"retried,omitempty"`
 }
 
 // Scope says what of the source a run reads.

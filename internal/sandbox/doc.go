@@ -6,4 +6,7 @@
 // protocol and not on a common mistake. Where the documents are silent it can
 // be set to behave in every way that they allow: pages asked for twice,
 // connections that break, answers that get lost.
+//
+// Package club, below, simulates a club-management system: the source and the
+// target of syncs.
 package sandbox

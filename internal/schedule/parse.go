@@ -56,14 +56,14 @@ func Parse(spec string, loc *time.Location) (Schedule, error) {
 	case text == "":
 		return Schedule{}, &Error{"is empty", hintForms}
 	case word == "every" || word == "@every":
-		return parseEvery(text, strings.TrimSpace(rest))
+		return parseEvery(text, strings.TrimSpace(rest), loc)
 	case strings.HasPrefix(text, "TZ=") || strings.HasPrefix(text, "CRON_TZ="):
 		return Schedule{}, &Error{"names a time zone", hintZone}
 	}
 	return parseCron(text, loc)
 }
 
-func parseEvery(spec, rest string) (Schedule, error) {
+func parseEvery(spec, rest string, loc *time.Location) (Schedule, error) {
 	d, err := time.ParseDuration(rest)
 	switch {
 	case err != nil:
@@ -73,7 +73,7 @@ func parseEvery(spec, rest string) (Schedule, error) {
 	case d > MaxInterval:
 		return Schedule{}, &Error{fmt.Sprintf("is longer than %s", MaxInterval), hintEvery}
 	}
-	return Schedule{spec: spec, every: d}, nil
+	return Schedule{spec: spec, every: d, loc: loc}, nil
 }
 
 // field matches one field of a cron line: names, numbers, ranges, steps and

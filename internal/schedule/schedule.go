@@ -44,24 +44,11 @@ func (s Schedule) Manual() bool { return s.every == 0 && s.cron == nil }
 func (s Schedule) Next(after time.Time) (time.Time, bool) {
 	switch {
 	case s.every > 0:
-		return after.Add(s.every), true
+		return after.Add(s.every).In(s.loc), true
 	case s.cron != nil:
 		return s.nextCron(after)
 	}
 	return time.Time{}, false
-}
-
-// Next5 returns the five due times behind after, fewer if there are fewer.
-func (s Schedule) Next5(after time.Time) []time.Time {
-	var due []time.Time
-	for len(due) < 5 {
-		next, ok := s.Next(after)
-		if !ok {
-			break
-		}
-		due, after = append(due, next), next
-	}
-	return due
 }
 
 // Latest returns the last due time behind after and not behind now; false if
@@ -88,6 +75,25 @@ func (s Schedule) Latest(after, now time.Time) (time.Time, bool) {
 		return due, true
 	}
 	return time.Time{}, false
+}
+
+// begin returns the time behind which lies the first slot of a job that begins
+// now and whose slots are put off by delay. An interval begins now.
+func (s Schedule) begin(now time.Time, delay time.Duration) time.Time {
+	if s.every > 0 {
+		return now
+	}
+	return now.Add(-delay)
+}
+
+// latest is begin for a job of which is known that its slots are dealt with up
+// to last.
+func (s Schedule) latest(last, now time.Time, delay time.Duration) time.Time {
+	at := now.Add(-delay)
+	if s.every == 0 || last.IsZero() || last.After(at) {
+		return s.begin(now, delay)
+	}
+	return last.Add(at.Sub(last).Truncate(s.every))
 }
 
 // maxPeriods bounds the walk over a zone's periods: two a year for the

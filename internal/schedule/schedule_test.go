@@ -2,6 +2,7 @@ package schedule_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -169,11 +170,12 @@ func TestALineThatIsNoScheduleIsRefusedWithAHint(t *testing.T) {
 
 func TestManualIsNeverDue(t *testing.T) {
 	for _, s := range []schedule.Schedule{{}, parse(t, "manual", nil)} {
-		if !s.Manual() || s.String() != "manual" || s.Next5(time.Now()) != nil {
-			t.Errorf("%v is due at %v", s, s.Next5(time.Now()))
+		if at, due := s.Next(time.Now()); due || !s.Manual() || s.String() != "manual" {
+			t.Errorf("%v is due at %v", s, at)
 		}
 	}
-	if got := len(parse(t, "@hourly", nil).Next5(time.Now())); got != 5 {
+	hourly := schedule.Job{Schedule: parse(t, "@hourly", nil)}
+	if got := len(hourly.Upcoming(time.Now(), 5)); got != 5 {
 		t.Errorf("got %d due times, want 5", got)
 	}
 }
@@ -194,15 +196,52 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		at := time.Date(2026, 3, 28, 0, 0, 0, 0, warsaw)
-		for _, next := range s.Next5(at) {
-			if !next.After(at) {
-				t.Fatalf("%q: %s follows %s", spec, next, at)
-			}
-			at = next
-		}
-		if !s.Manual() && at.Year() < 2026 {
-			t.Fatalf("%q never fires", spec)
-		}
+		fires(t, spec, s, time.Date(2026, 3, 28, 0, 0, 0, 0, warsaw))
 	})
+}
+
+// fires wants a schedule that was accepted to be due again and again.
+func fires(t *testing.T, spec string, s schedule.Schedule, at time.Time) {
+	t.Helper()
+	slots := (schedule.Job{Schedule: s}).Upcoming(at, 5)
+	if !s.Manual() && len(slots) < 5 {
+		t.Fatalf("%q fires %d times", spec, len(slots))
+	}
+	for _, next := range slots {
+		if !next.At.After(at) {
+			t.Fatalf("%q: %s follows %s", spec, next.At, at)
+		}
+		at = next.At
+	}
+}
+
+func TestNoTextMakesTheParserFail(t *testing.T) {
+	words := []string{
+		"*", "0", "7", "59", "60", "-1", "1-5", "5-1", "sun", "SAT-sun", "1-7/2", "*/0", "*/15", "?", "L", "#", "@", "@daily", "@every", "every", "1h",
+		"TZ=", "TZ=UTC", "CRON_TZ=", "31", "30", "2", "feb", ",", "/", "-", " ", "  ", "\t", "\x00", "\xff", "99999999999999999999", "manual",
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	at := time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC)
+	accepted := 0
+	for range 20_000 {
+		var spec strings.Builder
+		for i := range r.IntN(8) {
+			if i > 0 && r.IntN(4) > 0 {
+				spec.WriteByte(' ')
+			}
+			spec.WriteString(words[r.IntN(len(words))])
+		}
+		s, err := schedule.Parse(spec.String(), time.UTC)
+		if err != nil {
+			if fault, ok := errors.AsType[*schedule.Error](err); !ok || fault.Hint == "" {
+				t.Fatalf("%q: got %v, want an Error with a hint", spec.String(), err)
+			}
+			continue
+		}
+		accepted++
+		fires(t, spec.String(), s, at)
+	}
+	if accepted < 100 {
+		t.Errorf("%d texts were accepted, which proves nothing", accepted)
+	}
 }

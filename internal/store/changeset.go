@@ -123,6 +123,22 @@ func (c *ChangeSet) IDs(from, to int) ([]string, error) {
 	return ids, nil
 }
 
+// Entries calls visit with the entries from (inclusive) to to (exclusive), in
+// order, until it returns an error. Data is valid during the call.
+func (c *ChangeSet) Entries(from, to int, visit func(entry int, data []byte) error) error {
+	var stop error
+	err := c.each(from, to, func(b *openBlock, first, last int) {
+		for at := first; at < last && stop == nil; at++ {
+			i := at - c.starts[b.number]
+			stop = visit(at, b.data[b.dataStart(i):b.dataEnd(i)])
+		}
+	})
+	if stop != nil {
+		return stop
+	}
+	return err
+}
+
 // each calls visit with the blocks that hold [from, to) and with the part of
 // that range that each of them holds.
 func (c *ChangeSet) each(from, to int, visit func(b *openBlock, first, last int)) error {

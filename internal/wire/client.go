@@ -36,6 +36,7 @@ func (c *Client) Describe(ctx context.Context) (sdk.Info, error) {
 func (c *Client) Open(ctx context.Context, conn sdk.Connection) (*Remote, error) {
 	res, err := c.rpc.Open(ctx, &adapterv1.OpenRequest{
 		Name: conn.Name, ClientId: conn.ClientID, Clubs: conn.Clubs, Settings: conn.Settings,
+		ReadOnly: conn.ReadOnly,
 	})
 	if err != nil {
 		return nil, fromStatus(ctx, "open connection", err)
@@ -86,13 +87,54 @@ func (r *Remote) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, erro
 // validate checks what a page must be beyond its own form: an answer to the
 // request that was made.
 func validate(page *sdk.Page, req sdk.ReadRequest) error {
-	switch err := page.Validate(); {
-	case err != nil:
+	if err := page.Validate(); err != nil {
 		return err
+	}
+	switch {
 	case page.Kind != req.Kind:
 		return fmt.Errorf("%w: kind %s where %s was asked for", sdk.ErrPage, page.Kind, req.Kind)
 	case page.Rows > req.Limit:
 		return fmt.Errorf("%w: %d records where at most %d were asked for", sdk.ErrPage, page.Rows, req.Limit)
+	}
+	return validateRemoved(page.Removed)
+}
+
+// validateRemoved bounds the ids of removed records, which lie outside the
+// cells.
+func validateRemoved(ids []string) error {
+	size := 0
+	for _, id := range ids {
+		if !validID(id) {
+			return fmt.Errorf("%w: a removed record without an id, or with one of more than %d bytes", sdk.ErrPage, maxID)
+		}
+		size += len(id)
+	}
+	if size > maxRemoved {
+		return fmt.Errorf("%w: %d bytes of ids of removed records, at most %d", sdk.ErrPage, size, maxRemoved)
+	}
+	return nil
+}
+
+// asked checks that a page answers a request for records by their ids: none
+// that was not asked for, none twice, and no cursor.
+func asked(page *sdk.Page, req sdk.GetRequest) error {
+	err := validate(page, sdk.ReadRequest{Kind: req.Kind, Limit: len(req.IDs)})
+	if err != nil {
+		return err
+	}
+	left := make(map[string]struct{}, len(req.IDs))
+	for _, id := range req.IDs {
+		left[id] = struct{}{}
+	}
+	for i := range page.Rows {
+		id := page.Row(i).ID()
+		if _, ok := left[id]; !ok {
+			return fmt.Errorf("%w: a record that was not asked for, or one twice", sdk.ErrPage)
+		}
+		delete(left, id)
+	}
+	if len(page.Next) > 0 || len(page.Removed) > 0 {
+		return fmt.Errorf("%w: a cursor or removed records where records were asked for by id", sdk.ErrPage)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func abilitiesFromProto(in []string) []sdk.Ability {
 func pageToProto(p *sdk.Page) *adapterv1.Page {
 	out := &adapterv1.Page{
 		Kind: string(p.Kind), Columns: cleanAll(p.Columns), Rows: int32(min(p.Rows, sdk.MaxPageBytes)),
-		Ends: p.Ends, Cells: p.Cells, Next: p.Next, Done: p.Done,
+		Ends: p.Ends, Cells: p.Cells, Next: p.Next, Done: p.Done, Removed: p.Removed,
 	}
 	for _, r := range p.Rejected {
 		out.Rejected = append(out.Rejected, &adapterv1.Rejected{
@@ -68,7 +68,7 @@ func pageToProto(p *sdk.Page) *adapterv1.Page {
 func pageFromProto(p *adapterv1.Page) *sdk.Page {
 	out := &sdk.Page{
 		Kind: sdk.Kind(p.GetKind()), Columns: p.GetColumns(), Rows: int(p.GetRows()),
-		Ends: p.GetEnds(), Cells: p.GetCells(), Next: p.GetNext(), Done: p.GetDone(),
+		Ends: p.GetEnds(), Cells: p.GetCells(), Next: p.GetNext(), Done: p.GetDone(), Removed: p.GetRemoved(),
 	}
 	for _, r := range p.GetRejected() {
 		out.Rejected = append(out.Rejected, sdk.Rejected{
@@ -129,7 +129,7 @@ func outcomeFromProto(s string) sdk.Outcome {
 	switch o := sdk.Outcome(s); o {
 	case sdk.OutcomeOK, sdk.OutcomeRefused:
 		return o
-	case sdk.OutcomeUnknown:
+	case sdk.OutcomeUnknown, sdk.OutcomeConflict:
 	}
 	return sdk.OutcomeUnknown
 }

@@ -73,7 +73,7 @@ func fromStatus(ctx context.Context, call string, err error) error {
 			return &sdk.Error{
 				Class: classFromProto(f.GetClass()),
 				Code:  codeFromProto(f.GetCode()),
-				After: max(0, time.Duration(f.GetAfterNanos())),
+				After: wait(time.Duration(f.GetAfterNanos())),
 				Err:   answeredError{text: clean(st.Message(), maxText)},
 			}
 		}
@@ -123,7 +123,7 @@ func classFromProto(c adapterv1.Fault_Class) sdk.Class {
 // logs and metrics.
 func codeFromProto(s string) sdk.Code {
 	switch c := sdk.Code(s); c {
-	case sdk.CodeConfig, sdk.CodeAuth, sdk.CodeUnavailable, sdk.CodeChanged, sdk.CodeData, sdk.CodeInternal:
+	case sdk.CodeConfig, sdk.CodeAuth, sdk.CodeUnavailable, sdk.CodeQuota, sdk.CodeChanged, sdk.CodeData, sdk.CodeInternal:
 		return c
 	}
 	return sdk.CodeInternal

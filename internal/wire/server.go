@@ -26,11 +26,16 @@ type Server struct {
 	open map[uint64]*opened
 }
 
+// errReadOnly says that a connection that was opened for a plan was to write.
+var errReadOnly = errors.New("the connection was opened read-only: nothing may be written over it")
+
 // opened is one open connection with the calls that are under way on it.
 type opened struct {
 	value     any
 	abilities []sdk.Ability
-	calls     sync.WaitGroup
+	// readOnly says that nothing may be written.
+	readOnly bool
+	calls    sync.WaitGroup
 	// stop is closed when the connection is being closed: the calls under way
 	// are cancelled.
 	stop chan struct{}
@@ -44,14 +49,15 @@ func (s *Server) Describe(context.Context, *adapterv1.DescribeRequest) (*adapter
 // Open opens one connection.
 func (s *Server) Open(ctx context.Context, r *adapterv1.OpenRequest) (_ *adapterv1.OpenResponse, err error) {
 	defer s.recovered(ctx, &err)
-	v, err := s.adapter.Opener.Open(ctx, sdk.Connection{
+	v, err := s.adapter.Opener.Open(sdk.WithReadOnly(ctx), sdk.Connection{
 		Name: r.GetName(), ClientID: r.GetClientId(), Clubs: r.GetClubs(), Settings: r.GetSettings(),
-		Logger: s.logger.With("connection", r.GetName()),
+		ReadOnly: r.GetReadOnly(),
+		Logger:   s.logger.With("connection", r.GetName()),
 	})
 	if err != nil {
 		return nil, toStatus(ctx, err)
 	}
-	o := &opened{value: v, abilities: sdk.AbilitiesOf(v), stop: make(chan struct{})}
+	o := &opened{value: v, abilities: sdk.AbilitiesOf(v), readOnly: r.GetReadOnly(), stop: make(chan struct{})}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
@@ -114,15 +120,28 @@ func (s *Server) closeValue(ctx context.Context, v any) (err error) {
 	return nil
 }
 
-// use finds an open connection as an ability. The release function ends the
-// call; the context is cancelled when the connection is closed meanwhile.
+// use finds an open connection as an ability for a call that writes nothing.
+// The release function ends the call; the context is cancelled when the
+// connection is closed meanwhile.
 func use[T any](ctx context.Context, s *Server, handle uint64, a sdk.Ability) (T, context.Context, func(), error) {
+	return take[T](sdk.WithReadOnly(ctx), s, handle, a)
+}
+
+// useToWrite is [use] for a call that changes something at the outside system.
+func useToWrite[T any](ctx context.Context, s *Server, handle uint64, a sdk.Ability) (T, context.Context, func(), error) {
+	return take[T](ctx, s, handle, a)
+}
+
+func take[T any](ctx context.Context, s *Server, handle uint64, a sdk.Ability) (T, context.Context, func(), error) {
 	var none T
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, ok := s.open[handle]
 	if !ok {
 		return none, nil, nil, toStatus(ctx, sdk.Fail(sdk.CodeInternal, errors.New("the connection is not open")))
+	}
+	if o.readOnly && !sdk.ReadOnly(ctx) {
+		return none, nil, nil, toStatus(ctx, sdk.Fail(sdk.CodeConfig, errReadOnly))
 	}
 	v, ok := o.value.(T)
 	if !ok || !slices.Contains(o.abilities, a) {

@@ -25,6 +25,9 @@ func (s *Server) Read(ctx context.Context, r *adapterv1.ReadRequest) (_ *adapter
 	if page == nil {
 		return nil, toStatus(ctx, sdk.Fail(sdk.CodeInternal, errors.New("the adapter returned no page and no error")))
 	}
+	if err := validateRemoved(page.Removed); err != nil {
+		return nil, toStatus(ctx, sdk.Fail(sdk.CodeInternal, err))
+	}
 	return &adapterv1.ReadResponse{Page: pageToProto(page)}, nil
 }
 
@@ -46,7 +49,7 @@ func (s *Server) ImportIdentity(ctx context.Context, r *adapterv1.ImportIdentity
 // StartImport announces an import.
 func (s *Server) StartImport(ctx context.Context, r *adapterv1.StartImportRequest) (_ *adapterv1.StartImportResponse, err error) {
 	defer s.recovered(ctx, &err)
-	v, ctx, release, err := use[sdk.ImportStarter](ctx, s, r.GetHandle(), sdk.AbilityImportStarter)
+	v, ctx, release, err := useToWrite[sdk.ImportStarter](ctx, s, r.GetHandle(), sdk.AbilityImportStarter)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +67,7 @@ func (s *Server) StartImport(ctx context.Context, r *adapterv1.StartImportReques
 // SubscribeOutcomes asks for events about what became of clients.
 func (s *Server) SubscribeOutcomes(ctx context.Context, r *adapterv1.SubscribeOutcomesRequest) (_ *adapterv1.SubscribeOutcomesResponse, err error) {
 	defer s.recovered(ctx, &err)
-	v, ctx, release, err := use[sdk.OutcomeSubscriber](ctx, s, r.GetHandle(), sdk.AbilityOutcomeSubscriber)
+	v, ctx, release, err := useToWrite[sdk.OutcomeSubscriber](ctx, s, r.GetHandle(), sdk.AbilityOutcomeSubscriber)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +123,7 @@ func TestAConnectionCrossesWhole(t *testing.T) {
 	f := &fake{}
 	want := sdk.Connection{
 		Name: "acme/gym", ClientID: "456", Clubs: map[string]string{"downtown": "1"}, Settings: json.RawMessage(`{"a":1}`),
+		ReadOnly: true,
 	}
 	r, err := pair(t, wire.NewServer(adapterOf(f), slog.Default())).Open(t.Context(), want)
 	if err != nil {
@@ -152,6 +155,7 @@ func TestAPageCrossesAsTheSameBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	want.Removed = []string{"m-3", "m-4"}
 	var asked sdk.ReadRequest
 	r := opened(t, &fake{read: func(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
 		asked = req
@@ -206,12 +210,18 @@ func TestAPageThatBreaksTheContractIsRefused(t *testing.T) {
 		"a column twice": func(p *sdk.Page) { p.Columns = []string{"name", "name"}; p.Rows = 0 },
 		"not UTF-8":      func(p *sdk.Page) { p.Cells[len(p.Cells)-1] = 0xff },
 		"a long cursor":  func(p *sdk.Page) { p.Next = make(sdk.Cursor, sdk.MaxCursorBytes+1) },
+		"removed: none":  func(p *sdk.Page) { p.Removed = []string{""} },
+		"removed: long":  func(p *sdk.Page) { p.Removed = []string{strings.Repeat("x", 1025)} },
+		"removed: UTF-8": func(p *sdk.Page) { p.Removed = []string{"\xff"} },
+		"removed: many":  func(p *sdk.Page) { p.Removed = slices.Repeat([]string{strings.Repeat("x", 1024)}, 1025) },
 	} {
 		page := good()
 		breakIt(page)
 		r := opened(t, &fake{read: func(context.Context, sdk.ReadRequest) (*sdk.Page, error) { return page, nil }})
 		_, err := r.Read(t.Context(), members)
-		if e := sdk.AsError(err); !errors.Is(err, sdk.ErrPage) || e.Class != sdk.ClassFail || e.Code != sdk.CodeInternal {
+		// What this end of the adapter refuses comes as its error.
+		ours := errors.Is(err, sdk.ErrPage) || strings.HasPrefix(name, "removed") && wire.FromAdapter(err)
+		if e := sdk.AsError(err); !ours || e.Class != sdk.ClassFail || e.Code != sdk.CodeInternal {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -307,7 +317,7 @@ func TestEveryClassAndCodeCrosses(t *testing.T) {
 	r := opened(t, f)
 	for _, class := range []sdk.Class{sdk.ClassRetry, sdk.ClassReject, sdk.ClassFail} {
 		for _, code := range []sdk.Code{
-			sdk.CodeConfig, sdk.CodeAuth, sdk.CodeUnavailable, sdk.CodeChanged, sdk.CodeData, sdk.CodeInternal,
+			sdk.CodeConfig, sdk.CodeAuth, sdk.CodeUnavailable, sdk.CodeQuota, sdk.CodeChanged, sdk.CodeData, sdk.CodeInternal,
 		} {
 			f.check = fmt.Errorf("check: %w",
 				&sdk.Error{Class: class, Code: code, After: 1500 * time.Microsecond, Err: errors.New("unavailable: deadline exceeded")})

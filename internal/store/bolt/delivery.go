@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -16,20 +14,20 @@ import (
 // that moves the cursors of an import when it ends: the run becomes what
 // update makes of it, the cursors of its job stand, and of the job's
 // quarantine remain the run's own entries and, unless d replaces them, the
-// entries of records that the run did not refuse. The rules for update are
+// entries of records that the run neither refused nor read again. The rules for update are
 // those of [Store.UpdateRun].
 func (s *Store) BeginDelivery(
 	ctx context.Context, id string, d roster.Delivery, update func(*roster.Run) error,
 ) (roster.Run, error) {
 	var run roster.Run
-	err := s.update(ctx, "begin the delivery of run "+id, func(tx *bbolt.Tx) (err error) {
+	err := s.update(ctx, "begin the delivery of run "+id, func(tx *txn) (err error) {
 		if run, _, err = changeRun(tx, id, update); err != nil {
 			return err
 		}
 		if err := setCursors(tx, run.Job, d.Cursors); err != nil {
 			return err
 		}
-		return settleQuarantine(tx, run.Job, run.ID, d.ReplaceQuarantine)
+		return settleQuarantine(tx, run.Job, run.ID, &d)
 	})
 	if err != nil {
 		return roster.Run{}, err
@@ -41,7 +39,7 @@ func (s *Store) BeginDelivery(
 // beginning.
 func (s *Store) Cursor(ctx context.Context, job string, kind sdk.Kind) (sdk.Cursor, error) {
 	var cursor sdk.Cursor
-	err := s.view(ctx, "read the cursor of job "+job, func(tx *bbolt.Tx) error {
+	err := s.view(ctx, "read the cursor of job "+job, func(tx *txn) error {
 		if b := peek(tx, bucketCursors, job); b != nil {
 			cursor = bytes.Clone(b.Get([]byte(kind)))
 		}
@@ -50,7 +48,7 @@ func (s *Store) Cursor(ctx context.Context, job string, kind sdk.Kind) (sdk.Curs
 	return cursor, err
 }
 
-func setCursors(tx *bbolt.Tx, job string, cursors map[sdk.Kind]sdk.Cursor) error {
+func setCursors(tx *txn, job string, cursors map[sdk.Kind]sdk.Cursor) error {
 	if len(cursors) == 0 {
 		return nil
 	}

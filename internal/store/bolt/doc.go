@@ -44,7 +44,9 @@
 //	session_outcomes
 //	    session id            -> what became of the clients, as runs of one outcome
 //	schedule
-//	    job                   -> when the job was last due, RFC 3339, UTC
+//	    job                   -> when the job was last due, RFC 3339, UTC; the same for
+//	                          names behind it, as "job sweep"
+//	    job " paused"         -> roster.Pause as JSON, sealed: a reason may name a person
 //
 // What a session serves is also noted in a file of its own, served/SESSION.notes,
 // between two changes of the session: see [Store.NoteServed].

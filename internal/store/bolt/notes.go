@@ -13,8 +13,6 @@ import (
 	"strings"
 	"sync"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 )
@@ -160,14 +158,14 @@ func (s *Store) foldNotes() error {
 	if err != nil || len(left) == 0 {
 		return err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.db.Update(updating(func(tx *txn) error {
 		for id, ranges := range left {
 			if err := foldNote(tx, id, ranges); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
+	}))
 	for id := range left {
 		if err == nil {
 			err = s.notes.drop(id)
@@ -176,7 +174,7 @@ func (s *Store) foldNotes() error {
 	return err
 }
 
-func foldNote(tx *bbolt.Tx, id string, ranges []roster.Range) error {
+func foldNote(tx *txn, id string, ranges []roster.Range) error {
 	var session roster.Session
 	err := load(bucket(tx, bucketSessions), []byte(id), &session)
 	if errors.Is(err, store.ErrNotFound) || session.State.Ended() {

@@ -31,13 +31,20 @@ const lockWait = time.Second
 // smallest size of a page.
 const leastBytes = 2 * 4096
 
+// Option changes how a store is opened.
+type Option func(*Store)
+
+// WithClock says where the store takes the time from at which links change. It
+// takes the system's clock without it.
+func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
+
 // Open opens the database in a state directory and makes both where they are
 // absent. It fails at once with a [*store.LockedError] while another process
 // uses the directory, with [store.ErrSchema] for a database of a later
 // program, with [store.ErrSealed] when keys are not those of the database, and
 // with [store.ErrDamaged] when the file is cut or no database.
-func Open(ctx context.Context, dir string, keys *store.Keyring) (*Store, error) {
-	return OpenVerified(ctx, dir, keys, func(context.Context, string) error { return nil })
+func Open(ctx context.Context, dir string, keys *store.Keyring, options ...Option) (*Store, error) {
+	return OpenVerified(ctx, dir, keys, func(context.Context, string) error { return nil }, options...)
 }
 
 // OpenVerified is [Open], and calls verify with the path of a file that is
@@ -47,6 +54,7 @@ func Open(ctx context.Context, dir string, keys *store.Keyring) (*Store, error) 
 // a second.
 func OpenVerified(
 	ctx context.Context, dir string, keys *store.Keyring, verify func(ctx context.Context, path string) error,
+	options ...Option,
 ) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -59,6 +67,10 @@ func OpenVerified(
 		return nil, err
 	}
 	s := &Store{path: filepath.Join(dir, fileName), lock: lock}
+	s.now = time.Now //nolint:forbidigo // The default of a clock that can be passed in.
+	for _, set := range options {
+		set(s)
+	}
 	if err := s.openLocked(ctx, keys, verify); err != nil {
 		return nil, store.Explain(errors.Join(err, lock.Unlock()))
 	}
@@ -87,6 +99,9 @@ func (s *Store) openLocked(ctx context.Context, keys *store.Keyring, verify func
 		err = removeMark(s.path)
 	}
 	if err == nil {
+		err = s.beginLife(ctx)
+	}
+	if err == nil {
 		err = s.guard(s.foldNotes)
 	}
 	if err != nil && !s.broken.Load() {
@@ -102,8 +117,10 @@ func (s *Store) derive(keys *store.Keyring) (err error) {
 	if s.idKey, err = keys.Derive("quarantine ids"); err != nil {
 		return err
 	}
-	s.clientKey, err = keys.Derive("session clients")
-	return err
+	if s.clientKey, err = keys.Derive("session clients"); err != nil {
+		return err
+	}
+	return s.deriveSync(keys)
 }
 
 // finding is what is known of the file before it is opened.
@@ -142,7 +159,7 @@ func create(path string, keys *store.Keyring) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(db.Update(func(tx *bbolt.Tx) error { return fill(tx, keys.ID()) }), db.Close()); err != nil {
+	if err := errors.Join(db.Update(updating(func(tx *txn) error { return fill(tx, keys.ID()) })), db.Close()); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
 	if err := Verify(temp); err != nil {
@@ -154,8 +171,8 @@ func create(path string, keys *store.Keyring) error {
 	return store.SyncDir(filepath.Dir(path))
 }
 
-func fill(tx *bbolt.Tx, key store.KeyID) error {
-	for _, name := range buckets() {
+func fill(tx *txn, key store.KeyID) error {
+	for _, name := range buckets(schemaVersion) {
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
 			return err
 		}
@@ -175,11 +192,12 @@ func fill(tx *bbolt.Tx, key store.KeyID) error {
 // begin checks what the database says of itself. It writes nothing, so that a
 // full disk does not keep the daemon from starting.
 func (s *Store) begin(key store.KeyID, found finding) error {
-	return s.db.View(func(tx *bbolt.Tx) error {
+	return s.db.View(viewing(func(tx *txn) error {
 		if tx.Bucket([]byte(bucketMeta)) == nil {
 			return fmt.Errorf("open %s: %w: it was not made by rosterd", s.path, store.ErrDamaged)
 		}
-		if err := checkSchema(s.path, schemaOf(tx)); err != nil {
+		schema, err := checkSchema(s.path, schemaOf(tx))
+		if err != nil {
 			return err
 		}
 		meta := bucket(tx, bucketMeta)
@@ -187,23 +205,24 @@ func (s *Store) begin(key store.KeyID, found finding) error {
 			return fmt.Errorf("open %s: it was made with master key %x, and the configured one is %s: %w",
 				s.path, found, key, store.ErrSealed)
 		}
-		for _, name := range buckets() {
+		for _, name := range buckets(schema) {
 			if tx.Bucket([]byte(name)) == nil {
 				return fmt.Errorf("open %s: %w: it has no bucket %s", s.path, store.ErrDamaged, name)
 			}
 		}
-		sum, ok := sumOf(tx)
+		sum, ok := tx.sum()
 		if !ok || found.marked && sum != found.sum {
 			return fmt.Errorf("open %s: %w: it is not what the last process left", s.path, store.ErrDamaged)
 		}
 		s.install = string(meta.Get([]byte(metaInstall)))
-		return nil
-	})
+		s.epoch, err = nextEpoch(meta)
+		return err
+	}))
 }
 
 // schemaOf reads the schema version as every program version stores it: in
 // front of whatever follows the digits.
-func schemaOf(tx *bbolt.Tx) string {
+func schemaOf(tx *txn) string {
 	stored := tx.Bucket([]byte(bucketMeta)).Get([]byte(metaSchema))
 	if len(stored) < sealBytes {
 		return ""
@@ -211,16 +230,16 @@ func schemaOf(tx *bbolt.Tx) string {
 	return string(stored[:len(stored)-sealBytes])
 }
 
-func checkSchema(path, found string) error {
+func checkSchema(path, found string) (int, error) {
 	version, err := strconv.Atoi(found)
 	switch {
 	case err != nil || version < 1:
-		return fmt.Errorf("open %s: %w: its schema is %q", path, store.ErrDamaged, found)
+		return 0, fmt.Errorf("open %s: %w: its schema is %q", path, store.ErrDamaged, found)
 	case version > schemaVersion:
-		return fmt.Errorf("open %s: %w: it has schema %d and this rosterd knows %d: install the rosterd that wrote it or a later one",
+		return 0, fmt.Errorf("open %s: %w: it has schema %d and this rosterd knows %d: install the rosterd that wrote it or a later one",
 			path, store.ErrSchema, version, schemaVersion)
 	}
-	return nil
+	return version, nil
 }
 
 // openFile opens a bbolt file. Reading past the end of a file that was cut is

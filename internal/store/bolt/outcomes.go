@@ -12,8 +12,6 @@ import (
 	"hash"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 )
@@ -33,7 +31,7 @@ const (
 func (s *Store) IndexClients(ctx context.Context, session string, ids []string) error {
 	doing := "index the clients of session " + session
 	index := s.clientIndex(session, ids)
-	return s.update(ctx, doing, func(tx *bbolt.Tx) error {
+	return s.update(ctx, doing, func(tx *txn) error {
 		if bucket(tx, bucketSessions).Get([]byte(session)) == nil {
 			return store.ErrNotFound
 		}
@@ -89,7 +87,7 @@ func writePart(to hash.Hash, part string) {
 // session's clients are not remembered.
 func (s *Store) FindClients(ctx context.Context, session string, ids []string) ([]int, error) {
 	hash, places := s.clientHash(session), make([]int, len(ids))
-	err := s.view(ctx, "find clients of session "+session, func(tx *bbolt.Tx) error {
+	err := s.view(ctx, "find clients of session "+session, func(tx *txn) error {
 		index := bucket(tx, bucketSessionClients).Get([]byte(session))
 		if index == nil {
 			return store.ErrNotFound
@@ -124,7 +122,7 @@ func searchClient(index []byte, hash [hashBytes]byte) int {
 // ForgetClients forgets the ids of a session's clients. What became of them
 // stays.
 func (s *Store) ForgetClients(ctx context.Context, session string) error {
-	return s.update(ctx, "forget the clients of session "+session, func(tx *bbolt.Tx) error {
+	return s.update(ctx, "forget the clients of session "+session, func(tx *txn) error {
 		awaiting := bucket(tx, bucketSessionsAwaiting)
 		if awaiting.Get([]byte(session)) == nil {
 			return errUnchanged
@@ -137,7 +135,7 @@ func (s *Store) ForgetClients(ctx context.Context, session string) error {
 // Clients behind the end of the list are unknown.
 func (s *Store) Outcomes(ctx context.Context, session string) ([]roster.Outcome, error) {
 	var clients []roster.Outcome
-	err := s.view(ctx, "read the outcomes of session "+session, func(tx *bbolt.Tx) (err error) {
+	err := s.view(ctx, "read the outcomes of session "+session, func(tx *txn) (err error) {
 		clients, err = decodeOutcomes(bucket(tx, bucketSessionOutcomes).Get([]byte(session)), nil)
 		return err
 	})
@@ -149,7 +147,7 @@ func (s *Store) Outcomes(ctx context.Context, session string) ([]roster.Outcome,
 // must not call the store; the rules for the session and the run are those of
 // [Store.UpdateSession] and [Store.UpdateRun].
 func (s *Store) RecordOutcome(ctx context.Context, session string, change func(*roster.OutcomeRecord) error) error {
-	return s.update(ctx, "record outcomes of session "+session, func(tx *bbolt.Tx) error {
+	return s.update(ctx, "record outcomes of session "+session, func(tx *txn) error {
 		var record roster.OutcomeRecord
 		if err := load(bucket(tx, bucketSessions), []byte(session), &record.Session); err != nil {
 			return err
@@ -183,7 +181,7 @@ func sameIdentity(s, session roster.Session, r, run roster.Run) error {
 	return nil
 }
 
-func (s *Store) putOutcome(tx *bbolt.Tx, record *roster.OutcomeRecord, had []byte) error {
+func (s *Store) putOutcome(tx *txn, record *roster.OutcomeRecord, had []byte) error {
 	encoded := encodeOutcomes(record.Clients)
 	changed := !bytes.Equal(encoded, had)
 	if changed {
@@ -207,7 +205,7 @@ func (s *Store) putOutcome(tx *bbolt.Tx, record *roster.OutcomeRecord, had []byt
 	return s.moveQuarantine(tx, record)
 }
 
-func (s *Store) moveQuarantine(tx *bbolt.Tx, record *roster.OutcomeRecord) error {
+func (s *Store) moveQuarantine(tx *txn, record *roster.OutcomeRecord) error {
 	for i := range record.Refused {
 		q := &record.Refused[i]
 		q.ID = s.quarantineID(q)

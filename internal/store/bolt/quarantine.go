@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 )
@@ -29,15 +27,32 @@ func (s *Store) AddQuarantine(ctx context.Context, records []roster.Quarantined)
 	if len(records) == 0 {
 		return nil
 	}
+	entries, err := s.prepareAll(records)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return s.update(ctx, doing, func(tx *txn) error {
+		for i := range entries {
+			if err := entries[i].put(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// prepareAll fills in the ids of records and encodes them in the order in which
+// they are stored.
+func (s *Store) prepareAll(records []roster.Quarantined) ([]prepared, error) {
 	entries := make([]prepared, len(records))
 	for i := range records {
 		if records[i].Job == "" || records[i].Run == "" {
-			return fmt.Errorf("%s: %w: an entry needs a job and a run", doing, roster.ErrInvalid)
+			return nil, fmt.Errorf("%w: an entry needs a job and a run", roster.ErrInvalid)
 		}
 		records[i].ID = s.quarantineID(&records[i])
 		var err error
 		if entries[i], err = s.prepare(&records[i]); err != nil {
-			return fmt.Errorf("%s: %w", doing, err)
+			return nil, err
 		}
 	}
 	// Neighbours in the tree are written together; of two entries with one key
@@ -48,14 +63,7 @@ func (s *Store) AddQuarantine(ctx context.Context, records []roster.Quarantined)
 		}
 		return strings.Compare(a.key, b.key)
 	})
-	return s.update(ctx, doing, func(tx *bbolt.Tx) error {
-		for i := range entries {
-			if err := entries[i].put(tx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return entries, nil
 }
 
 func (s *Store) prepare(q *roster.Quarantined) (prepared, error) {
@@ -74,7 +82,7 @@ func (s *Store) prepare(q *roster.Quarantined) (prepared, error) {
 	return prepared{job: q.Job, key: key, row: row, payload: s.sealer.Seal(q.Payload, place(bucketPayload, q.Job, key))}, nil
 }
 
-func (e *prepared) put(tx *bbolt.Tx) error {
+func (e *prepared) put(tx *txn) error {
 	rows, err := nested(tx, bucketQuarantine, e.job)
 	if err != nil {
 		return err
@@ -90,7 +98,7 @@ func (e *prepared) put(tx *bbolt.Tx) error {
 // without payloads.
 func (s *Store) Quarantine(ctx context.Context, filter roster.QuarantineFilter) ([]roster.Quarantined, error) {
 	var found []quarantineEntry
-	err := s.view(ctx, "list the quarantine", func(tx *bbolt.Tx) error {
+	err := s.view(ctx, "list the quarantine", func(tx *txn) error {
 		return eachJob(tx, filter, func(job string, rows *tree) error {
 			n := 0
 			return scan(job, rows, filter, func(e quarantineEntry) bool {
@@ -120,7 +128,7 @@ func (s *Store) QuarantinedByID(ctx context.Context, id string) (roster.Quaranti
 	var entry quarantineEntry
 	var payload []byte
 	doing := "read quarantined record " + id
-	err := s.view(ctx, doing, func(tx *bbolt.Tx) error {
+	err := s.view(ctx, doing, func(tx *txn) error {
 		err := eachJob(tx, roster.QuarantineFilter{}, func(job string, rows *tree) error {
 			found, ok, err := newest(job, rows, id)
 			if err != nil || !ok {
@@ -161,7 +169,7 @@ func (s *Store) QuarantineGroups(
 		code, reason string
 	}
 	counts := make(map[cause]*roster.QuarantineGroup)
-	err := s.view(ctx, "count the quarantine", func(tx *bbolt.Tx) error {
+	err := s.view(ctx, "count the quarantine", func(tx *txn) error {
 		return eachJob(tx, filter, func(job string, rows *tree) error {
 			return scan(job, rows, filter, func(e quarantineEntry) bool {
 				of := cause{e.row.Stage, e.row.Code, e.row.Reason}
@@ -193,7 +201,7 @@ func (s *Store) QuarantineGroups(
 // left of the same records outlives. A preparation that starts again begins
 // with it.
 func (s *Store) DropRunQuarantine(ctx context.Context, run string) error {
-	return s.update(ctx, "drop the quarantine of run "+run, func(tx *bbolt.Tx) error {
+	return s.update(ctx, "drop the quarantine of run "+run, func(tx *txn) error {
 		dropped := false
 		err := eachJob(tx, roster.QuarantineFilter{Run: run}, func(job string, rows *tree) error {
 			keys := keysOf(rows, func(_, of string) bool { return of == run })
@@ -211,7 +219,7 @@ func (s *Store) DropRunQuarantine(ctx context.Context, run string) error {
 // of the ids there were.
 func (s *Store) DropQuarantined(ctx context.Context, ids ...string) (int, error) {
 	dropped := 0
-	err := s.update(ctx, "drop quarantined records", func(tx *bbolt.Tx) error {
+	err := s.update(ctx, "drop quarantined records", func(tx *txn) error {
 		err := eachJob(tx, roster.QuarantineFilter{}, func(job string, rows *tree) error {
 			for _, id := range ids {
 				keys := keysOfID(rows, id)

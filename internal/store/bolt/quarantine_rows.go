@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -70,9 +68,13 @@ func (s *Store) quarantineID(q *roster.Quarantined) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(mac.Sum(nil)))[:idChars]
 }
 
-// place binds a sealed value to the schema and to where it is kept.
+// sealedLayout is the layout of sealed values. It is not the schema's version,
+// with which it would change although what is sealed stays.
+const sealedLayout = 1
+
+// place binds a sealed value to its layout and to where it is kept.
 func place(top, job, key string) []byte {
-	return fmt.Appendf(nil, "%d\x00%s\x00%s\x00%s", schemaVersion, top, job, key)
+	return fmt.Appendf(nil, "%d\x00%s\x00%s\x00%s", sealedLayout, top, job, key)
 }
 
 // opened returns an entry with the record's id and position, without payload.
@@ -92,7 +94,7 @@ func (s *Store) opened(e *quarantineEntry) (roster.Quarantined, error) {
 }
 
 // eachJob calls visit with the rows of each job that the filter can select.
-func eachJob(tx *bbolt.Tx, filter roster.QuarantineFilter, visit func(job string, rows *tree) error) error {
+func eachJob(tx *txn, filter roster.QuarantineFilter, visit func(job string, rows *tree) error) error {
 	job := filter.Job
 	if job == "" && filter.Run != "" {
 		var run roster.Run
@@ -163,17 +165,21 @@ func newest(job string, rows *tree, id string) (best quarantineEntry, ok bool, e
 	return best, ok, nil
 }
 
-// settleQuarantine removes what a run's entries supersede: with replace all
-// entries of other runs, else those of records that the run refused too.
-func settleQuarantine(tx *bbolt.Tx, job, run string, replace bool) error {
+// settleQuarantine removes what a run's entries supersede: all entries of other
+// runs where the run has read everything, else those of records that the run
+// refused too or has read again.
+func settleQuarantine(tx *txn, job, run string, d *roster.Delivery) error {
 	rows := peek(tx, bucketQuarantine, job)
 	if rows == nil {
 		return nil
 	}
-	if replace {
+	if d.ReplaceQuarantine {
 		return dropEntries(tx, job, keysOf(rows, func(_, of string) bool { return of != run }))
 	}
-	own := make(map[string]bool)
+	own := make(map[string]bool, len(d.Retried))
+	for _, id := range d.Retried {
+		own[id] = true
+	}
 	for _, key := range keysOf(rows, func(_, of string) bool { return of == run }) {
 		own[string(key[:idChars])] = true
 	}
@@ -206,7 +212,7 @@ func keysOfID(rows *tree, id string) [][]byte {
 	return keys
 }
 
-func dropEntries(tx *bbolt.Tx, job string, keys [][]byte) error {
+func dropEntries(tx *txn, job string, keys [][]byte) error {
 	if len(keys) == 0 {
 		return nil
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 )
@@ -19,7 +17,7 @@ func (s *Store) CreateRun(ctx context.Context, run roster.Run) error {
 	if run.ID == "" || run.Job == "" {
 		return fmt.Errorf("%s: %w: a run needs an id and a job", doing, roster.ErrInvalid)
 	}
-	return s.update(ctx, doing, func(tx *bbolt.Tx) error {
+	return s.update(ctx, doing, func(tx *txn) error {
 		runs := bucket(tx, bucketRuns)
 		if runs.Get([]byte(run.ID)) != nil {
 			return store.ErrExists
@@ -40,7 +38,7 @@ func (s *Store) CreateRun(ctx context.Context, run roster.Run) error {
 // Run returns one run or [store.ErrNotFound].
 func (s *Store) Run(ctx context.Context, id string) (roster.Run, error) {
 	var run roster.Run
-	err := s.view(ctx, "read run "+id, func(tx *bbolt.Tx) error {
+	err := s.view(ctx, "read run "+id, func(tx *txn) error {
 		return load(bucket(tx, bucketRuns), []byte(id), &run)
 	})
 	if err != nil {
@@ -55,7 +53,7 @@ func (s *Store) Run(ctx context.Context, id string) (roster.Run, error) {
 // cannot be changed.
 func (s *Store) UpdateRun(ctx context.Context, id string, update func(*roster.Run) error) (roster.Run, error) {
 	var run roster.Run
-	err := s.update(ctx, "update run "+id, func(tx *bbolt.Tx) (err error) {
+	err := s.update(ctx, "update run "+id, func(tx *txn) (err error) {
 		var changed bool
 		if run, changed, err = changeRun(tx, id, update); err == nil && !changed {
 			return errUnchanged
@@ -71,7 +69,7 @@ func (s *Store) UpdateRun(ctx context.Context, id string, update func(*roster.Ru
 // Runs returns the runs that the filter selects, the latest first.
 func (s *Store) Runs(ctx context.Context, filter roster.RunFilter) ([]roster.Run, error) {
 	var found []roster.Run
-	err := s.view(ctx, "list runs", func(tx *bbolt.Tx) error {
+	err := s.view(ctx, "list runs", func(tx *txn) error {
 		visit := func(id []byte) (bool, error) {
 			var run roster.Run
 			if err := load(bucket(tx, bucketRuns), id, &run); err != nil {
@@ -101,7 +99,7 @@ func (s *Store) Runs(ctx context.Context, filter roster.RunFilter) ([]roster.Run
 
 // openRuns answers what a daemon asks when it starts, which must not depend on
 // how many runs there ever were.
-func openRuns(tx *bbolt.Tx, filter roster.RunFilter) ([]roster.Run, error) {
+func openRuns(tx *txn, filter roster.RunFilter) ([]roster.Run, error) {
 	var found []roster.Run
 	err := bucket(tx, bucketRunsOpen).ForEach(func(id, _ []byte) error {
 		var run roster.Run
@@ -129,7 +127,7 @@ func matchesRun(filter roster.RunFilter, run roster.Run) bool {
 }
 
 // changeRun reads, changes and writes one run.
-func changeRun(tx *bbolt.Tx, id string, update func(*roster.Run) error) (run roster.Run, changed bool, err error) {
+func changeRun(tx *txn, id string, update func(*roster.Run) error) (run roster.Run, changed bool, err error) {
 	if err := load(bucket(tx, bucketRuns), []byte(id), &run); err != nil {
 		return run, false, err
 	}
@@ -145,7 +143,7 @@ func changeRun(tx *bbolt.Tx, id string, update func(*roster.Run) error) (run ros
 }
 
 // putRun writes a run and keeps the index of open runs in step.
-func putRun(tx *bbolt.Tx, run roster.Run) (changed bool, err error) {
+func putRun(tx *txn, run roster.Run) (changed bool, err error) {
 	changed, err = save(bucket(tx, bucketRuns), []byte(run.ID), run)
 	if err != nil || !changed {
 		return changed, err

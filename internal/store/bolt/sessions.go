@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 )
@@ -19,7 +17,7 @@ func (s *Store) CreateSession(ctx context.Context, session roster.Session) error
 	if session.ID == "" || session.Run == "" || session.Business == "" {
 		return fmt.Errorf("%s: %w: a session needs an id, a run and a business", doing, roster.ErrInvalid)
 	}
-	return s.update(ctx, doing, func(tx *bbolt.Tx) error {
+	return s.update(ctx, doing, func(tx *txn) error {
 		if bucket(tx, bucketSessions).Get([]byte(session.ID)) != nil {
 			return store.ErrExists
 		}
@@ -43,7 +41,7 @@ func (s *Store) CreateSession(ctx context.Context, session roster.Session) error
 // Session returns one session or [store.ErrNotFound].
 func (s *Store) Session(ctx context.Context, id string) (roster.Session, error) {
 	var session roster.Session
-	err := s.view(ctx, "read session "+id, func(tx *bbolt.Tx) error {
+	err := s.view(ctx, "read session "+id, func(tx *txn) error {
 		return load(bucket(tx, bucketSessions), []byte(id), &session)
 	})
 	if err != nil {
@@ -62,7 +60,7 @@ func (s *Store) UpdateSession(
 	ctx context.Context, id string, update func(*roster.Session) error,
 ) (roster.Session, error) {
 	var session roster.Session
-	err := s.update(ctx, "update session "+id, func(tx *bbolt.Tx) error {
+	err := s.update(ctx, "update session "+id, func(tx *txn) error {
 		if err := load(bucket(tx, bucketSessions), []byte(id), &session); err != nil {
 			return err
 		}
@@ -91,7 +89,7 @@ func (s *Store) UpdateSession(
 // Sessions returns the sessions that the filter selects, the latest first.
 func (s *Store) Sessions(ctx context.Context, filter roster.SessionFilter) ([]roster.Session, error) {
 	var found []roster.Session
-	err := s.view(ctx, "list sessions", func(tx *bbolt.Tx) error {
+	err := s.view(ctx, "list sessions", func(tx *txn) error {
 		visit := func(id []byte) (bool, error) {
 			var session roster.Session
 			if err := load(bucket(tx, bucketSessions), id, &session); err != nil {
@@ -128,7 +126,7 @@ func (s *Store) Sessions(ctx context.Context, filter roster.SessionFilter) ([]ro
 // indexedSessions answers from a bucket that has few of all sessions; id takes a
 // session's id from an entry of it.
 func indexedSessions(
-	tx *bbolt.Tx, filter roster.SessionFilter, index string, id func(key, value []byte) []byte,
+	tx *txn, filter roster.SessionFilter, index string, id func(key, value []byte) []byte,
 ) ([]roster.Session, error) {
 	var found []roster.Session
 	err := bucket(tx, index).ForEach(func(key, value []byte) error {
@@ -156,7 +154,7 @@ func matchesSession(filter roster.SessionFilter, session roster.Session) bool {
 
 // putSession writes a session and keeps the index of open sessions in step,
 // which is what lets a business have only one.
-func putSession(tx *bbolt.Tx, session roster.Session) (changed bool, err error) {
+func putSession(tx *txn, session roster.Session) (changed bool, err error) {
 	open, business := bucket(tx, bucketSessionsOpen), []byte(session.Business)
 	holder := string(open.Get(business))
 	switch {

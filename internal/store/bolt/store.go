@@ -15,21 +15,31 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/store"
 )
 
 // Store is the daemon's memory in one bbolt file.
 type Store struct {
-	path   string
-	file   os.FileInfo
-	db     *bbolt.DB
-	lock   *store.DirLock
-	notes  *notes
-	sealer *store.Sealer
-	// idKey names quarantined records, clientKey the clients of sessions.
-	idKey, clientKey []byte
-	install          string
-	clean            bool
+	path  string
+	file  os.FileInfo
+	db    *bbolt.DB
+	lock  *store.DirLock
+	notes *notes
+	now   func() time.Time
+	// sealer seals what is in quarantine, intentSealer what is known of creates.
+	sealer, intentSealer *store.Sealer
+	// idKey names quarantined records, clientKey the clients of sessions,
+	// markerKey what is created, and parkedKey the creates that are parked.
+	idKey, clientKey, markerKey, parkedKey []byte
+
+	digestKey digest.Key
+	install   string
+	clean     bool
+	// epoch is the life of the daemon. It counts as begun when a transaction of it
+	// is on disk, which raised says.
+	epoch  uint64
+	raised bool
 
 	// writing is held by the one write transaction. bbolt has a lock for that
 	// too, but does not release it when it panics in the wrong place; whoever
@@ -59,19 +69,35 @@ const (
 	bucketSessionsAwaiting       = "sessions_awaiting"
 	bucketSessionOutcomes        = "session_outcomes"
 	bucketSchedule               = "schedule"
+	bucketLinks                  = "links"
+	bucketLinksBack              = "links_back"
+	bucketLinkShapes             = "link_shapes"
+	bucketLinkCounts             = "link_counts"
+	bucketLinkHistory            = "link_history"
+	bucketIntents                = "intents"
+	bucketIntentsByRun           = "intents_by_run"
+	bucketParked                 = "parked"
+	bucketParkedPayload          = "parked_payload"
 	metaSchema                   = "schema"
 	metaInstall                  = "install"
 	metaKey                      = "key"
 	metaSum                      = "sum"
-	schemaVersion            int = 1
+	metaEpoch                    = "epoch"
+	schemaVersion            int = 2
 )
 
-func buckets() []string {
-	return []string{
+// buckets returns the top-level buckets of a schema.
+func buckets(schema int) []string {
+	names := []string{
 		bucketMeta, bucketRuns, bucketRunsByTime, bucketRunsByJob, bucketRunsOpen, bucketCursors, bucketQuarantine,
 		bucketPayload, bucketSessions, bucketSessionsByTime, bucketSessionsByRun, bucketSessionsByBusiness,
 		bucketSessionsOpen, bucketSessionsAwaiting, bucketSessionClients, bucketSessionOutcomes, bucketSchedule,
 	}
+	if schema >= 2 {
+		names = append(names, bucketLinks, bucketLinksBack, bucketLinkShapes, bucketLinkCounts, bucketLinkHistory,
+			bucketIntents, bucketIntentsByRun, bucketParked, bucketParkedPayload)
+	}
+	return names
 }
 
 // InstallID identifies this installation: made once, with the database.
@@ -104,10 +130,10 @@ func (s *Store) Close() error {
 
 func (s *Store) checkSum() (sum uint64, err error) {
 	err = s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			sum, _ = sumOf(tx)
+		return s.db.View(viewing(func(tx *txn) error {
+			sum, _ = tx.sum()
 			return nil
-		})
+		}))
 	})
 	return sum, err
 }
@@ -116,10 +142,10 @@ func (s *Store) checkSum() (sum uint64, err error) {
 // its two fsyncs.
 var errUnchanged = errors.New("nothing changed")
 
-func (s *Store) view(ctx context.Context, doing string, read func(*bbolt.Tx) error) error {
+func (s *Store) view(ctx context.Context, doing string, read func(*txn) error) error {
 	err := ctx.Err()
 	if err == nil {
-		err = s.guard(func() error { return s.db.View(read) })
+		err = s.guard(func() error { return s.db.View(viewing(read)) })
 	}
 	if err != nil {
 		return store.Explain(fmt.Errorf("%s: %w", doing, err))
@@ -127,7 +153,7 @@ func (s *Store) view(ctx context.Context, doing string, read func(*bbolt.Tx) err
 	return nil
 }
 
-func (s *Store) update(ctx context.Context, doing string, write func(*bbolt.Tx) error) error {
+func (s *Store) update(ctx context.Context, doing string, write func(*txn) error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	err := ctx.Err()
@@ -135,8 +161,9 @@ func (s *Store) update(ctx context.Context, doing string, write func(*bbolt.Tx) 
 		err = s.inPlace()
 	}
 	if err == nil {
-		err = s.guard(func() error { return s.db.Update(write) })
+		err = s.guard(func() error { return s.db.Update(updating(s.inEpoch(write))) })
 	}
+	s.raised = s.raised || err == nil
 	if err != nil && !errors.Is(err, errUnchanged) {
 		return store.Explain(fmt.Errorf("%s: %w", doing, err))
 	}

@@ -29,33 +29,43 @@ type damage struct{ err error }
 // [Verify] of entries that are gone, and of pages that came back as they once
 // were.
 type tree struct {
+	tx  *txn
 	raw *bbolt.Bucket
 	// path are the names of the buckets, each followed by a zero byte.
 	path string
+	// crc is the checksum of the path, with which that of every entry begins.
+	crc uint32
 }
 
+func newTree(tx *txn, raw *bbolt.Bucket, path string) *tree {
+	return &tree{tx: tx, raw: raw, path: path, crc: crc32.Checksum([]byte(path), castagnoli())}
+}
+
+// castagnoli is the polynomial that processors have an instruction for.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
 // bucket returns a top-level bucket. Open has made sure that there is one.
-func bucket(tx *bbolt.Tx, name string) *tree {
-	return &tree{raw: tx.Bucket([]byte(name)), path: name + "\x00"}
+func bucket(tx *txn, name string) *tree {
+	return newTree(tx, tx.Bucket([]byte(name)), name+"\x00")
 }
 
 // nested returns the bucket name within a top-level bucket, which is made where
 // it is absent.
-func nested(tx *bbolt.Tx, top, name string) (*tree, error) {
+func nested(tx *txn, top, name string) (*tree, error) {
 	raw, err := bucket(tx, top).raw.CreateBucketIfNotExists([]byte(name))
 	if err != nil {
 		return nil, err
 	}
-	return &tree{raw: raw, path: top + "\x00" + name + "\x00"}, nil
+	return newTree(tx, raw, top+"\x00"+name+"\x00"), nil
 }
 
 // peek returns the bucket name within a top-level bucket, nil where it is absent.
-func peek(tx *bbolt.Tx, top, name string) *tree {
+func peek(tx *txn, top, name string) *tree {
 	raw := bucket(tx, top).raw.Bucket([]byte(name))
 	if raw == nil {
 		return nil
 	}
-	return &tree{raw: raw, path: top + "\x00" + name + "\x00"}
+	return newTree(tx, raw, top+"\x00"+name+"\x00")
 }
 
 // Get returns the value under key, nil where there is none. It is valid until
@@ -69,10 +79,13 @@ func (t *tree) Get(key []byte) []byte {
 }
 
 // Put stores a value under key.
-func (t *tree) Put(key, value []byte) error {
+func (t *tree) Put(key, value []byte) error { return t.replace(key, t.raw.Get(key), value) }
+
+// replace is [tree.Put] for a caller that knows what is stored under key: nil, or
+// the value with its checksum.
+func (t *tree) replace(key, before, value []byte) error {
 	crc := t.checksum(key, value)
-	stored := binary.LittleEndian.AppendUint32(append(make([]byte, 0, len(value)+sealBytes), value...), crc)
-	before := t.raw.Get(key)
+	stored := binary.LittleEndian.AppendUint32(append(t.tx.alloc(len(value)+sealBytes), value...), crc)
 	if bytes.Equal(before, stored) {
 		return nil
 	}
@@ -84,7 +97,8 @@ func (t *tree) Put(key, value []byte) error {
 	if err := t.raw.Put(key, stored); err != nil {
 		return err
 	}
-	return addToSum(t.raw.Tx(), change)
+	t.tx.change += change
+	return nil
 }
 
 // Delete removes the value under key, if there is one.
@@ -98,7 +112,8 @@ func (t *tree) Delete(key []byte) error {
 	if err := t.raw.Delete(key); err != nil {
 		return err
 	}
-	return addToSum(t.raw.Tx(), change)
+	t.tx.change += change
+	return nil
 }
 
 // ForEach calls visit with every key and value, in the order of the keys.
@@ -134,39 +149,21 @@ func (t *tree) open(key, stored []byte) []byte {
 func (t *tree) top() string { return t.path[:bytes.IndexByte([]byte(t.path), 0)] }
 
 func (t *tree) checksum(key, value []byte) uint32 {
-	// Castagnoli's polynomial is the one that processors have an instruction for.
-	table := crc32.MakeTable(crc32.Castagnoli)
-	crc := crc32.Update(0, table, []byte(t.path))
-	crc = crc32.Update(crc, table, binary.LittleEndian.AppendUint32(make([]byte, 0, sealBytes), uint32(len(key))))
-	crc = crc32.Update(crc, table, key)
-	return crc32.Update(crc, table, value)
+	head := binary.LittleEndian.AppendUint32(t.tx.scratch[:0], uint32(len(key)))
+	t.tx.scratch = append(head, key...)
+	return crc32.Update(crc32.Update(t.crc, castagnoli(), t.tx.scratch), castagnoli(), value)
 }
 
 // share is what an entry adds to the checksum of all entries. It covers the
 // value by the value's checksum. Shares are hashes, so that the changes of
 // several entries do not cancel out.
 func (t *tree) share(key, stored []byte) uint64 {
-	const most = 256 // for most entries on the stack
-	text := append(make([]byte, 0, most), t.path...)
+	text := append(t.tx.scratch[:0], t.path...)
 	text = binary.LittleEndian.AppendUint32(text, uint32(len(key)))
 	text = append(append(text, key...), stored[len(stored)-sealBytes:]...)
+	t.tx.scratch = text
 	sum := sha256.Sum256(text)
 	return binary.LittleEndian.Uint64(sum[:])
-}
-
-// sumOf reads the checksum of all entries, which is the only one without a
-// checksum of its own.
-func sumOf(tx *bbolt.Tx) (sum uint64, ok bool) {
-	stored := tx.Bucket([]byte(bucketMeta)).Get([]byte(metaSum))
-	if len(stored) != 8 {
-		return 0, false
-	}
-	return binary.LittleEndian.Uint64(stored), true
-}
-
-func addToSum(tx *bbolt.Tx, change uint64) error {
-	sum, _ := sumOf(tx)
-	return tx.Bucket([]byte(bucketMeta)).Put([]byte(metaSum), binary.LittleEndian.AppendUint64(nil, sum+change))
 }
 
 // treeCursor walks over a tree.

@@ -30,19 +30,19 @@ func Verify(path string) error {
 	if err != nil {
 		return err
 	}
-	err = db.View(func(tx *bbolt.Tx) error {
+	err = db.View(viewing(func(tx *txn) error {
 		if err := verifyPages(tx); err != nil {
 			return err
 		}
 		return verifyValues(tx)
-	})
+	}))
 	if err != nil {
 		err = fmt.Errorf("verify %s: %w", path, err)
 	}
 	return errors.Join(err, db.Close())
 }
 
-func verifyPages(tx *bbolt.Tx) error {
+func verifyPages(tx *txn) error {
 	var first error
 	for fault := range tx.Check() {
 		if first == nil {
@@ -56,7 +56,7 @@ func verifyPages(tx *bbolt.Tx) error {
 
 // verifyValues checks every value and all of them together. The values of a
 // later program are not known to this one, which is [Open]'s to tell.
-func verifyValues(tx *bbolt.Tx) (err error) {
+func verifyValues(tx *txn) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			found, ok := p.(damage)
@@ -66,17 +66,20 @@ func verifyValues(tx *bbolt.Tx) (err error) {
 			err = found.err
 		}
 	}()
-	if tx.Bucket([]byte(bucketMeta)) == nil || schemaOf(tx) != strconv.Itoa(schemaVersion) {
+	if tx.Bucket([]byte(bucketMeta)) == nil {
+		return nil
+	}
+	if version, err := strconv.Atoi(schemaOf(tx)); err == nil && version > schemaVersion {
 		return nil
 	}
 	var sum uint64
 	err = tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
-		return sumTree(&tree{raw: b, path: string(name) + "\x00"}, &sum)
+		return sumTree(newTree(tx, b, string(name)+"\x00"), &sum)
 	})
 	if err != nil {
 		return err
 	}
-	if stored, ok := sumOf(tx); !ok || stored != sum {
+	if stored, ok := tx.sum(); !ok || stored != sum {
 		return fmt.Errorf("%w: entries are missing, or are older than the others", store.ErrDamaged)
 	}
 	return nil
@@ -87,7 +90,7 @@ func sumTree(t *tree, sum *uint64) error {
 	return t.raw.ForEach(func(key, stored []byte) error {
 		switch {
 		case stored == nil:
-			return sumTree(&tree{raw: t.raw.Bucket(key), path: t.path + string(key) + "\x00"}, sum)
+			return sumTree(newTree(t.tx, t.raw.Bucket(key), t.path+string(key)+"\x00"), sum)
 		case isMeta && string(key) == metaSum:
 			return nil
 		}

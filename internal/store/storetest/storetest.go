@@ -21,6 +21,7 @@ type Store interface {
 	QuarantineStore
 	SessionStore
 	ScheduleStore
+	SyncStore
 	Installation
 }
 
@@ -45,6 +46,13 @@ type QuarantineStore interface {
 	DropRunQuarantine(ctx context.Context, run string) error
 	DropQuarantined(ctx context.Context, ids ...string) (int, error)
 	QuarantineReader
+	QuarantineRetrier
+}
+
+// QuarantineRetrier gives refused records back to be read again.
+type QuarantineRetrier interface {
+	RetryQuarantine(ctx context.Context, job, after string, limit int) ([]roster.Quarantined, error)
+	DropQuarantine(ctx context.Context, job string, ids []string) error
 }
 
 // QuarantineReader shows refused records.
@@ -69,10 +77,13 @@ type SessionWriter interface {
 	NoteServed(ctx context.Context, session string, clients roster.Range) error
 }
 
-// ScheduleStore keeps when jobs were last due.
+// ScheduleStore keeps when jobs were last due, and which are paused.
 type ScheduleStore interface {
 	LastDue(ctx context.Context, job string) (time.Time, error)
 	SetLastDue(ctx context.Context, job string, due time.Time) error
+	Pause(ctx context.Context, job string) (roster.Pause, error)
+	PauseJob(ctx context.Context, job string, pause roster.Pause) error
+	ResumeJob(ctx context.Context, job string) error
 }
 
 // Installation is what a store knows of itself.
@@ -109,7 +120,18 @@ func Run(t *testing.T, open Open) {
 		{"OutcomesMoveSessionRunAndQuarantineTogether", testOutcomes},
 		{"OutcomesAreKeptWithoutARun", testOutcomeOfALostRun},
 		{"TheScheduleIsKept", testSchedule},
+		{"APauseIsKeptUntilTheJobIsResumed", testPause},
 		{"TheInstallationIsKept", testInstallation},
+		{"LinksAreSeenFromBothDirections", testLinks},
+		{"LinksAreListedInTheOrderOfTheirSources", testLinksListed},
+		{"ALinkIsOneToOne", testOneToOne},
+		{"APersonMakesAndRemovesLinks", testManualLinks},
+		{"AMarkerIsForEverAndAnEpochIsForOneLife", testMarkers},
+		{"ACreateIsArmedOnce", testArm},
+		{"AParkedCreateIsKeptForAPerson", testParked},
+		{"AVerdictSettlesAParkedCreate", testSettleParked},
+		{"AClosingIsWholeOrNotThere", testClosingFails},
+		{"WhatIsRetriedIsNotRefusedTwice", testRetry},
 		{"AnEndedContextChangesNothing", testEndedContext},
 		{"RunsAndQuarantineFollowTheModel", testModel},
 	} {

@@ -309,3 +309,23 @@ func TestARequestCarriesTheTokenAndTheWholeBody(t *testing.T) {
 		t.Errorf("the server saw %s %q %v", target, body, head)
 	}
 }
+
+func TestNothingIsSentWhereNothingMayBeWritten(t *testing.T) {
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	defer server.Close()
+	c := client(t, server.URL, nil)
+	ctx := sdk.WithReadOnly(t.Context())
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		got := c.SendOnce(ctx, method, "/members", []byte(`{}`))
+		if got.Outcome != sdk.OutcomeRefused || !errors.Is(got.Err, httpx.ErrReadOnly) {
+			t.Errorf("%s: %+v", method, got)
+		}
+	}
+	if n := requests.Load(); n != 0 {
+		t.Errorf("%d requests left", n)
+	}
+	if _, err := c.Get(ctx, "/members", nil); err != nil || requests.Load() != 1 {
+		t.Errorf("a read is not a write: %v", err)
+	}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+
+	"github.com/rosterd/rosterd/internal/digest"
+	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// syncOf is the job whose script it is, where that is a sync, or nil. Without a
+// configuration that can be read a script is tested as an import's.
+func (c *cli) syncOf(script string) *roster.Job {
+	cfg, err := c.load(true)
+	if err != nil {
+		return nil
+	}
+	wanted, err := filepath.Abs(script)
+	if err != nil {
+		return nil
+	}
+	for i, job := range cfg.Jobs {
+		path, err := filepath.Abs(job.Mapping)
+		if err == nil && job.Type == roster.JobSync && path == wanted {
+			return &cfg.Jobs[i]
+		}
+	}
+	return nil
+}
+
+// appendField appends a field that is not there yet: a sync has several kinds.
+func appendField(fields []mapping.EditorField, field mapping.EditorField) []mapping.EditorField {
+	if slices.ContainsFunc(fields, func(f mapping.EditorField) bool { return f.Name == field.Name }) {
+		return fields
+	}
+	return append(fields, field)
+}
+
+// syncFields are the fields that the records of a sync have at every target.
+func syncFields(job roster.Job) (fields []mapping.EditorField) {
+	people := false
+	for _, kind := range job.Kinds {
+		people = people || kind == sdk.KindProspect || kind == sdk.KindMember
+		for _, name := range roster.SyncTarget(kind, sdk.TargetKind{}, digest.Key{}, nil, true).Required {
+			fields = appendField(fields, mapping.EditorField{Name: name})
+		}
+	}
+	if people {
+		fields = append(fields,
+			mapping.EditorField{Name: roster.OwnerField, Doc: "the source's id of the staff member"},
+			mapping.EditorField{Name: roster.LeadSourceField, Doc: "the source's id of the lead source"})
+	}
+	return fields
+}

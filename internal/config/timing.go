@@ -1,0 +1,32 @@
+package config
+
+import (
+	"time"
+
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+const (
+	// defaultRuns are so few that the daemon stays small, and so many that a slow
+	// system does not hold up the others.
+	defaultRuns = 4
+	// defaultUsers keeps two jobs from sharing the rate limit of a system, and the
+	// two directions between two systems apart.
+	defaultUsers = 1
+)
+
+// The bounds of what a job says of its due times.
+const (
+	minAge    = time.Minute
+	maxAge    = 366 * 24 * time.Hour
+	maxJitter = 24 * time.Hour
+)
+
+func (l *loader) timing(v value) roster.Timing {
+	return roster.Timing{
+		SkipMissed: v.get("misfire").textOr("run_once") == "skip",
+		MaxAge:     l.duration(v.get("max_age"), 0, minAge, maxAge),
+		QueueOne:   v.get("overlap").textOr("forbid") == "queue_one",
+		Jitter:     l.duration(v.get("jitter"), 0, 0, maxJitter),
+	}
+}

@@ -1,0 +1,185 @@
+package pipeline
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/rosterd/rosterd/internal/digest"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// opRefresh changes nothing at the target: the record is mapped to what was sent
+// already, and its link takes over the digests of what it was mapped from.
+const opRefresh sdk.Op = "refresh"
+
+// change is one entry of the change set of a sync: what is to be done about one
+// record, and all that the link needs to know of it afterwards. It is stored
+// sealed.
+type change struct {
+	op   sdk.Op
+	kind sdk.Kind
+	// source is the id of the source record. Of a record that is gone from the
+	// source it is the id that it had.
+	source, position string
+	// target and version are those of the link when the change was made; empty and
+	// 0 for a create.
+	target  string
+	version uint32
+	// club is the account's key of the record's club.
+	club string
+	// owner and leadSource are ids of the source.
+	owner, leadSource string
+	// row and modified are of the source record: its digest, and when it was
+	// changed as far as the job knows.
+	row      uint64
+	modified string
+	// sum and shorts are the digests of the mapped record without its references;
+	// shorts are those of fields.
+	sum    digest.Sum
+	fields []string
+	shorts []uint32
+	// changed are the fields that differ from what was sent last.
+	changed []string
+	// data is the mapped record, payload the source record, both as JSON.
+	data, payload []byte
+}
+
+// errChange says that an entry of a change set is none that this version makes.
+var errChange = errors.New("an entry of the change set cannot be read")
+
+// changeForm leads every entry, so that a later form can be told from this one.
+const changeForm = 1
+
+// append packs the change.
+func (c *change) append(b []byte) []byte {
+	b = append(b, changeForm)
+	for _, text := range []string{
+		string(c.op), string(c.kind), c.source, c.position, c.target, c.club, c.owner, c.leadSource, c.modified,
+	} {
+		b = appendText(b, text)
+	}
+	b = binary.AppendUvarint(b, uint64(c.version))
+	for _, word := range []uint64{c.row, c.sum.Lo, c.sum.Hi} {
+		b = binary.LittleEndian.AppendUint64(b, word)
+	}
+	b = appendTexts(b, c.fields)
+	for _, short := range c.shorts {
+		b = binary.LittleEndian.AppendUint32(b, short)
+	}
+	b = appendTexts(b, c.changed)
+	b = appendText(b, string(c.data))
+	return appendText(b, string(c.payload))
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendTexts(b []byte, texts []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(texts)))
+	for _, text := range texts {
+		b = appendText(b, text)
+	}
+	return b
+}
+
+// parseChange unpacks a change. Its byte slices point into b.
+func parseChange(b []byte) (change, error) {
+	if len(b) == 0 || b[0] != changeForm {
+		return change{}, fmt.Errorf("%w: unknown form", errChange)
+	}
+	r := changeReader{rest: b[1:]}
+	var c change
+	c.op, c.kind = sdk.Op(r.text()), sdk.Kind(r.text())
+	for _, into := range []*string{&c.source, &c.position, &c.target, &c.club, &c.owner, &c.leadSource, &c.modified} {
+		*into = r.text()
+	}
+	c.version = uint32(r.uvarint())
+	c.row, c.sum.Lo, c.sum.Hi = r.word(), r.word(), r.word()
+	c.fields = r.texts()
+	for range c.fields {
+		c.shorts = append(c.shorts, r.short())
+	}
+	c.changed = r.texts()
+	c.data, c.payload = r.bytes(), r.bytes()
+	if r.failed || len(r.rest) > 0 {
+		return change{}, errChange
+	}
+	return c, nil
+}
+
+// changeReader takes packed values from the front. After a fault it returns
+// zeros and failed stays set.
+type changeReader struct {
+	rest   []byte
+	failed bool
+}
+
+func (r *changeReader) take(n uint64) []byte {
+	if n > uint64(len(r.rest)) {
+		r.failed, r.rest = true, nil
+		return nil
+	}
+	taken := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return taken
+}
+
+func (r *changeReader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		r.failed, r.rest = true, nil
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *changeReader) word() uint64 {
+	if b := r.take(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (r *changeReader) short() uint32 {
+	if b := r.take(4); b != nil {
+		return binary.LittleEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (r *changeReader) bytes() []byte { return r.take(r.uvarint()) }
+func (r *changeReader) text() string  { return string(r.bytes()) }
+
+func (r *changeReader) texts() []string {
+	n := r.uvarint()
+	if n > uint64(len(r.rest)) {
+		r.failed, r.rest = true, nil
+		return nil
+	}
+	var texts []string
+	for range n {
+		texts = append(texts, r.text())
+	}
+	return texts
+}
+
+// sent is what the link remembers once the change is delivered with these
+// references.
+func (c *change) sent(key digest.Key, mapping uint32, refs references) roster.Sent {
+	s := roster.Sent{Row: c.row, Mapping: mapping, Sum: c.sum, Open: refs.open}
+	s.Fields = make([]roster.SentField, 0, len(c.fields)+2)
+	for i, name := range c.fields {
+		s.Fields = append(s.Fields, roster.SentField{Name: name, Short: c.shorts[i]})
+	}
+	refs.each(func(name, id string) {
+		f := key.Field(name, []byte(id))
+		s.Sum = s.Sum.Add(f)
+		s.Fields = append(s.Fields, roster.SentField{Name: name, Short: f.Short()})
+	})
+	sortFields(s.Fields)
+	return s
+}

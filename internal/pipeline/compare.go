@@ -1,0 +1,337 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/rosterd/rosterd/internal/digest"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// comparer makes the change set of a sync: it compares what was read with what
+// the links remember, and appends what differs. A record whose digest is that of
+// the last time is not even mapped.
+type comparer struct {
+	p       *preparation
+	sync    *SyncFlow
+	changes ChangeSet
+	refs    *resolver
+	walks   map[sdk.Kind]*walk
+	// blanks counts, by kind and field, the linked records in which the field
+	// would become empty.
+	blanks map[string]int
+	// appended are the records that the run changes: one that is read again is
+	// compared when it is delivered, behind what comes before it.
+	appended map[sdk.Kind]keySet
+	// parked are intents that wait for a person and whose record has changed.
+	parked []roster.Intent
+	packed []byte
+}
+
+func newComparer(p *preparation, changes ChangeSet) *comparer {
+	return &comparer{
+		p: p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
+		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{},
+	}
+}
+
+// mapPage looks up the records of a page in one read of the store and maps those
+// that are not known to be unchanged.
+func (c *comparer) mapPage(ctx context.Context, page *sdk.Page) mappedPage {
+	out := mappedPage{page: page, rows: make([]uint64, page.Rows)}
+	ids := make([]string, page.Rows)
+	columns := c.sync.Digests.Columns(page.Columns)
+	for i := range page.Rows {
+		row := page.Row(i)
+		ids[i], out.rows[i] = row.ID(), columns.Row(row)
+	}
+	var err error
+	if out.standings, err = c.sync.Links.Standings(ctx, c.sync.route(page.Kind), ids); err != nil {
+		return mappedPage{err: fmt.Errorf("look up links: %w", err)}
+	}
+	var wanted []int
+	for i := range page.Rows {
+		if !c.untouched(out.standings[i], out.rows[i]) {
+			wanted = append(wanted, i)
+		}
+	}
+	out.mapped = &roster.Mapped{}
+	if len(wanted) == 0 {
+		return out
+	}
+	if out.mapped, err = c.sync.Mapper.MapRows(ctx, page, wanted); err != nil {
+		return mappedPage{err: fmt.Errorf("map: %w", err)}
+	}
+	if len(out.mapped.Records) != len(wanted) {
+		return mappedPage{err: fmt.Errorf("map: %d outcomes for %d records", len(out.mapped.Records), len(wanted))}
+	}
+	return out
+}
+
+// untouched reports whether a source record is the one that was sent last, and
+// would be mapped as it was then.
+func (c *comparer) untouched(s roster.Standing, row uint64) bool {
+	if s.Intent != nil {
+		return s.Intent.State == roster.IntentDropped && s.Intent.Row == row
+	}
+	sent := s.Link.Sent
+	return s.Link.Version > 0 && sent.Row == row && sent.Mapping == c.sync.Mapping && !sent.Open && !s.Link.Gone
+}
+
+// take sorts the records of one page.
+func (c *comparer) take(ctx context.Context, kind sdk.Kind, page mappedPage) error {
+	walk := c.walk(kind)
+	for i := range page.page.Rows {
+		walk.saw(page.page.Row(i).ID())
+	}
+	for _, rejected := range page.page.Rejected {
+		walk.saw(rejected.ID)
+	}
+	if err := c.records(ctx, kind, page); err != nil {
+		return err
+	}
+	if err := c.repeated(ctx, kind, page); err != nil {
+		return err
+	}
+	return c.removed(ctx, kind, page.page.Removed)
+}
+
+// records takes the records of a page that were mapped.
+func (c *comparer) records(ctx context.Context, kind sdk.Kind, page mappedPage) error {
+	shapes := shapeCache{names: page.mapped.Fields}
+	for i := range page.mapped.Records {
+		record := &page.mapped.Records[i]
+		mapped, err := c.p.verdict(kind, record)
+		if err != nil {
+			return err
+		}
+		if mapped {
+			if err := c.record(ctx, kind, &shapes, page, record); err != nil {
+				return err
+			}
+		}
+	}
+	for _, text := range page.mapped.Warnings {
+		c.p.warn(text)
+	}
+	return nil
+}
+
+// repeated takes the records of a page that are what was sent last. Those that
+// the run has changed already, because the source gave them in another form
+// before, are mapped after all: the later form counts.
+func (c *comparer) repeated(ctx context.Context, kind sdk.Kind, page mappedPage) error {
+	var again []int
+	for i, standing := range page.standings {
+		switch {
+		case !c.untouched(standing, page.rows[i]):
+		case standing.Intent != nil:
+			c.p.counts.Skipped++
+		case c.has(kind, page.page.Row(i).ID()):
+			again = append(again, i)
+		default:
+			c.p.counts.Unchanged++
+		}
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	var err error
+	if page.mapped, err = c.sync.Mapper.MapRows(ctx, page.page, again); err != nil {
+		return fmt.Errorf("map: %w", err)
+	}
+	return c.records(ctx, kind, page)
+}
+
+func (c *comparer) has(kind sdk.Kind, source string) bool {
+	set, ok := c.appended[kind]
+	return ok && set.has(source)
+}
+
+// record compares one mapped record with its link.
+func (c *comparer) record(ctx context.Context, kind sdk.Kind, shapes *shapeCache, page mappedPage, record *roster.MappedRecord) error {
+	standing := page.standings[record.Row]
+	if c.waits(page, record, standing) {
+		return nil
+	}
+	refs, err := c.refs.resolve(ctx, record.Owner, record.LeadSource)
+	if err != nil {
+		return err
+	}
+	if code, reason := c.refusal(kind, record, refs); code != "" {
+		refused := quarantined(kind, record, roster.StageMap, code, reason)
+		refused.Payload = roster.Payload(page.page.Columns, page.page.Row(record.Row))
+		c.p.refuse(refused)
+		return nil
+	}
+	next := c.change(kind, shapes, page, record)
+	sent := next.sent(c.sync.Digests, c.sync.Mapping, refs)
+	link := standing.Link
+	switch {
+	case c.has(kind, next.source):
+		next.op, next.target, next.version = sdk.OpUpdate, link.Target, link.Version
+		return c.append(next)
+	case link.Version == 0:
+		return c.create(next)
+	case link.Gone || link.Sent.Sum != sent.Sum && !onlyLeftOut(link.Sent.Fields, sent.Fields):
+		return c.update(next, link, sent)
+	case link.Sent.Row == sent.Row && link.Sent.Mapping == sent.Mapping && link.Sent.Open == sent.Open:
+		c.p.counts.Unchanged++
+		return nil
+	}
+	c.p.counts.Unchanged++
+	next.op, next.target, next.version, next.data, next.payload = opRefresh, link.Target, link.Version, nil, nil
+	return c.append(next)
+}
+
+// waits takes a record whose create is in doubt. One that a person is asked about
+// is kept as it is read last.
+func (c *comparer) waits(page mappedPage, record *roster.MappedRecord, s roster.Standing) bool {
+	if s.Intent == nil || s.Intent.State == roster.IntentDropped {
+		return false
+	}
+	c.p.counts.Waiting++
+	if row := page.rows[record.Row]; s.Intent.State == roster.IntentParked && s.Intent.Row != row {
+		changed := *s.Intent
+		changed.Route, changed.Source, changed.Row = c.sync.route(page.page.Kind), record.ID, row
+		changed.Payload = roster.Payload(page.page.Columns, page.page.Row(record.Row))
+		c.parked = append(c.parked, changed)
+	}
+	return true
+}
+
+// refusal says why a mapped record cannot be sent.
+func (c *comparer) refusal(kind sdk.Kind, record *roster.MappedRecord, refs references) (code, reason string) {
+	switch {
+	case len(record.Data) > maxClientBytes:
+		return roster.CodeFreezeTooLarge, fmt.Sprintf("the mapped record is larger than %d KiB", maxClientBytes>>10)
+	case len(c.sync.Clubs) > 0 && c.sync.Clubs[record.Club] == "":
+		return roster.CodeMapClub, "the record's club has no id in the target's connection"
+	case refs.unlinked == sdk.KindStaff && c.sync.Options.Owner == "required" && kind != sdk.KindStaff:
+		return roster.CodeMapOwner, "its owner has no link to a staff member of the target, and the job requires one"
+	}
+	return "", ""
+}
+
+// change makes the entry of a record, without what becomes of it.
+func (c *comparer) change(kind sdk.Kind, shapes *shapeCache, page mappedPage, record *roster.MappedRecord) change {
+	row := page.page.Row(record.Row)
+	next := change{
+		kind: kind, source: record.ID, position: record.Position, club: record.Club,
+		owner: record.Owner, leadSource: record.LeadSource, row: page.rows[record.Row],
+		sum: record.Sum, shorts: record.Shorts, fields: shapes.of(record.Fields),
+		data: record.Data, payload: roster.Payload(page.page.Columns, row),
+	}
+	if name := c.sync.Options.Modified; name != "" {
+		if at := slices.Index(page.page.Columns, name); at >= 0 {
+			next.modified = string(row.Cell(at).Bytes())
+		}
+	}
+	return next
+}
+
+func (c *comparer) create(next change) error {
+	if !c.sync.Options.OnMissing {
+		c.p.counts.Skipped++
+		c.p.warn("records that the target does not have are left out: the job's on_missing is ignore")
+		return nil
+	}
+	next.op = sdk.OpCreate
+	c.p.counts.ToCreate++
+	return c.append(next)
+}
+
+func (c *comparer) update(next change, link roster.Link, sent roster.Sent) error {
+	if !c.sync.Options.OnMatch {
+		c.p.counts.Skipped++
+		c.p.warn("records that the target has are left as they are: the job's on_match is ignore")
+		return nil
+	}
+	next.op, next.target, next.version = sdk.OpUpdate, link.Target, link.Version
+	var blanked []string
+	next.changed, blanked = difference(link.Sent.Fields, sent.Fields)
+	for _, name := range blanked {
+		c.blanks[string(next.kind)+" "+name]++
+	}
+	c.p.counts.ToUpdate++
+	return c.append(next)
+}
+
+func (c *comparer) append(next change) error {
+	if next.op == sdk.OpCreate || next.op == sdk.OpUpdate {
+		if _, ok := c.appended[next.kind]; !ok {
+			c.appended[next.kind] = newKeySet()
+		}
+		c.appended[next.kind].add(next.source)
+	}
+	c.packed = next.append(c.packed[:0])
+	if err := c.changes.Append("", c.packed); err != nil {
+		return fmt.Errorf("append to the change set: %w", err)
+	}
+	return nil
+}
+
+// difference returns the names of the fields that differ between what was sent
+// and what is to be sent, and of these the ones that become empty. Both are
+// sorted by name. A field that the script fills no more is not in it: the target
+// keeps what it has; a reference that is gone is.
+func difference(before, after []roster.SentField) (changed, blanked []string) {
+	for _, field := range after {
+		was, there := fieldOf(before, field.Name)
+		if there && was.Short == field.Short {
+			continue
+		}
+		changed = append(changed, field.Name)
+		if there && digest.WasEmpty(field.Short) && !digest.WasEmpty(was.Short) {
+			blanked = append(blanked, field.Name)
+		}
+	}
+	for _, name := range []string{roster.LeadSourceField, roster.OwnerField} {
+		_, was := fieldOf(before, name)
+		if _, is := fieldOf(after, name); was && !is {
+			changed = append(changed, name)
+		}
+	}
+	slices.Sort(changed)
+	return changed, blanked
+}
+
+// onlyLeftOut reports whether what is to be sent differs only in fields that are
+// not sent any more.
+func onlyLeftOut(before, after []roster.SentField) bool {
+	changed, _ := difference(before, after)
+	return len(changed) == 0 && len(before) > len(after)
+}
+
+func fieldOf(fields []roster.SentField, name string) (roster.SentField, bool) {
+	at, ok := slices.BinarySearchFunc(fields, name, func(f roster.SentField, name string) int {
+		return compareText(f.Name, name)
+	})
+	if !ok {
+		return roster.SentField{}, false
+	}
+	return fields[at], true
+}
+
+// shapeCache makes the names of fields of sets of positions. Most records of a
+// page carry the same fields.
+type shapeCache struct {
+	names []string
+	last  roster.FieldSet
+	made  []string
+}
+
+func (s *shapeCache) of(set roster.FieldSet) []string {
+	if s.made != nil && s.last == set {
+		return s.made
+	}
+	s.last, s.made = set, []string{}
+	for i, name := range s.names {
+		if set.Has(i) {
+			s.made = append(s.made, name)
+		}
+	}
+	return s.made
+}

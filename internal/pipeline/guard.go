@@ -1,0 +1,89 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+func compareText(a, b string) int { return strings.Compare(a, b) }
+
+// judgeSync lets the guards see the whole change set of a sync. A run that they
+// block has written nothing anywhere.
+func judgeSync(ctx context.Context, p *preparation) (judgement, error) {
+	c := p.collect.(*comparer) //nolint:forcetypeassert // A sync is collected by a comparer.
+	linked, err := c.linked(ctx)
+	if err != nil {
+		return judgement{}, err
+	}
+	var broken []string
+	guards := c.sync.Options.Guards
+	if guards.BlockEmptySource && p.counts.Read == 0 && p.whole() && linked > 0 {
+		broken = append(broken, fmt.Sprintf("the source is empty, and %d of its records are linked (empty_source)", linked))
+	}
+	for _, g := range []struct {
+		name, what string
+		limit      roster.Limit
+		n          int
+	}{
+		{"max_create", "create", guards.MaxCreate, p.counts.ToCreate},
+		{"max_update", "update", guards.MaxUpdate, p.counts.ToUpdate},
+		{"max_deactivate", "deactivate", guards.MaxDeactivate, p.counts.ToDeactivate},
+	} {
+		if most := allowed(g.limit, linked); g.n > most {
+			broken = append(broken, fmt.Sprintf("it would %s %d records where %s allows %d", g.what, g.n, g.name, most))
+		}
+	}
+	broken = append(broken, c.blanked(guards.BlankField, linked)...)
+	if len(broken) > 0 {
+		return judgement{state: roster.RunBlocked, fault: &roster.Fault{
+			Code: "guard.limit", Message: "nothing was written: " + strings.Join(broken, "; "),
+			Hint: "look at the changes with `rosterd plan --run " + p.run.ID + "`, then let them through with `rosterd approve " + p.run.ID +
+				"`, or correct the job's guards or its script",
+		}}, nil
+	}
+	if p.run.Plan {
+		return judgement{state: roster.RunPlanned}, nil
+	}
+	return judgement{state: roster.RunDelivering}, nil
+}
+
+// linked is the number of links of the run's kinds.
+func (c *comparer) linked(ctx context.Context) (int, error) {
+	sum := 0
+	for _, kind := range c.p.flow.Kinds {
+		n, err := c.sync.Links.CountLinks(ctx, c.sync.route(kind))
+		if err != nil {
+			return 0, fmt.Errorf("count links: %w", err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// allowed is the number of records that a limit allows. A share is rounded up, so
+// that a small share of few records is still one.
+func allowed(l roster.Limit, linked int) int {
+	if !l.Relative {
+		return l.Count
+	}
+	return int(math.Ceil(l.Percent * float64(linked) / 100))
+}
+
+// blanked names the fields that would become empty in more records than the
+// limit allows.
+func (c *comparer) blanked(limit roster.Limit, linked int) []string {
+	var broken []string
+	for field, n := range c.blanks {
+		if most := allowed(limit, linked); n > most {
+			kind, name, _ := strings.Cut(field, " ")
+			broken = append(broken, fmt.Sprintf("it would empty the field %s of %d records of kind %s where blank_field allows %d", name, n, kind, most))
+		}
+	}
+	slices.Sort(broken)
+	return broken
+}

@@ -1,0 +1,498 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rosterd/rosterd/internal/digest"
+	"github.com/rosterd/rosterd/internal/pipeline"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/store"
+	"github.com/rosterd/rosterd/internal/store/bolt"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// person is a record of the fake systems.
+type person struct {
+	id, name, phone, owner string
+	changed                time.Time
+	marker                 string
+	inactive               bool
+}
+
+// crm is a source whose records change. It is read from its beginning, a page of
+// a few at a time; its cursor is the number of the last change.
+type crm struct {
+	mu      sync.Mutex
+	people  []person
+	staff   []person
+	changes map[string]int
+	last    int
+	// gone are reported as removed by the next page; cut ends the reading after so
+	// many pages because a quota is used up.
+	gone []string
+	cut  int
+	read int
+}
+
+func newCRM(people ...person) *crm {
+	c := &crm{changes: map[string]int{}}
+	for _, p := range people {
+		c.put(p)
+	}
+	return c
+}
+
+func (c *crm) put(p person) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	c.changes[p.id] = c.last
+	if at := slices.IndexFunc(c.people, func(q person) bool { return q.id == p.id }); at >= 0 {
+		c.people[at] = p
+		return
+	}
+	c.people = append(c.people, p)
+}
+
+func (c *crm) remove(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.people = slices.DeleteFunc(c.people, func(p person) bool { return p.id == id })
+}
+
+const crmPage = 3
+
+func (c *crm) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read++
+	if c.cut > 0 && c.read > c.cut {
+		return nil, &sdk.Error{Class: sdk.ClassRetry, Code: sdk.CodeQuota, After: time.Hour, Err: fmt.Errorf("daily quota")}
+	}
+	list := c.people
+	if req.Kind == sdk.KindStaff {
+		list = c.staff
+	}
+	after := 0
+	if req.After != nil {
+		after, _ = strconv.Atoi(string(req.After))
+	}
+	sorted := slices.SortedStableFunc(slices.Values(list), func(a, b person) int { return c.changes[a.id] - c.changes[b.id] })
+	sorted = slices.DeleteFunc(sorted, func(p person) bool { return c.changes[p.id] <= after })
+	page := sorted[:min(crmPage, len(sorted))]
+	b := newPeople(req.Kind)
+	for _, p := range page {
+		after = c.changes[p.id]
+		addPerson(b, p)
+	}
+	for _, id := range c.gone {
+		b.Remove(id)
+	}
+	return b.Page(sdk.Cursor(strconv.Itoa(after)), len(page) == len(sorted))
+}
+
+func newPeople(kind sdk.Kind) *sdk.PageBuilder {
+	return sdk.NewPageBuilder(kind, []string{"name", "phone", "owner", "changed"})
+}
+
+func addPerson(b *sdk.PageBuilder, p person) {
+	b.Add(p.id, "", "")
+	b.String(p.name)
+	b.String(p.phone)
+	b.String(p.owner)
+	b.String(p.changed.Format(time.RFC3339))
+}
+
+// rows is a mapper without a script: name and phone become fields, owner a
+// reference. A record named "skip" is skipped, one named "bad" rejected.
+type rows struct {
+	key    digest.Key
+	mapped *int
+	// spoil changes a name on its way.
+	spoil func(string) string
+}
+
+func (m rows) MapRows(_ context.Context, page *sdk.Page, wanted []int) (*roster.Mapped, error) {
+	*m.mapped += len(wanted)
+	out := &roster.Mapped{Fields: []string{"name", "phone"}}
+	for _, i := range wanted {
+		row := page.Row(i)
+		name, phone := string(row.Cell(0).Bytes()), string(row.Cell(1).Bytes())
+		r := roster.MappedRecord{Row: i, ID: row.ID(), Key: row.ID(), Owner: string(row.Cell(2).Bytes())}
+		switch {
+		case name == "skip":
+			r.Verdict = roster.VerdictSkipped
+		case name == "bad":
+			r.Verdict, r.Stage, r.Code, r.Reason = roster.VerdictRejected, roster.StageMap, roster.CodeMapRejected, "bad"
+			r.Payload = roster.Payload(page.Columns, row)
+		default:
+			if m.spoil != nil {
+				name = m.spoil(name)
+			}
+			for at, value := range []string{name, phone} {
+				text, _ := json.Marshal(value)
+				f := m.key.Field(out.Fields[at], text)
+				r.Sum, r.Shorts = r.Sum.Add(f), append(r.Shorts, f.Short())
+				r.Fields.Add(at)
+			}
+			r.Data, _ = json.Marshal(map[string]string{"name": name, "phone": phone})
+		}
+		out.Records = append(out.Records, r)
+	}
+	return out, nil
+}
+
+// club is a target. Its faults are asked for by the number of the operation.
+type club struct {
+	mu      sync.Mutex
+	kind    sdk.TargetKind
+	records map[string]person
+	next    int
+	// fault says what goes wrong with an operation: "lost" executes it without an
+	// answer, "gone" does not execute it and gives no answer, "late" executes it
+	// when the clock has passed the exec lag, "reject", "auth" and "busy" refuse it.
+	fault func(n int, op sdk.Operation) string
+	calls int
+	late  []func()
+	// normal changes a name before it is stored.
+	normal func(string) string
+	// busy is how long the target asks to wait.
+	busy time.Duration
+}
+
+func newClub(class sdk.GuaranteeClass) *club {
+	return &club{
+		records: map[string]person{}, kind: sdk.TargetKind{
+			Kind: sdk.KindProspect, Writes: []sdk.Op{sdk.OpCreate, sdk.OpUpdate, sdk.OpDeactivate, sdk.OpDelete}, Class: class,
+			ExecLag: 5 * time.Second, IndexLag: 5 * time.Second, Update: sdk.UpdatePatch, Unique: "phone", Natural: []string{"phone"},
+			KeyTTL: time.Hour,
+		},
+	}
+}
+
+func (c *club) Write(_ context.Context, req sdk.WriteRequest) (sdk.WriteResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var res sdk.WriteResponse
+	for _, op := range req.Operations {
+		res.Results = append(res.Results, c.one(op))
+	}
+	return res, nil
+}
+
+func (c *club) one(op sdk.Operation) sdk.Result {
+	c.calls++
+	fault := ""
+	if c.fault != nil {
+		fault = c.fault(c.calls, op)
+	}
+	switch fault {
+	case "gone":
+		return sdk.Result{Outcome: sdk.OutcomeUnknown}
+	case "late":
+		c.late = append(c.late, func() { c.execute(op) })
+		return sdk.Result{Outcome: sdk.OutcomeUnknown}
+	case "reject":
+		return sdk.Result{Outcome: sdk.OutcomeRefused, Class: sdk.ClassReject, Code: sdk.CodeData, Detail: "phone is malformed"}
+	case "auth":
+		return sdk.Result{Outcome: sdk.OutcomeRefused, Class: sdk.ClassFail, Code: sdk.CodeAuth, Detail: "the token is refused"}
+	case "busy":
+		return sdk.Result{Outcome: sdk.OutcomeRefused, Class: sdk.ClassRetry, Code: sdk.CodeQuota, Detail: "too many requests", After: c.busy}
+	}
+	r := c.execute(op)
+	if fault == "lost" {
+		return sdk.Result{Outcome: sdk.OutcomeUnknown}
+	}
+	return r
+}
+
+func (c *club) execute(op sdk.Operation) sdk.Result {
+	var data map[string]string
+	_ = json.Unmarshal(op.Data, &data)
+	switch op.Op {
+	case sdk.OpCreate:
+		return c.create(op, data)
+	case sdk.OpDelete:
+		delete(c.records, op.ID)
+	default:
+		p, ok := c.records[op.ID]
+		if !ok {
+			return sdk.Result{Outcome: sdk.OutcomeRefused, Class: sdk.ClassReject, Detail: "no such record"}
+		}
+		if op.Op == sdk.OpDeactivate {
+			p.inactive = true
+		} else {
+			p.inactive = false
+			p = c.fill(p, data, op.Owner)
+		}
+		c.records[op.ID] = p
+	}
+	return sdk.Result{Outcome: sdk.OutcomeOK, ID: op.ID}
+}
+
+func (c *club) create(op sdk.Operation, data map[string]string) sdk.Result {
+	for id, p := range c.records {
+		known := p.marker == op.Marker && (c.kind.Class == sdk.ClassA || c.kind.Class == sdk.ClassB)
+		if known {
+			c.records[id] = c.fill(p, data, op.Owner)
+			return sdk.Result{Outcome: sdk.OutcomeOK, ID: id}
+		}
+		if c.kind.Class == sdk.ClassBPrime && p.phone == data["phone"] {
+			return sdk.Result{Outcome: sdk.OutcomeConflict}
+		}
+	}
+	c.next++
+	id := fmt.Sprintf("t%d", c.next)
+	c.records[id] = c.fill(person{id: id, marker: op.Marker}, data, op.Owner)
+	return sdk.Result{Outcome: sdk.OutcomeOK, ID: id}
+}
+
+func (c *club) fill(p person, data map[string]string, owner string) person {
+	if name, ok := data["name"]; ok {
+		p.name = name
+		if c.normal != nil {
+			p.name = c.normal(name)
+		}
+	}
+	if phone, ok := data["phone"]; ok {
+		p.phone = phone
+	}
+	if owner != "" {
+		p.owner = owner
+	}
+	return p
+}
+
+func (c *club) Find(_ context.Context, req sdk.FindRequest) (sdk.FindResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var res sdk.FindResponse
+	for _, q := range req.Queries {
+		var matches []sdk.Match
+		for id, p := range c.records {
+			if q.Marker != "" && p.marker == q.Marker || q.Fields["phone"] != "" && q.Fields["phone"] == p.phone {
+				data, _ := json.Marshal(map[string]string{"name": p.name, "phone": p.phone})
+				m := sdk.Match{ID: id, Data: data}
+				if c.kind.Class == sdk.ClassC {
+					m.Marker = p.marker
+				}
+				matches = append(matches, m)
+			}
+		}
+		res.Matches = append(res.Matches, matches)
+	}
+	return res, nil
+}
+
+func (c *club) Get(_ context.Context, req sdk.GetRequest) (*sdk.Page, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := newPeople(req.Kind)
+	for _, id := range req.IDs {
+		if p, ok := c.records[id]; ok {
+			addPerson(b, p)
+		}
+	}
+	return b.Page(nil, true)
+}
+
+// settle lets what executes late execute.
+func (c *club) settle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.late {
+		f()
+	}
+	c.late = nil
+}
+
+// names counts the records by name.
+func (c *club) names() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := map[string]int{}
+	for _, p := range c.records {
+		names[p.name]++
+	}
+	return names
+}
+
+// pair is a sync between a crm and a club, on a real store.
+type pair struct {
+	*pipeline.Runner
+	t       *testing.T
+	dir     string
+	store   *bolt.Store
+	changes *store.ChangeSets
+	from    pipeline.Source
+	crm     *crm
+	club    *club
+	options roster.SyncOptions
+	read    bool // changes
+	basis   string
+	mapping uint32
+	mapped  int
+	spoil   func(string) string
+	kinds   []sdk.Kind
+	twoWay  bool
+	noFind  bool
+	now     time.Time
+	slept   time.Duration
+	ids     int
+	refs    [2]string
+}
+
+const syncJob = "acme/leads"
+
+func newPair(t *testing.T, crm *crm, club *club) *pair {
+	t.Helper()
+	p := &pair{
+		t: t, dir: t.TempDir(), crm: crm, from: crm, club: club, read: true, mapping: 7, basis: "one",
+		kinds: []sdk.Kind{sdk.KindProspect}, now: time.Unix(1_800_000_000, 0).UTC(), refs: [2]string{"acme/crm", "acme/club"},
+		options: roster.SyncOptions{
+			Owner: "optional", LeadSources: "create", OnMatch: true, OnMissing: true, OnGone: "deactivate", Conflict: "from",
+			Guards: roster.Guards{
+				MaxCreate: roster.Limit{Count: 1000}, MaxUpdate: roster.Limit{Percent: 100, Relative: true},
+				MaxDeactivate: roster.Limit{Percent: 100, Relative: true}, BlankField: roster.Limit{Percent: 100, Relative: true},
+				BlockEmptySource: true,
+			},
+		},
+	}
+	p.begin()
+	t.Cleanup(func() { p.end() })
+	return p
+}
+
+// begin opens the store and starts a life of the daemon.
+func (p *pair) begin() {
+	p.t.Helper()
+	keys, err := store.LoadKeyring(p.dir)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if p.store, err = bolt.Open(p.t.Context(), p.dir, keys); err != nil {
+		p.t.Fatal(err)
+	}
+	if p.changes, err = store.NewChangeSets(p.dir, keys); err != nil {
+		p.t.Fatal(err)
+	}
+	began := p.now
+	p.Runner = &pipeline.Runner{
+		Runs: p.store, Quarantine: p.store, Cursors: p.store,
+		Jobs: map[string]roster.Job{syncJob: {Ref: syncJob, Type: roster.JobSync}},
+		Now:  func() time.Time { return p.now },
+		NewID: func() string {
+			p.ids++
+			return fmt.Sprintf("run-%03d", p.ids)
+		},
+		Sleep: func(ctx context.Context, d time.Duration) error {
+			p.slept += d
+			p.now = p.now.Add(d)
+			p.club.settle()
+			return ctx.Err()
+		},
+		Logger: slog.New(slog.DiscardHandler),
+		Open: func(_ context.Context, run roster.Run, _ roster.Job) (*pipeline.Flow, error) {
+			return p.open(run, began), nil
+		},
+		Abandon: func(context.Context, roster.Run) (int, error) { return 0, nil },
+	}
+	if err := p.Begin(p.t.Context()); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// end stops this life.
+func (p *pair) end() {
+	p.t.Helper()
+	if p.store == nil {
+		return
+	}
+	p.Stop()
+	if err := p.store.Close(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.store = nil
+}
+
+func (p *pair) open(run roster.Run, began time.Time) *pipeline.Flow {
+	flow := &pipeline.Flow{
+		Source: p.from, Script: "abc", Parallel: 2, Kinds: p.kinds, Changes: p.read, Close: func() {},
+		Create: func() (pipeline.ChangeSet, error) {
+			w, err := p.changes.Create(run.ID)
+			return writer{w}, err
+		},
+		Discard: func() error { return p.changes.Remove(run.ID) },
+		Sync: &pipeline.SyncFlow{
+			From: p.refs[0], To: p.refs[1], Options: p.options, Links: p.store, Intents: p.store,
+			Mapper: rows{p.store.DigestKey(), &p.mapped, p.spoil}, Target: map[sdk.Kind]sdk.TargetKind{sdk.KindProspect: p.club.kind},
+			Digests: p.store.DigestKey(), Mapping: p.mapping, TwoWay: p.twoWay, Basis: map[string]string{"script": p.basis},
+			Write: p.club.Write, Get: p.club.Get, Began: began,
+			Changes: func() (pipeline.Changes, error) { return p.changes.Open(run.ID) },
+		},
+	}
+	if !p.noFind {
+		flow.Sync.Find = p.club.Find
+	}
+	return flow
+}
+
+type writer struct{ *store.ChangeSetWriter }
+
+func (w writer) Finish() error {
+	_, _, err := w.ChangeSetWriter.Finish()
+	return err
+}
+
+// run starts the job and returns how its run ended.
+func (p *pair) run() roster.Run { return p.order(pipeline.Order{Job: syncJob, Trigger: "manual"}) }
+
+func (p *pair) order(o pipeline.Order) roster.Run {
+	p.t.Helper()
+	run, err := p.Order(p.t.Context(), o)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.await(run.ID)
+}
+
+func (p *pair) await(id string) roster.Run {
+	p.t.Helper()
+	if err := p.Await(p.t.Context(), id); err != nil {
+		p.t.Fatal(err)
+	}
+	run, err := p.store.Run(p.t.Context(), id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.checkCounts(run)
+	return run
+}
+
+// checkCounts checks that every record that was read is accounted for.
+func (p *pair) checkCounts(run roster.Run) {
+	p.t.Helper()
+	c := run.Counts
+	created, updated := 0, 0
+	if c.Created != nil {
+		created, updated = *c.Created, *c.Updated
+	}
+	if run.State != roster.RunOK && run.State != roster.RunPartial {
+		return
+	}
+	if sum := created + updated + c.Unchanged + c.Skipped + c.Quarantined + c.Waiting; sum != c.Read {
+		p.t.Errorf("run %s: %d read, %d accounted for: %+v created %d updated %d", run.ID, c.Read, sum, c, created, updated)
+	}
+}
+
+func (p *pair) route() roster.Route {
+	return roster.Route{From: p.refs[0], To: p.refs[1], Kind: sdk.KindProspect}
+}

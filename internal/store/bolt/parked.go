@@ -1,0 +1,277 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/store"
+)
+
+// parkedRow is what is stored of a parked create beside its intent: of which route
+// and record that is, and the ids that it may be, sealed.
+type parkedRow struct {
+	job, name string
+	mark      byte
+	source    string
+	hits      []byte
+}
+
+func (r *parkedRow) pack() []byte {
+	out := appendText(appendText([]byte{r.mark}, r.job), r.name)
+	return append(appendText(out, r.source), r.hits...)
+}
+
+func unpackParked(raw []byte) (r parkedRow, route roster.Route, err error) {
+	in := unpacker{raw: raw}
+	r = parkedRow{mark: in.byte(), job: in.text(), name: in.text(), source: in.text()}
+	r.hits = in.raw
+	route, ok := routeOf(r.name, r.mark)
+	if in.failed || !ok {
+		return r, route, fmt.Errorf("%w: a parked create cannot be decoded", store.ErrDamaged)
+	}
+	return r, route, nil
+}
+
+// parking is an intent to park with what is personal in it sealed.
+type parking struct {
+	id            string
+	intent        roster.Intent
+	hits, payload []byte
+}
+
+func (s *Store) prepareParking(route roster.Route, intent roster.Intent) (parking, error) {
+	if err := checkLinkIDs(intent.Source); err != nil {
+		return parking{}, err
+	}
+	p := parking{id: s.parkedID(route, intent.Source), intent: intent}
+	hits, err := json.Marshal(intent.Hits)
+	if err != nil {
+		return parking{}, err
+	}
+	p.hits = s.intentSealer.Seal(hits, place(bucketParked, "", p.id))
+	p.payload = s.intentSealer.Seal(intent.Payload, place(bucketParkedPayload, "", p.id))
+	return p, nil
+}
+
+// park stores an intent that waits for a person, unless its record is linked.
+func (w *linkWriter) park(p *parking, job string) error {
+	intent := p.intent
+	_, link, err := w.at(linkEnd{w.direction, intent.Source})
+	if err != nil || link != nil {
+		return err
+	}
+	had, ok, err := w.here.load(intent.Source)
+	if err != nil {
+		return err
+	}
+	if ok {
+		job = had.job
+	}
+	if intent.Run == "" {
+		intent.Run = w.by
+	}
+	if intent.Epoch == 0 {
+		intent.Epoch = w.s.epoch
+	}
+	row := newIntentRow(&intent, stateParked, job)
+	if err := w.here.put(intent.Source, &row); err != nil {
+		return err
+	}
+	kept := parkedRow{
+		job: job, name: linksName(w.route), mark: directionMarks[w.direction], source: intent.Source, hits: p.hits,
+	}
+	id := []byte(p.id)
+	if err := errors.Join(bucket(w.tx, bucketParked).Put(id, kept.pack()), bucket(w.tx, bucketParkedPayload).Put(id, p.payload)); err != nil {
+		return err
+	}
+	e := roster.LinkEvent{What: eventParked, Source: intent.Source, Note: intent.Reason}
+	if w.direction == backward {
+		e = turned(e)
+	}
+	return w.note(e)
+}
+
+// Parked returns the parked creates that the filter selects, ordered by id and
+// without payloads.
+func (s *Store) Parked(ctx context.Context, filter roster.ParkedFilter) ([]roster.Parked, error) {
+	var found []roster.Parked
+	var sealed [][]byte
+	err := s.view(ctx, "list parked creates", func(tx *txn) error {
+		c := bucket(tx, bucketParked).Cursor()
+		for k, v := c.Seek([]byte(filter.After)); k != nil; k, v = c.Next() {
+			if string(k) == filter.After {
+				continue
+			}
+			row, route, err := unpackParked(v)
+			if err != nil {
+				return err
+			}
+			if filter.Job != "" && row.job != filter.Job {
+				continue
+			}
+			one, err := s.parked(tx, string(k), &row, route)
+			if err != nil {
+				return err
+			}
+			found, sealed = append(found, one), append(sealed, bytes.Clone(row.hits))
+			if filter.Limit > 0 && len(found) == filter.Limit {
+				break
+			}
+		}
+		return nil
+	})
+	for i := range found {
+		if err == nil {
+			err = s.openHits(&found[i], sealed[i])
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// parked puts together what is stored of a parked create in clear.
+func (s *Store) parked(tx *txn, id string, row *parkedRow, route roster.Route) (roster.Parked, error) {
+	intent, err := s.intentsOf(tx, route).get(row.source)
+	if err != nil {
+		return roster.Parked{}, err
+	}
+	if intent == nil {
+		return roster.Parked{}, fmt.Errorf("%w: the intent of a parked create is missing", store.ErrDamaged)
+	}
+	return roster.Parked{ID: id, Job: row.job, Kind: route.Kind, From: route.From, To: route.To, Intent: *intent}, nil
+}
+
+func (s *Store) openHits(p *roster.Parked, sealed []byte) error {
+	raw, err := s.intentSealer.Open(sealed, place(bucketParked, "", p.ID))
+	if err == nil {
+		err = json.Unmarshal(raw, &p.Hits)
+	}
+	if err != nil {
+		return fmt.Errorf("read parked create %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// ParkedByID returns one parked create with its payload, or [store.ErrNotFound].
+func (s *Store) ParkedByID(ctx context.Context, id string) (roster.Parked, error) {
+	var p roster.Parked
+	var hits, payload []byte
+	doing := "read parked create " + id
+	err := s.view(ctx, doing, func(tx *txn) error {
+		row, route, err := loadParked(tx, id)
+		if err != nil {
+			return err
+		}
+		hits, payload = bytes.Clone(row.hits), bytes.Clone(bucket(tx, bucketParkedPayload).Get([]byte(id)))
+		p, err = s.parked(tx, id, &row, route)
+		return err
+	})
+	if err == nil {
+		err = s.openHits(&p, hits)
+	}
+	if err == nil {
+		p.Payload, err = s.openParkedPayload(id, payload)
+	}
+	if err != nil {
+		return roster.Parked{}, err
+	}
+	return p, nil
+}
+
+func (s *Store) openParkedPayload(id string, sealed []byte) ([]byte, error) {
+	payload, err := s.intentSealer.Open(sealed, place(bucketParkedPayload, "", id))
+	if err != nil {
+		return nil, fmt.Errorf("read parked create %s: %w", id, err)
+	}
+	return payload, nil
+}
+
+func loadParked(tx *txn, id string) (parkedRow, roster.Route, error) {
+	raw := bucket(tx, bucketParked).Get([]byte(id))
+	if raw == nil {
+		return parkedRow{}, roster.Route{}, store.ErrNotFound
+	}
+	return unpackParked(raw)
+}
+
+// SettleParked does what a person decided about a parked create: by says who. A
+// link goes to target and fails with [roster.ErrConflict] when that is linked to
+// another record. A create goes into the quarantine of its job, from where the
+// next run sends it. A dropped one stays known, so that it is not sent until the
+// record changes.
+func (s *Store) SettleParked(ctx context.Context, id string, verdict roster.ParkedVerdict, target, by string) error {
+	doing := "settle parked create " + id
+	switch verdict {
+	case roster.ParkedLink:
+		if err := checkLinkIDs(target); err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+	case roster.ParkedCreate, roster.ParkedDrop:
+	default:
+		return fmt.Errorf("%s: %w: there is no such verdict", doing, roster.ErrInvalid)
+	}
+	return s.update(ctx, doing, func(tx *txn) error {
+		row, route, err := loadParked(tx, id)
+		if err != nil {
+			return err
+		}
+		w, err := s.linkWriter(tx, route, by)
+		if err != nil {
+			return err
+		}
+		switch verdict {
+		case roster.ParkedLink:
+			err = w.link(row.source, target)
+		case roster.ParkedCreate:
+			err = w.sendAgain(id, &row)
+		case roster.ParkedDrop:
+			err = w.drop(row.source)
+		}
+		if err != nil {
+			return err
+		}
+		return w.end()
+	})
+}
+
+// sendAgain moves a parked create into the quarantine of its job.
+func (w *linkWriter) sendAgain(id string, row *parkedRow) error {
+	payload, err := w.s.openParkedPayload(id, bucket(w.tx, bucketParkedPayload).Get([]byte(id)))
+	if err != nil {
+		return err
+	}
+	intent, _, err := w.here.load(row.source)
+	if err != nil {
+		return err
+	}
+	q := roster.Quarantined{
+		Job: row.job, Run: intent.run, Kind: w.route.Kind, Record: row.source, Stage: roster.StageDeliver,
+		Code: roster.CodeParkedCreate, Reason: "it was parked, and a person decided that it is to be created", At: timeOf(w.moment),
+		Payload: payload,
+	}
+	entries, err := w.s.prepareAll([]roster.Quarantined{q})
+	if err == nil {
+		err = entries[0].put(w.tx)
+	}
+	if err == nil {
+		err = w.here.remove(row.source)
+	}
+	return err
+}
+
+// drop leaves of a parked create what tells whether the record has changed.
+func (w *linkWriter) drop(source string) error {
+	row, ok, err := w.here.load(source)
+	if err != nil || !ok {
+		return err
+	}
+	dropped := row
+	dropped.state = stateDropped
+	return w.here.put(source, &dropped)
+}
