@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -41,6 +42,22 @@ func TestConformance(t *testing.T) {
 						return true
 					})
 					return func() { s.denying(nil) }
+				},
+				StaffEmail: "bob@example.com",
+				Write: &sdktest.Writing{
+					Kind: sdk.KindProspect, Club: "1",
+					Record: func(n int) json.RawMessage {
+						return json.RawMessage(fmt.Sprintf(`{"first_name":"Ann","email":"new%d@example.com"}`, n))
+					},
+					Count: func() int {
+						s.mu.Lock()
+						defer s.mu.Unlock()
+						return len(s.records["prospects"])
+					},
+					Lose: func() func() {
+						s.losing(true)
+						return func() { s.losing(false) }
+					},
 				},
 				Hang: func() func() {
 					s.mu.Lock()

@@ -171,6 +171,12 @@ func (s *service) requests() []string {
 	return seen
 }
 
+func (s *service) losing(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lose = on
+}
+
 func (s *service) denying(f func(w http.ResponseWriter, r *http.Request) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
