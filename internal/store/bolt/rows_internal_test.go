@@ -18,7 +18,7 @@ func someRow() linkRow {
 		back: []byte("t1"), by: []byte("r1"), origin: 2, version: 300, made: 1, changed: -2,
 		halves: [directions]linkHalf{
 			{row: 1, mapping: 2, sum: digest.Sum{Lo: 3, Hi: 4}, seen: 5, gone: true, shape: 6, shorts: []byte{1, 2, 3, 4, 5, 6, 7, 8}},
-			{open: true},
+			{row: 5, seen: 1, open: true},
 		},
 	}
 }

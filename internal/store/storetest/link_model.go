@@ -16,7 +16,7 @@ type linkModel struct {
 	t     *rapid.T
 	s     Store
 	epoch uint64
-	// links holds the sent row of each direction by the two ids, intents what was
+	// links holds the row of each direction by the two ids, intents what was
 	// armed or parked by direction and source.
 	links   map[[2]string]*[2]uint64
 	intents map[modelEnd]roster.Intent
@@ -128,7 +128,8 @@ func (m *linkModel) close(t *rapid.T) {
 			}
 			m.make(ids)
 		}
-		m.links[ids][d] = m.row
+		// What is seen of the target is the other direction's source.
+		m.links[ids][d], m.links[ids][1-d] = m.row, link.Seen
 	}
 	for _, id := range c.Refused {
 		delete(m.intents, modelEnd{d, id})
