@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -73,7 +74,7 @@ func (c *cli) showChange(change roster.Change, present json.RawMessage, script s
 		}
 		line := fmt.Sprintf("    %-*s  %s", width, name, text)
 		if at := lines[name]; at > 0 {
-			line += fmt.Sprintf("  %s:%d", script, at)
+			line += fmt.Sprintf("  %s:%d", filepath.Base(script), at)
 		}
 		fmt.Fprintln(c.stdout, line)
 	}
