@@ -52,11 +52,14 @@ func (p *parts) guarantees(ctx context.Context, ref string) ([]admin.Guarantee, 
 		return nil, fmt.Errorf("connection %s: %w", ref, err)
 	}
 	finds := conn.Has(sdk.AbilityFinder)
-	out := make([]admin.Guarantee, len(info.Kinds))
-	for i, k := range info.Kinds {
-		out[i] = admin.Guarantee{
-			Kind: k.Kind, Class: k.Class, ExecLag: k.ExecLag.Milliseconds(), IndexLag: k.IndexLag.Milliseconds(), Text: promise(k, finds),
+	var out []admin.Guarantee
+	for _, k := range info.Kinds {
+		if k.Kind == sdk.KindStaff {
+			continue // staff are associated and never written
 		}
+		out = append(out, admin.Guarantee{
+			Kind: k.Kind, Class: k.Class, ExecLag: k.ExecLag.Milliseconds(), IndexLag: k.IndexLag.Milliseconds(), Text: promise(k, finds),
+		})
 	}
 	return out, nil
 }
@@ -110,4 +113,24 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%d s", d/time.Second)
 	}
 	return fmt.Sprintf("%d ms", d.Milliseconds())
+}
+
+// showGuarantees prints what is promised, once for the kinds of which the same is.
+func (c *cli) showGuarantees(n admin.ConnectionInfo) {
+	for i, g := range n.Guarantees {
+		same := func(other admin.Guarantee) bool { return other.Class == g.Class && other.Text == g.Text }
+		if slices.ContainsFunc(n.Guarantees[:i], same) {
+			continue
+		}
+		var kinds []sdk.Kind
+		for _, other := range n.Guarantees {
+			if same(other) {
+				kinds = append(kinds, other.Kind)
+			}
+		}
+		fmt.Fprintf(c.stdout, "%s  %s (class %s)\n    %s\n", n.Ref, join(kinds), g.Class, g.Text)
+	}
+	if n.Unknown != "" {
+		fmt.Fprintf(c.stdout, "%s  what is promised of its creates is not known: %s\n", n.Ref, n.Unknown)
+	}
 }

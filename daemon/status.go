@@ -127,12 +127,7 @@ func (c *cli) showConnections(connections []admin.ConnectionInfo) {
 		if uri := n.APIURI.Reveal(); uri != "" {
 			fmt.Fprintf(c.stdout, "%s  api_uri: %s\n", n.Ref, uri)
 		}
-		for _, g := range n.Guarantees {
-			fmt.Fprintf(c.stdout, "%s  %s, class %s: %s\n", n.Ref, g.Kind, g.Class, g.Text)
-		}
-		if n.Unknown != "" {
-			fmt.Fprintf(c.stdout, "%s  what is promised of its creates is not known: %s\n", n.Ref, n.Unknown)
-		}
+		c.showGuarantees(n)
 		if n.Check != nil && n.Check.Fault != nil {
 			fmt.Fprintf(c.stdout, "! %s: %s\n    %s\n", n.Ref, n.Check.Fault.Message, n.Check.Fault.Hint)
 		}

@@ -26,7 +26,8 @@ func (c *cli) validateCommand() *cobra.Command {
 		Long: `Check the configuration with everything it names: scripts, schedules, and each
 connection's settings against its adapter's schema. Every fault is shown at once
 with its place. What cannot be known here, as a secret that only the service is
-given, is a warning. Of each job with a schedule the next five times are shown, in
+given, is a warning. The connections of a sync are asked whether they can do what
+the job needs; nobody outside is called. Of each job with a schedule the next five times are shown, in
 the account's zone.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings, cfg, err := c.findings(cmd.Context())
@@ -99,6 +100,7 @@ func adapterFindings(ctx context.Context, cfg *config.Config) (findings []config
 				findings = append(findings, checkConnection(ctx, cfg, host, connections[key])...)
 			}
 		}
+		findings = append(findings, syncFindings(ctx, cfg, host)...)
 		return nil
 	})
 	return findings, err
