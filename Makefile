@@ -11,7 +11,7 @@ NFPM     := $(TOOLS)/nfpm-2.43.4
 GENERATED := plugins/sdk/api.txt plugins/sdk/proto
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint lua51 units deb package fmt generate fuzz bench chaos clean
+.PHONY: help build run test check lint lua51 units deb package fmt generate fuzz bench chaos hostile clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,8 +24,9 @@ build: ## build bin/rosterd and bin/plugins/NAME
 run: build ## see the main job work: an import on sample data, nothing to set up
 	./bin/rosterd quickstart
 
-test: ## run every test with the race detector
+test: ## run every test with the race detector, and each fuzz target for a second
 	$(GO) test -race -timeout 15m ./...
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=1s
 
 check: lint generate lua51 units package ## lint, formats, generated files, units, package (installs its pinned tools)
 	$(GO) mod tidy -diff
@@ -85,6 +86,9 @@ bench: build ## measure the import and its parts; see docs/benchmarks.md
 chaos: ## kill the daemon in the middle of imports, and damage its database, many times
 	$(GO) test -run Chaos -count=1 -timeout 30m ./daemon -chaos.kills=300
 	$(GO) test -run Chaos -count=1 -timeout 30m ./internal/store/bolt -chaos.flips=2000
+
+hostile: ## hold the verdicts on hostile scripts to their time; nothing else should run
+	$(GO) test -count=1 -v -run HostileScripts ./internal/mapping -hostile.quiet
 
 clean: ## remove what build and check made
 	rm -rf bin dist .tools

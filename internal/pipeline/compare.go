@@ -175,12 +175,21 @@ func (c *comparer) record(ctx context.Context, kind sdk.Kind, shapes *shapeCache
 		return c.append(next)
 	case link.Version == 0:
 		return c.create(next)
+	case link.Sent.Mapping == 0 && link.Sent.Row == next.row:
+		// It is as the other direction has left it: its own echo.
+		return c.refresh(next, link)
 	case link.Gone || link.Sent.Sum != sent.Sum && !onlyLeftOut(link.Sent.Fields, sent.Fields):
 		return c.update(next, link, sent)
 	case link.Sent.Row == sent.Row && link.Sent.Mapping == sent.Mapping && link.Sent.Open == sent.Open:
 		c.p.counts.Unchanged++
 		return nil
 	}
+	return c.refresh(next, link)
+}
+
+// refresh lets the link take over what the record is mapped from, without a
+// change of the target.
+func (c *comparer) refresh(next change, link roster.Link) error {
 	c.p.counts.Unchanged++
 	next.op, next.target, next.version, next.data, next.payload = opRefresh, link.Target, link.Version, nil, nil
 	return c.append(next)

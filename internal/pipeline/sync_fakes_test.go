@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -304,6 +305,29 @@ func (c *club) Get(_ context.Context, req sdk.GetRequest) (*sdk.Page, error) {
 	return b.Page(nil, true)
 }
 
+// Read walks the records, a page of a few at a time.
+func (c *club) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ids := slices.Sorted(maps.Keys(c.records))
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id <= string(req.After) })
+	b, after := newPeople(req.Kind), string(req.After)
+	for _, id := range ids[:min(crmPage, len(ids))] {
+		addPerson(b, c.records[id])
+		after = id
+	}
+	return b.Page(sdk.Cursor(after), len(ids) <= crmPage)
+}
+
+// change changes a record as the club's own staff would.
+func (c *club) change(id string, change func(*person)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.records[id]
+	change(&p)
+	c.records[id] = p
+}
+
 // settle lets what executes late execute.
 func (c *club) settle() {
 	c.mu.Lock()
@@ -344,11 +368,17 @@ type pair struct {
 	kinds   []sdk.Kind
 	twoWay  bool
 	noFind  bool
+	noGet   bool
 	now     time.Time
 	slept   time.Duration
 	ids     int
 	refs    [2]string
+	// back is the other side of a sync in two directions: a job backJob reads the
+	// club and writes to it.
+	back *club
 }
+
+const backJob = "acme/back"
 
 const syncJob = "acme/leads"
 
@@ -387,7 +417,7 @@ func (p *pair) begin() {
 	began := p.now
 	p.Runner = &pipeline.Runner{
 		Runs: p.store, Quarantine: p.store, Cursors: p.store,
-		Jobs: map[string]roster.Job{syncJob: {Ref: syncJob, Type: roster.JobSync}},
+		Jobs: map[string]roster.Job{syncJob: {Ref: syncJob, Type: roster.JobSync}, backJob: {Ref: backJob, Type: roster.JobSync}},
 		Now:  func() time.Time { return p.now },
 		NewID: func() string {
 			p.ids++
@@ -442,7 +472,24 @@ func (p *pair) open(run roster.Run, began time.Time) *pipeline.Flow {
 	if !p.noFind {
 		flow.Sync.Find = p.club.Find
 	}
+	if p.noGet {
+		flow.Sync.Get = nil
+	}
+	if run.Job == backJob {
+		p.turn(flow)
+	}
 	return flow
+}
+
+// turn makes a flow one of the other direction.
+func (p *pair) turn(flow *pipeline.Flow) {
+	s := flow.Sync
+	s.From, s.To = s.To, s.From
+	flow.Source, s.Write, s.Find = p.club, p.back.Write, p.back.Find
+	if s.Get != nil {
+		s.Get = p.back.Get
+	}
+	s.Target = map[sdk.Kind]sdk.TargetKind{sdk.KindProspect: p.back.kind}
 }
 
 type writer struct{ *store.ChangeSetWriter }

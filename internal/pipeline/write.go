@@ -123,7 +123,7 @@ type item struct {
 func (w *writing) next(at int) (*batch, error) {
 	b := &batch{end: at}
 	creates, limit := 0, sdk.DefaultBatch
-	sources := map[string]bool{} // a record's changes are written one after another
+	sources, size := map[string]bool{}, 0 // a record's changes are written one after another
 	to := min(at+maxBatch, w.changes.Len())
 	var fault error
 	err := w.changes.Entries(at, to, func(entry int, data []byte) error {
@@ -144,6 +144,9 @@ func (w *writing) next(at int) (*batch, error) {
 		if c.kind != b.kind || len(b.items) == limit || sources[c.source] || creates > ambiguous && !harmless(b.target.Class) {
 			return errBatchFull
 		}
+		if size += len(data); size > maxBatchBytes && len(b.items) > 0 {
+			return errBatchFull
+		}
 		sources[c.source] = true
 		b.items = append(b.items, &item{change: c, entry: entry, attempt: 1})
 		b.end = entry + 1
@@ -157,6 +160,9 @@ func (w *writing) next(at int) (*batch, error) {
 
 // maxBatch bounds a batch whatever the target takes.
 const maxBatch = 2000
+
+// maxBatchBytes bounds the changes of a batch, so that they fit into one message.
+const maxBatchBytes = 4 << 20
 
 var errBatchFull = errors.New("the batch is full")
 
@@ -249,8 +255,8 @@ func (w *writing) meet(it *item, s roster.Standing) {
 		if s.Intent.Run == w.run.ID && s.Intent.Entry == it.entry {
 			it.leave(leftArmed)
 		}
-	case it.op == opRefresh && linked && same:
-		it.skip = true
+	case it.op == opRefresh && linked && s.Link.Target == it.target:
+		it.skip, it.seen = true, s.Link.Seen
 	case !linked && it.op != sdk.OpCreate || linked && it.target != "" && s.Link.Target != it.target:
 		it.leave(leftUnlinked)
 	case it.op == sdk.OpCreate || it.op == sdk.OpUpdate:

@@ -53,7 +53,9 @@ type Link struct {
 	// Sent is what was last sent in the direction of the route.
 	Sent Sent `json:"-"`
 	// Seen is the digest of the target record as it was last observed, after it
-	// was written in this direction or read in the other one; 0 is not known.
+	// was written in this direction or read in the other one; 0 is not known. It is
+	// the other direction's Sent.Row: each direction knows by it what the other one
+	// has just written.
 	Seen uint64 `json:"-"`
 	// Gone says that the target record was deactivated because the source record
 	// was gone.

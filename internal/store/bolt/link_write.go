@@ -192,9 +192,11 @@ func (w *linkWriter) store(link *roster.Link) (clash bool, err error) {
 		return false, err
 	}
 	row := linkRow{origin: origin, version: 1, made: w.moment}
-	if row.halves[w.direction], w.shorts, err = w.shapes.half(link, w.shorts[:0]); err != nil {
+	var half linkHalf
+	if half, w.shorts, err = w.shapes.half(link, w.shorts[:0]); err != nil {
 		return false, err
 	}
+	row.set(w.direction, half)
 	return false, w.make(first, second, &row)
 }
 
@@ -263,7 +265,7 @@ func (w *linkWriter) change(first string, before []byte, row *linkRow, link *ros
 	if half.equal(&row.halves[w.direction]) {
 		return w.settle(first, string(row.back))
 	}
-	row.halves[w.direction] = half
+	row.set(w.direction, half)
 	row.version++
 	row.changed = w.moment
 	w.packed = row.append(w.packed[:0])
