@@ -136,7 +136,8 @@ func (p *parts) abandon(ctx context.Context, run roster.Run) (served int, err er
 }
 
 // dropOrphans removes the change sets of runs that are over: a crash between
-// the end of a run and the removal leaves one.
+// the end of a run and the removal leaves one. Those that a person may still apply
+// are kept.
 func (p *parts) dropOrphans(ctx context.Context) error {
 	runs, err := p.changes.List()
 	if err != nil {
@@ -149,6 +150,14 @@ func (p *parts) dropOrphans(ctx context.Context) error {
 		}
 		if err != nil && !errors.Is(err, roster.ErrNotFound) {
 			return err
+		}
+		if err == nil {
+			if keep, err := p.keepsPlan(ctx, run); err != nil || keep {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		if err := p.changes.Remove(id); err != nil {
 			return err

@@ -15,7 +15,6 @@ import (
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
-	"github.com/rosterd/rosterd/internal/store"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -35,6 +34,10 @@ func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, cl
 	flow := &pipeline.Flow{
 		Kinds: job.Kinds, Changes: job.Read == roster.ReadChanges, Parallel: runtime.GOMAXPROCS(0), Close: closing.close,
 		Create: func() (pipeline.ChangeSet, error) {
+			// What was planned before is out of date from here on.
+			if err := p.dropOrphans(ctx); err != nil {
+				return nil, err
+			}
 			w, err := p.changes.Create(run.ID)
 			return changeSet{w}, err
 		},
@@ -230,15 +233,6 @@ func packed(values ...any) string {
 		return err.Error()
 	}
 	return string(text)
-}
-
-// openChanges opens a change set for reading.
-func openChanges(sets *store.ChangeSets, run string) (pipeline.Changes, error) {
-	set, err := sets.Open(run)
-	if err != nil {
-		return nil, err
-	}
-	return set, nil
 }
 
 // closers are what a flow releases when it ends, the latest first. They serve

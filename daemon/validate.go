@@ -26,7 +26,8 @@ func (c *cli) validateCommand() *cobra.Command {
 		Long: `Check the configuration with everything it names: scripts, schedules, and each
 connection's settings against its adapter's schema. Every fault is shown at once
 with its place. What cannot be known here, as a secret that only the service is
-given, is a warning. Nobody outside is called, but with --fields: then each job's
+given, is a warning. The connections of a sync are asked whether they can do what
+the job needs. Nobody outside is called, but with --fields: then each job's
 connections are asked for their fields, and those that the scripts name are
 compared with them. Of each job with a schedule the next five times are shown, in
 the account's zone.`,
@@ -153,6 +154,7 @@ func adapterFindings(ctx context.Context, cfg *config.Config) (findings []config
 				findings = append(findings, checkConnection(ctx, cfg, host, connections[key])...)
 			}
 		}
+		findings = append(findings, syncFindings(ctx, cfg, host)...)
 		return nil
 	})
 	return findings, err

@@ -128,6 +128,8 @@ const (
 	nounRun        = "run"
 	nounSession    = "session"
 	nounQuarantine = "quarantine"
+	nounLink       = "link"
+	nounParked     = "parked"
 )
 
 // hintFor is the hint where a noun gives a better one than the table.
@@ -143,6 +145,12 @@ func hintFor(noun string, k kind) string {
 		return "list the sessions with  rosterd session list"
 	case noun == nounQuarantine:
 		return "list the records with  rosterd quarantine list"
+	case noun == nounParked:
+		return "list what waits with  rosterd parked list"
+	case noun == nounLink && k.is == roster.ErrConflict: //nolint:errorlint // see above
+		return "see what the target is linked to with  rosterd links show, and remove that link first"
+	case noun == nounLink:
+		return "list the links with  rosterd links list"
 	}
 	return k.hint
 }

@@ -411,6 +411,9 @@ func TestAParkedCreateWaitsForAPersonAndTakesTheirVerdict(t *testing.T) {
 	if err != nil || link.Target != "t2" || link.Origin != roster.LinkManual {
 		t.Errorf("linked: %+v, %v", link, err)
 	}
+	if run := p.run(); *run.Counts.Updated != 1 || run.State != roster.RunOK || len(p.club.records) != 3 {
+		t.Errorf("linked and compared: %s %v %+v", run.State, run.Fault, run.Counts)
+	}
 	p, parked = park(t)
 	if err := p.store.SettleParked(t.Context(), parked.ID, roster.ParkedCreate, "", "anna"); err != nil {
 		t.Fatal(err)
