@@ -471,3 +471,28 @@ func TestARunIsDeterministicInItsCounts(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestAKeyThatMayBeForgottenIsNotSentAgain(t *testing.T) {
+	p := newPair(t, newCRM(people(2)...), newClub(sdk.ClassA))
+	p.club.kind.KeyTTL = 10 * time.Second
+	sent := map[string][]time.Time{}
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		sent[op.Key] = append(sent[op.Key], p.now)
+		return "lost"
+	}
+	if run := p.run(); run.State != roster.RunFailed {
+		t.Errorf("while no answer arrives: %s %v", run.State, run.Fault)
+	}
+	for key, at := range sent {
+		if last := at[len(at)-1].Sub(at[0]); len(at) < 2 || last >= p.club.kind.KeyTTL {
+			t.Errorf("%s was sent %d times within %s", key, len(at), last)
+		}
+	}
+	// Nothing tells whether they are there.
+	p.club.fault, p.now = nil, p.now.Add(time.Hour)
+	run := p.run()
+	parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+	if err != nil || len(parked) != 2 || len(p.club.records) != 2 {
+		t.Errorf("%s %v: %d parked, %d records, error %v", run.State, run.Fault, len(parked), len(p.club.records), err)
+	}
+}

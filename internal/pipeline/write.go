@@ -329,7 +329,7 @@ func (w *writing) arm(ctx context.Context, b *batch, creates []*item) error {
 		case s.Intent != nil && s.Intent.State == roster.IntentDropped:
 			again = append(again, it)
 		case s.Intent != nil && w.mayRepeat(b.target, *s.Intent):
-			it.intent, it.attempt = true, s.Intent.Attempt
+			it.intent, it.attempt, it.armed = true, s.Intent.Attempt, s.Intent.Armed
 		default:
 			w.meet(it, s)
 		}
