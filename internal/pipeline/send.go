@@ -66,7 +66,7 @@ func (w *writing) once(ctx context.Context, b *batch, open []*item) {
 	unhurried, done := w.unhurried(ctx)
 	defer done()
 	res, err := w.sync.Write(unhurried, req)
-	w.lastSend[b.kind] = w.r.Now()
+	w.r.noteSend(b.route)
 	if err == nil && len(res.Results) != len(open) {
 		err = fmt.Errorf("%d results for %d operations", len(res.Results), len(open))
 	}

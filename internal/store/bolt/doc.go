@@ -55,6 +55,9 @@
 //	    set kind              bucket: id at the other end -> id at the first end
 //	link_shapes
 //	    set                   bucket: hash of field names (8) -> the names, joined with zero bytes
+//	links_open
+//	    set kind              bucket: D, id -> the ids that the record refers to and that have
+//	                          no link: its owner and its lead source, each led by its length
 //	link_counts
 //	    set kind              -> the number of links, varint
 //	link_history

@@ -74,6 +74,7 @@ const (
 	bucketLinks                  = "links"
 	bucketLinksBack              = "links_back"
 	bucketLinkShapes             = "link_shapes"
+	bucketLinksOpen              = "links_open"
 	bucketLinkCounts             = "link_counts"
 	bucketLinkHistory            = "link_history"
 	bucketIntents                = "intents"
@@ -96,7 +97,7 @@ func buckets(schema int) []string {
 		bucketSessionsOpen, bucketSessionsAwaiting, bucketSessionClients, bucketSessionOutcomes, bucketSchedule,
 	}
 	if schema >= 2 {
-		names = append(names, bucketLinks, bucketLinksBack, bucketLinkShapes, bucketLinkCounts, bucketLinkHistory,
+		names = append(names, bucketLinks, bucketLinksBack, bucketLinkShapes, bucketLinksOpen, bucketLinkCounts, bucketLinkHistory,
 			bucketIntents, bucketIntentsByRun, bucketParked, bucketParkedPayload)
 	}
 	return names
