@@ -71,6 +71,9 @@ func (w *writing) settle(ctx context.Context, b *batch) error {
 	c := newClosing(w, b)
 	for i, it := range b.items {
 		f := conclude(class, it.operation.Marker, matches[i], it.same, it.attempt)
+		if it.op == sdk.OpConvert {
+			f = finding{step: stepPark, reason: parkConverted}
+		}
 		if !it.searchable(class, b.target) {
 			f = finding{step: stepPark, reason: parkNoSearch}
 		}
@@ -228,7 +231,7 @@ func (w *writing) repeat(ctx context.Context, b *batch) error {
 	if err := w.arm(ctx, b, b.items); err != nil {
 		return err
 	}
-	if err := w.send(ctx, b); err != nil {
+	if err := w.sendAll(ctx, b); err != nil {
 		return err
 	}
 	return w.store(ctx, b)
