@@ -259,7 +259,7 @@ func (p *parts) parkedProblems(ctx context.Context) ([]admin.Finding, error) {
 	for _, job := range slices.Sorted(maps.Keys(count)) {
 		found = append(found, admin.Finding{
 			Code:    "parked.waiting",
-			Message: fmt.Sprintf("%d creates of %s wait for a person, the oldest since %s: nobody knows whether they were done", count[job], job, ago(oldest[job])),
+			Message: fmt.Sprintf("%d creates of %s wait for a person, the oldest sent %s: nobody knows whether they were done", count[job], job, ago(oldest[job])),
 			Hint:    "look each of them up in the target, then settle it with `rosterd parked link`, `rosterd parked create` or `rosterd parked drop`",
 			Command: "rosterd parked list --job " + job,
 		})
