@@ -233,7 +233,10 @@ func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 			Message: fmt.Sprintf("the last run of %s left %d records behind", job.Ref, leftBehind(last.Counts)),
 			Command: "rosterd quarantine list --run " + last.ID,
 		}
-		if last.Counts.Quarantined == 0 && last.Counts.Waiting > 0 {
+		switch {
+		case last.Again != nil:
+			f.Hint, f.Command = "the job goes on by itself at "+last.Again.Format(dueFormat), "rosterd runs "+last.ID
+		case last.Counts.Quarantined == 0 && last.Counts.Waiting > 0:
 			f.Command = "rosterd parked list --job " + job.Ref
 		}
 		return []admin.Finding{f}
