@@ -33,6 +33,9 @@ type Runner struct {
 
 	mu     sync.Mutex
 	active map[string]*activeRun // by job
+	// sends are when the last write of a route stopped being under way, with a
+	// monotonic reading.
+	sends  map[roster.Route]time.Time
 	closed bool
 	wg     sync.WaitGroup
 	ctx    context.Context //nolint:containedctx // the life of the runs, which outlive the calls that start them
@@ -55,7 +58,7 @@ var errCancelled = errors.New("cancelled")
 // of the daemon left: a preparation starts again, a delivery resumes.
 func (r *Runner) Begin(ctx context.Context) error {
 	r.mu.Lock()
-	r.active = map[string]*activeRun{}
+	r.active, r.sends = map[string]*activeRun{}, map[roster.Route]time.Time{}
 	r.ctx, r.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.mu.Unlock()
 	left, err := r.Runs.Runs(ctx, roster.RunFilter{State: []roster.RunState{
@@ -191,6 +194,22 @@ func (r *Runner) launch(run roster.Run) {
 		defer r.mu.Unlock()
 		delete(r.active, run.Job)
 	})
+}
+
+// noteSend notes that a write of a route is not under way any more, whatever came
+// of it.
+func (r *Runner) noteSend(route roster.Route) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sends[route] = r.Now()
+}
+
+// lastSend is when the last write of a route stopped being under way in this life
+// of the daemon.
+func (r *Runner) lastSend(route roster.Route) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sends[route]
 }
 
 // Live returns a run with the counts that it has reached.

@@ -79,7 +79,7 @@ func TestAPreviewTellsWhatARunWouldMakeOfARecordAndStoresNothing(t *testing.T) {
 	preview := func(id string) pipeline.Previewed {
 		t.Helper()
 		run := roster.Run{Job: syncJob, Type: roster.JobSync, State: roster.RunQueued, Scope: roster.Scope{Record: id}}
-		flow := p.open(run, p.now)
+		flow := p.open(run, p.clock.Now())
 		flow.Sync.GetSource = p.crm.Get
 		got, err := p.Preview(t.Context(), run, flow)
 		if err != nil {

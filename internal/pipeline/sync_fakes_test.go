@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,13 +117,13 @@ func addPerson(b *sdk.PageBuilder, p person) {
 // reference. A record named "skip" is skipped, one named "bad" rejected.
 type rows struct {
 	key    digest.Key
-	mapped *int
+	mapped *atomic.Int64
 	// spoil changes a name on its way.
 	spoil func(string) string
 }
 
 func (m rows) MapRows(_ context.Context, page *sdk.Page, wanted []int) (*roster.Mapped, error) {
-	*m.mapped += len(wanted)
+	m.mapped.Add(int64(len(wanted)))
 	out := &roster.Mapped{Fields: []string{"name", "phone"}}
 	for _, i := range wanted {
 		row := page.Row(i)
@@ -363,19 +364,38 @@ type pair struct {
 	read    bool // changes
 	basis   string
 	mapping uint32
-	mapped  int
+	mapped  atomic.Int64
 	spoil   func(string) string
 	kinds   []sdk.Kind
 	twoWay  bool
 	noFind  bool
 	noGet   bool
-	now     time.Time
-	slept   time.Duration
+	clock   fakeClock
 	ids     int
 	refs    [2]string
 	// back is the other side of a sync in two directions: a job backJob reads the
 	// club and writes to it.
 	back *club
+}
+
+// fakeClock moves only when it is slept on.
+type fakeClock struct {
+	mu    sync.Mutex
+	now   time.Time
+	slept time.Duration
+}
+
+func (c *fakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *fakeClock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	c.slept += d
 }
 
 const backJob = "acme/back"
@@ -386,7 +406,7 @@ func newPair(t *testing.T, crm *crm, club *club) *pair {
 	t.Helper()
 	p := &pair{
 		t: t, dir: t.TempDir(), crm: crm, from: crm, club: club, read: true, mapping: 7, basis: "one",
-		kinds: []sdk.Kind{sdk.KindProspect}, now: time.Unix(1_800_000_000, 0).UTC(), refs: [2]string{"acme/crm", "acme/club"},
+		kinds: []sdk.Kind{sdk.KindProspect}, refs: [2]string{"acme/crm", "acme/club"},
 		options: roster.SyncOptions{
 			Owner: "optional", LeadSources: "create", OnMatch: true, OnMissing: true, OnGone: "deactivate", Conflict: "from",
 			Guards: roster.Guards{
@@ -396,6 +416,7 @@ func newPair(t *testing.T, crm *crm, club *club) *pair {
 			},
 		},
 	}
+	p.clock.now = time.Unix(1_800_000_000, 0).UTC()
 	p.begin()
 	t.Cleanup(func() { p.end() })
 	return p
@@ -414,18 +435,17 @@ func (p *pair) begin() {
 	if p.changes, err = store.NewChangeSets(p.dir, keys); err != nil {
 		p.t.Fatal(err)
 	}
-	began := p.now
+	began := p.clock.Now()
 	p.Runner = &pipeline.Runner{
 		Runs: p.store, Quarantine: p.store, Cursors: p.store,
 		Jobs: map[string]roster.Job{syncJob: {Ref: syncJob, Type: roster.JobSync}, backJob: {Ref: backJob, Type: roster.JobSync}},
-		Now:  func() time.Time { return p.now },
+		Now:  p.clock.Now,
 		NewID: func() string {
 			p.ids++
 			return fmt.Sprintf("run-%03d", p.ids)
 		},
 		Sleep: func(ctx context.Context, d time.Duration) error {
-			p.slept += d
-			p.now = p.now.Add(d)
+			p.clock.pass(d)
 			p.club.settle()
 			return ctx.Err()
 		},

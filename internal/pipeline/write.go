@@ -25,9 +25,6 @@ type writing struct {
 	warnings []string
 	// stopping says that the daemon stops, and the run goes on in its next life.
 	stopping bool
-	// lastSend is when the last create of this life, whose outcome is not known,
-	// stopped being under way, with a monotonic reading.
-	lastSend map[sdk.Kind]time.Time
 }
 
 // ambiguous is how many creates may be under way at a time where the target
@@ -43,7 +40,7 @@ func (r *Runner) deliverSync(ctx context.Context, run *roster.Run, flow *Flow, l
 	}
 	w := &writing{
 		r: r, run: *run, flow: flow, sync: flow.Sync, live: live, changes: changes,
-		refs: newResolver(flow.Sync), counts: run.Counts, lastSend: map[sdk.Kind]time.Time{},
+		refs: newResolver(flow.Sync), counts: run.Counts,
 	}
 	w.counts.Created, w.counts.Updated = orZero(w.counts.Created), orZero(w.counts.Updated)
 	err = w.all(ctx)
@@ -329,7 +326,7 @@ func (w *writing) arm(ctx context.Context, b *batch, creates []*item) error {
 		case s.Intent != nil && s.Intent.State == roster.IntentDropped:
 			again = append(again, it)
 		case s.Intent != nil && w.mayRepeat(b.target, *s.Intent):
-			it.intent, it.attempt = true, s.Intent.Attempt
+			it.intent, it.attempt, it.armed = true, s.Intent.Attempt, s.Intent.Armed
 		default:
 			w.meet(it, s)
 		}
@@ -356,6 +353,7 @@ func (w *writing) armDropped(ctx context.Context, b *batch, dropped []*item) err
 // mayRepeat reports whether a create that an earlier life of this run has armed
 // may simply be sent again: the target still remembers its idempotency key.
 func (w *writing) mayRepeat(target sdk.TargetKind, intent roster.Intent) bool {
+	age := w.r.Now().Sub(intent.Armed)
 	return target.Class == sdk.ClassA && intent.Run == w.run.ID && intent.State == roster.IntentArmed &&
-		w.r.Now().Sub(intent.Armed) < target.KeyTTL
+		age >= 0 && age < target.KeyTTL // a clock that was set back proves nothing
 }

@@ -19,10 +19,15 @@ import (
 type Store interface {
 	RunStore
 	QuarantineStore
-	SessionStore
+	TargetStore
 	ScheduleStore
-	SyncStore
 	Installation
+}
+
+// TargetStore keeps what is known of the records that targets have.
+type TargetStore interface {
+	SessionStore
+	SyncStore
 }
 
 // RunStore keeps runs and the cursors of their jobs.
@@ -134,6 +139,7 @@ func Run(t *testing.T, open Open) {
 		{"WhatIsRetriedIsNotRefusedTwice", testRetry},
 		{"AnEndedContextChangesNothing", testEndedContext},
 		{"RunsAndQuarantineFollowTheModel", testModel},
+		{"LinksAndIntentsFollowTheModel", testLinkModel},
 	} {
 		t.Run(one.promise, func(t *testing.T) { one.test(t, open) })
 	}
