@@ -151,13 +151,14 @@ func (p *parts) dropOrphans(ctx context.Context) error {
 		if err != nil && !errors.Is(err, roster.ErrNotFound) {
 			return err
 		}
+		keep := false
 		if err == nil {
-			if keep, err := p.keepsPlan(ctx, run); err != nil || keep {
-				if err != nil {
-					return err
-				}
-				continue
+			if keep, err = p.keepsPlan(ctx, run); err != nil {
+				return err
 			}
+		}
+		if keep {
+			continue
 		}
 		if err := p.changes.Remove(id); err != nil {
 			return err

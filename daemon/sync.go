@@ -58,11 +58,11 @@ func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, cl
 	if run.State == roster.RunDelivering {
 		return flow, nil
 	}
-	return flow, p.openSource(ctx, run, job, flow, closing)
+	return flow, p.openSource(ctx, job, flow, closing)
 }
 
 // openSource adds what a run needs until it delivers: the source and the script.
-func (p *parts) openSource(ctx context.Context, run roster.Run, job roster.Job, flow *pipeline.Flow, closing *closers) error {
+func (p *parts) openSource(ctx context.Context, job roster.Job, flow *pipeline.Flow, closing *closers) error {
 	source, err := p.connectReadOnly(ctx, job.From, sdk.AbilitySource)
 	if err != nil {
 		return err

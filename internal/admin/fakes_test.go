@@ -38,6 +38,7 @@ type fake struct {
 	started  int
 	triggers []string
 	paused   map[string]*roster.Pause
+	linkedBy string
 }
 
 func newFake() *fake {
