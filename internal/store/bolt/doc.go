@@ -47,6 +47,8 @@
 //	    job                   -> when the job was last due, RFC 3339, UTC; the same for
 //	                          names behind it, as "job sweep"
 //	    job " paused"         -> roster.Pause as JSON, sealed: a reason may name a person
+//	alerts                    from schema 3 on
+//	    receiver, facet, subject -> roster.Alert as JSON: names of the configuration
 //
 // What a session serves is also noted in a file of its own, served/SESSION.notes,
 // between two changes of the session: see [Store.NoteServed].

@@ -78,12 +78,13 @@ const (
 	bucketIntentsByRun           = "intents_by_run"
 	bucketParked                 = "parked"
 	bucketParkedPayload          = "parked_payload"
+	bucketAlerts                 = "alerts"
 	metaSchema                   = "schema"
 	metaInstall                  = "install"
 	metaKey                      = "key"
 	metaSum                      = "sum"
 	metaEpoch                    = "epoch"
-	schemaVersion            int = 2
+	schemaVersion            int = 3
 )
 
 // buckets returns the top-level buckets of a schema.
@@ -96,6 +97,9 @@ func buckets(schema int) []string {
 	if schema >= 2 {
 		names = append(names, bucketLinks, bucketLinksBack, bucketLinkShapes, bucketLinkCounts, bucketLinkHistory,
 			bucketIntents, bucketIntentsByRun, bucketParked, bucketParkedPayload)
+	}
+	if schema >= 3 {
+		names = append(names, bucketAlerts)
 	}
 	return names
 }
