@@ -64,6 +64,7 @@ type Options struct {
 	Sessions     Sessions
 	Quarantine   Quarantine
 	Installation Installation
+	Health       Health
 	// Token is what callers over TCP present; empty for a Unix socket, whose
 	// file permissions say who may call.
 	Token roster.Secret
