@@ -39,16 +39,19 @@ func (e Email) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return emailFault("the mail cannot be written", err)
 	}
-	client, err := mail.NewClient(e.Host, e.options()...)
+	// The library leaves a connection open on which it could not log in.
+	line := &line{tls: e.tls(), encrypted: e.TLS == "tls"}
+	defer line.close()
+	client, err := mail.NewClient(e.Host, e.options(line)...)
 	if err != nil {
 		return emailFault("the mail server's settings cannot be used", err)
 	}
-	conn, err := client.DialToSMTPClientWithContext(ctx)
+	session, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
 		return emailFault("the mail server cannot be used", err)
 	}
-	err = client.SendWithSMTPClient(conn, msg)
-	_ = client.CloseWithSMTPClient(conn)
+	err = client.SendWithSMTPClient(session, msg)
+	_ = client.CloseWithSMTPClient(session)
 	// Once the server has taken the mail, how the connection ends does not matter.
 	if err != nil && !msg.IsDelivered() {
 		return emailFault("the mail server does not take the mail", err)
@@ -70,14 +73,42 @@ func (e Email) message(m Message) (*mail.Msg, error) {
 	return msg, nil
 }
 
-func (e Email) options() []mail.Option {
+func (e Email) tls() *tls.Config {
+	return &tls.Config{ServerName: e.Host, MinVersion: tls.VersionTLS12, RootCAs: e.Roots}
+}
+
+// line is the connection to a mail server.
+type line struct {
+	tls *tls.Config
+	// encrypted says that it is so from the start on.
+	encrypted bool
+	conn      net.Conn
+}
+
+func (l *line) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	if l.encrypted {
+		conn, err = (&tls.Dialer{Config: l.tls}).DialContext(ctx, network, address)
+	} else {
+		conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	l.conn = conn
+	return conn, err
+}
+
+func (l *line) close() {
+	if l.conn != nil {
+		_ = l.conn.Close() // it may be closed
+	}
+}
+
+func (e Email) options(line *line) []mail.Option {
 	options := []mail.Option{
-		mail.WithPort(e.Port), mail.WithTimeout(smtpTime),
-		mail.WithTLSConfig(&tls.Config{ServerName: e.Host, MinVersion: tls.VersionTLS12, RootCAs: e.Roots}),
+		mail.WithPort(e.Port), mail.WithTimeout(smtpTime), mail.WithTLSConfig(e.tls()), mail.WithDialContextFunc(line.dial),
 	}
 	switch e.TLS {
 	case "tls":
-		options = append(options, mail.WithSSL())
+		// The line is encrypted, which the library finds out with this policy.
+		options = append(options, mail.WithTLSPolicy(mail.TLSOpportunistic))
 	case "none":
 		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
 	default:
