@@ -70,7 +70,7 @@ func (p *parts) openSource(ctx context.Context, run roster.Run, job roster.Job, 
 		return err
 	}
 	closing.add(script.close)
-	flow.Source, flow.Script, flow.Sync.Mapper = source, script.digest, script
+	flow.Source, flow.Script, flow.Sync.Mapper = source, script.digest, timedRows{script, p.metrics}
 	if source.Has(sdk.AbilityGetter) {
 		flow.Sync.GetSource = source.Get
 	}
