@@ -20,6 +20,15 @@ import (
 
 const webhookKey = "a-key-of-twenty-four-bytes"
 
+// genuine reports whether a request was signed with the key.
+func genuine(key []byte, header http.Header, body []byte) bool {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(header.Get("webhook-id") + "." + header.Get("webhook-timestamp") + "."))
+	mac.Write(body)
+	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	return hmac.Equal([]byte(want), []byte(header.Get("webhook-signature")))
+}
+
 func TestAWebhookIsSignedAsStandardWebhooksWantIt(t *testing.T) {
 	t.Parallel()
 	var header http.Header
@@ -34,11 +43,11 @@ func TestAWebhookIsSignedAsStandardWebhooksWantIt(t *testing.T) {
 	if err := hook.Send(t.Context(), message()); err != nil {
 		t.Fatal(err)
 	}
-	mac := hmac.New(sha256.New, []byte(webhookKey))
-	mac.Write([]byte(header.Get("webhook-id") + "." + header.Get("webhook-timestamp") + "."))
-	mac.Write(body)
-	if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); header.Get("webhook-signature") != want {
-		t.Errorf("signature %s, want %s", header.Get("webhook-signature"), want)
+	if !genuine([]byte(webhookKey), header, body) {
+		t.Errorf("the signature %s is wrong", header.Get("webhook-signature"))
+	}
+	if genuine([]byte(webhookKey), header, append(body, ' ')) {
+		t.Error("another body has the same signature")
 	}
 	if header.Get("webhook-id") != "msg_1" || header.Get("webhook-timestamp") != "1772357400" || header.Get("Content-Type") != "application/json" {
 		t.Errorf("header %v", header)

@@ -127,11 +127,12 @@ func textOf(v slog.Value) string {
 
 // entry is an entry in the native protocol of the journal.
 func entry(r slog.Record, fields []field) []byte {
-	message := r.Message
+	var message strings.Builder
+	message.WriteString(r.Message)
 	for _, f := range fields {
-		message += " " + f.key + "=" + quoted(f.value)
+		message.WriteString(" " + f.key + "=" + quoted(f.value))
 	}
-	out := appendField(nil, "MESSAGE", message)
+	out := appendField(nil, "MESSAGE", message.String())
 	out = appendField(out, "PRIORITY", priority(r.Level))
 	out = appendField(out, "SYSLOG_IDENTIFIER", "rosterd")
 	if r.PC != 0 {

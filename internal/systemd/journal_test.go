@@ -98,7 +98,7 @@ func TestALogRecordIsAnEntryWithItsFields(t *testing.T) {
 	}
 	log := slog.New(h)
 	log.Debug("not this")
-	log.With("job", "acme/leads").WithGroup("adapter").Warn("run ended", "run", "r1", "took-ms", 7, "err", errors.New("two\nlines"), slog.Group("in", "a", "b c"))
+	log.With("job", "acme/leads").WithGroup("adapter").Warn("run ended", "run", "r1", "took_ms", 7, "err", errors.New("two\nlines"), slog.Group("in", "a", "b c"))
 	got := j.entry(t)
 	if got["CODE_LINE"] == "" || !strings.HasSuffix(got["CODE_FILE"], "journal_test.go") || !strings.Contains(got["CODE_FUNC"], "TestALogRecord") {
 		t.Errorf("place %s:%s %s", got["CODE_FILE"], got["CODE_LINE"], got["CODE_FUNC"])
@@ -107,7 +107,7 @@ func TestALogRecordIsAnEntryWithItsFields(t *testing.T) {
 		delete(got, name)
 	}
 	want := map[string]string{
-		"MESSAGE":  `run ended job=acme/leads adapter.run=r1 adapter.took-ms=7 adapter.err="two\nlines" adapter.in.a="b c"`,
+		"MESSAGE":  `run ended job=acme/leads adapter.run=r1 adapter.took_ms=7 adapter.err="two\nlines" adapter.in.a="b c"`,
 		"PRIORITY": "4", "SYSLOG_IDENTIFIER": "rosterd", "ROSTERD_JOB": "acme/leads", "ROSTERD_ADAPTER_RUN": "r1",
 		"ROSTERD_ADAPTER_TOOK_MS": "7", "ROSTERD_ADAPTER_ERR": "two\nlines", "ROSTERD_ADAPTER_IN_A": "b c",
 	}
