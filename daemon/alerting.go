@@ -71,16 +71,15 @@ func (p *parts) conditions(ctx context.Context) ([]alerts.Condition, error) {
 			waiting[s.Job]++
 		}
 	}
+	jobs, err := p.jobPictures(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := append(p.adapterConditions(), p.diskCondition())
-	now := time.Now()
-	for _, job := range p.cfg.Jobs {
-		pic, err := p.jobPicture(ctx, job, now)
-		if err != nil {
-			return nil, err
-		}
-		pic.waiting = waiting[job.Ref]
+	for _, pic := range jobs {
+		pic.waiting = waiting[pic.Ref]
 		for _, c := range []alerts.Condition{pic.run(), pic.parked(), pic.stale()} {
-			c.Subject, c.Account = job.Ref, job.Account
+			c.Subject, c.Account = pic.Ref, pic.job.Account
 			out = append(out, c)
 		}
 	}

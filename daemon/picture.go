@@ -143,7 +143,33 @@ type jobPicture struct {
 	waiting int
 }
 
-// jobPicture looks at a job.
+// jobPictures looks at every job.
+func (p *parts) jobPictures(ctx context.Context) ([]jobPicture, error) {
+	now := time.Now()
+	all, err := p.store.Parked(ctx, roster.ParkedFilter{})
+	if err != nil {
+		return nil, err
+	}
+	parked := map[string][]roster.Parked{}
+	for _, one := range all {
+		parked[one.Job] = append(parked[one.Job], one)
+	}
+	out := make([]jobPicture, 0, len(p.cfg.Jobs))
+	for _, job := range p.cfg.Jobs {
+		pic, err := p.jobPicture(ctx, job, now)
+		if err != nil {
+			return nil, err
+		}
+		pic.Parked = len(parked[job.Ref])
+		for _, one := range parked[job.Ref] {
+			pic.OldestParked = earlier(pic.OldestParked, one.Armed)
+		}
+		out = append(out, pic)
+	}
+	return out, nil
+}
+
+// jobPicture looks at a job, but for what is parked of it.
 func (p *parts) jobPicture(ctx context.Context, job roster.Job, now time.Time) (jobPicture, error) {
 	pic := jobPicture{Job: metrics.Job{Ref: job.Ref}, job: job}
 	last, err := p.last.of(ctx, p.store, job.Ref)
@@ -174,7 +200,7 @@ func (p *parts) jobPicture(ctx context.Context, job roster.Job, now time.Time) (
 	if err != nil {
 		return pic, err
 	}
-	return pic, p.doubtful(ctx, &pic)
+	return pic, p.countUnknown(ctx, &pic)
 }
 
 // takeLast tells of the last run. One that a person has approved goes on.
@@ -191,18 +217,10 @@ func (pic *jobPicture) takeLast(run roster.Run) {
 	}
 }
 
-// doubtful counts the creates of a job that are not proven.
-func (p *parts) doubtful(ctx context.Context, pic *jobPicture) error {
+// countUnknown counts the creates of a job that are not proven.
+func (p *parts) countUnknown(ctx context.Context, pic *jobPicture) error {
 	if pic.job.Type != roster.JobSync {
 		return nil
-	}
-	parked, err := p.store.Parked(ctx, roster.ParkedFilter{Job: pic.Ref})
-	if err != nil {
-		return err
-	}
-	pic.Parked = len(parked)
-	for _, one := range parked {
-		pic.OldestParked = earlier(pic.OldestParked, one.Armed)
 	}
 	for _, kind := range pic.job.Kinds {
 		open, err := p.store.OpenIntents(ctx, roster.Route{From: pic.job.From, To: pic.job.To, Kind: kind})
@@ -246,14 +264,13 @@ func lagOf(job roster.Job, from, now time.Time) (lag time.Duration, stale bool, 
 
 // picture is how the daemon stands, for metrics.
 func (p *parts) picture(ctx context.Context) (metrics.Picture, error) {
-	now := time.Now()
 	var pic metrics.Picture
-	for _, job := range p.cfg.Jobs {
-		one, err := p.jobPicture(ctx, job, now)
-		if err != nil {
-			return pic, err
-		}
-		groups, err := p.store.QuarantineGroups(ctx, roster.QuarantineFilter{Job: job.Ref})
+	jobs, err := p.jobPictures(ctx)
+	if err != nil {
+		return pic, err
+	}
+	for _, one := range jobs {
+		groups, err := p.store.QuarantineGroups(ctx, roster.QuarantineFilter{Job: one.Ref})
 		if err != nil {
 			return pic, err
 		}
