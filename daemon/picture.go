@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -178,13 +179,8 @@ func (p *parts) jobPicture(ctx context.Context, job roster.Job, now time.Time) (
 	}
 	pic.LastSuccess, pic.LastDelivered = last.success, last.delivered
 	if last.judged != "" {
-		run, err := p.store.Run(ctx, last.judged)
-		if err != nil {
+		if err := p.lookAtLast(ctx, &pic, last); err != nil {
 			return pic, err
-		}
-		pic.takeLast(run)
-		if run.State != roster.RunOK && run.Ended != nil && run.Ended.Equal(last.success) {
-			p.last.forget(job.Ref)
 		}
 	}
 	if pic.Paused, err = (timings{p.store}).Paused(job.Ref); err != nil {
@@ -201,6 +197,23 @@ func (p *parts) jobPicture(ctx context.Context, job roster.Job, now time.Time) (
 		return pic, err
 	}
 	return pic, p.countUnknown(ctx, &pic)
+}
+
+// lookAtLast looks how the last run stands by this time.
+func (p *parts) lookAtLast(ctx context.Context, pic *jobPicture, last lastOf) error {
+	run, err := p.store.Run(ctx, last.judged)
+	if errors.Is(err, roster.ErrNotFound) {
+		p.last.forget(pic.Ref)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	pic.takeLast(run)
+	if run.State != roster.RunOK && run.Ended != nil && run.Ended.Equal(last.success) {
+		p.last.forget(pic.Ref)
+	}
+	return nil
 }
 
 // takeLast tells of the last run. One that a person has approved goes on.

@@ -52,6 +52,8 @@ type Watch struct {
 	// unstored are the keys in known that the store does not have yet: on a full
 	// disk, which is told of all the same.
 	unstored map[string]bool
+	// complained says that the log has that the store takes nothing.
+	complained bool
 	// troubles are how the receivers took the last messages.
 	troubles map[string]*trouble
 }
@@ -195,11 +197,13 @@ func (w *Watch) persist(ctx context.Context) {
 		changed = append(changed, w.known[key])
 	}
 	if err := w.Store.PutAlerts(ctx, changed); err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !w.complained {
+			w.complained = true
 			w.Log.Warn("what was told is not stored; after a restart it may be told once more", "err", err)
 		}
 		return
 	}
+	w.complained = false
 	clear(w.unstored)
 	for _, a := range changed {
 		if a.Told == "" && a.Next == nil {
