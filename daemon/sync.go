@@ -73,7 +73,7 @@ func (p *parts) openSource(ctx context.Context, job roster.Job, flow *pipeline.F
 		return err
 	}
 	closing.add(script.close)
-	flow.Source, flow.Script, flow.Sync.Mapper = source, script.digest, script
+	flow.Source, flow.Script, flow.Sync.Mapper = source, script.digest, timedRows{script, p.metrics}
 	if source.Has(sdk.AbilityGetter) {
 		flow.Sync.GetSource = source.Get
 	}

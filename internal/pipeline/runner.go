@@ -26,10 +26,13 @@ type Runner struct {
 	// sessions and its change set, and returns how many clients were served. It
 	// is called before the run ends, again where it fails.
 	Abandon func(ctx context.Context, run roster.Run) (served int, err error)
-	Now     func() time.Time
-	NewID   func() string
-	Sleep   func(ctx context.Context, d time.Duration) error
-	Logger  *slog.Logger
+	// Ended, where it is not nil, is told of each run that has ended, as it was
+	// stored. It returns at once.
+	Ended  func(run roster.Run)
+	Now    func() time.Time
+	NewID  func() string
+	Sleep  func(ctx context.Context, d time.Duration) error
+	Logger *slog.Logger
 
 	mu     sync.Mutex
 	active map[string]*activeRun // by job

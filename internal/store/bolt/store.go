@@ -81,12 +81,13 @@ const (
 	bucketIntentsByRun           = "intents_by_run"
 	bucketParked                 = "parked"
 	bucketParkedPayload          = "parked_payload"
+	bucketAlerts                 = "alerts"
 	metaSchema                   = "schema"
 	metaInstall                  = "install"
 	metaKey                      = "key"
 	metaSum                      = "sum"
 	metaEpoch                    = "epoch"
-	schemaVersion            int = 2
+	schemaVersion            int = 3
 )
 
 // buckets returns the top-level buckets of a schema.
@@ -97,8 +98,11 @@ func buckets(schema int) []string {
 		bucketSessionsOpen, bucketSessionsAwaiting, bucketSessionClients, bucketSessionOutcomes, bucketSchedule,
 	}
 	if schema >= 2 {
-		names = append(names, bucketLinks, bucketLinksBack, bucketLinkShapes, bucketLinksOpen, bucketLinkCounts, bucketLinkHistory,
+		names = append(names, bucketLinks, bucketLinksBack, bucketLinkShapes, bucketLinkCounts, bucketLinkHistory,
 			bucketIntents, bucketIntentsByRun, bucketParked, bucketParkedPayload)
+	}
+	if schema >= 3 {
+		names = append(names, bucketLinksOpen, bucketAlerts)
 	}
 	return names
 }
