@@ -55,6 +55,15 @@ func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, cl
 	if reader.Has(sdk.AbilityGetter) {
 		flow.Sync.Get = reader.Get
 	}
+	if reader.Has(sdk.AbilityStaffLister) {
+		flow.Sync.ListStaff = reader.ListStaff
+	}
+	if reader.Has(sdk.AbilityStaffFinder) {
+		flow.Sync.FindStaff = reader.FindStaff
+	}
+	if reader.Has(sdk.AbilityLeadSourceLister) {
+		flow.Sync.ListLeadSources = reader.ListLeadSources
+	}
 	if run.State == roster.RunDelivering {
 		return flow, nil
 	}

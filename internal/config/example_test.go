@@ -168,7 +168,7 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 					MaxCreate: roster.Limit{Count: 500}, MaxUpdate: roster.Limit{Percent: 20, Relative: true},
 					MaxDeactivate: roster.Limit{Percent: 5, Relative: true}, BlankField: roster.Limit{Percent: 10, Relative: true},
 					BlockEmptySource: true,
-				}, OnMatch: true, OnMissing: true, OnGone: "deactivate", Conflict: "from", Modified: "updated_at", Policies: map[string]roster.FieldPolicy{
+				}, OnMatch: true, OnMissing: true, OnGone: "deactivate", Match: []string{"stored_id", "name_email_mobile", "name_email"}, Conflict: "from", Modified: "updated_at", Policies: map[string]roster.FieldPolicy{
 					"notes": roster.PolicyFillIfEmpty, "mobile": roster.PolicyNeverNull,
 				}},
 			},

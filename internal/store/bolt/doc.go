@@ -79,7 +79,6 @@
 // set names first, "<" towards it. Packed values are described where they are
 // packed.
 //
-//
 // What a session serves is also noted in a file of its own, served/SESSION.notes,
 // between two changes of the session: see [Store.NoteServed].
 //
