@@ -116,12 +116,16 @@ func addPerson(b *sdk.PageBuilder, p person) {
 type rows struct {
 	key    digest.Key
 	mapped *int
+	// counting guards mapped: pages are mapped concurrently.
+	counting *sync.Mutex
 	// spoil changes a name on its way.
 	spoil func(string) string
 }
 
 func (m rows) MapRows(_ context.Context, page *sdk.Page, wanted []int) (*roster.Mapped, error) {
+	m.counting.Lock()
 	*m.mapped += len(wanted)
+	m.counting.Unlock()
 	out := &roster.Mapped{Fields: []string{"name", "phone"}}
 	for _, i := range wanted {
 		row := page.Row(i)
@@ -340,14 +344,16 @@ type pair struct {
 	basis   string
 	mapping uint32
 	mapped  int
-	spoil   func(string) string
-	kinds   []sdk.Kind
-	twoWay  bool
-	noFind  bool
-	now     time.Time
-	slept   time.Duration
-	ids     int
-	refs    [2]string
+	// counting guards mapped.
+	counting sync.Mutex
+	spoil    func(string) string
+	kinds    []sdk.Kind
+	twoWay   bool
+	noFind   bool
+	now      time.Time
+	slept    time.Duration
+	ids      int
+	refs     [2]string
 }
 
 const syncJob = "acme/leads"
@@ -433,7 +439,7 @@ func (p *pair) open(run roster.Run, began time.Time) *pipeline.Flow {
 		Discard: func() error { return p.changes.Remove(run.ID) },
 		Sync: &pipeline.SyncFlow{
 			From: p.refs[0], To: p.refs[1], Options: p.options, Links: p.store, Intents: p.store,
-			Mapper: rows{p.store.DigestKey(), &p.mapped, p.spoil}, Target: map[sdk.Kind]sdk.TargetKind{sdk.KindProspect: p.club.kind},
+			Mapper: rows{p.store.DigestKey(), &p.mapped, &p.counting, p.spoil}, Target: map[sdk.Kind]sdk.TargetKind{sdk.KindProspect: p.club.kind},
 			Digests: p.store.DigestKey(), Mapping: p.mapping, TwoWay: p.twoWay, Basis: map[string]string{"script": p.basis},
 			Write: p.club.Write, Get: p.club.Get, Began: began,
 			Changes: func() (pipeline.Changes, error) { return p.changes.Open(run.ID) },

@@ -19,6 +19,7 @@ type writing struct {
 	sync    *SyncFlow
 	live    *progress
 	changes Changes
+	parser  changeParser
 	refs    *resolver
 	counts  roster.Counts
 	// warnings are for the operator, each of them once.
@@ -123,11 +124,12 @@ type item struct {
 func (w *writing) next(at int) (*batch, error) {
 	b := &batch{end: at}
 	creates, limit := 0, sdk.DefaultBatch
-	sources, size := map[string]bool{}, 0 // a record's changes are written one after another
+	sources, size := map[string]struct{}{}, 0 // a record's changes are written one after another
 	to := min(at+maxBatch, w.changes.Len())
+	var room []item
 	var fault error
 	err := w.changes.Entries(at, to, func(entry int, data []byte) error {
-		c, err := parseChange(append([]byte(nil), data...))
+		c, err := w.parser.parse(data)
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", entry, err)
 		}
@@ -141,14 +143,21 @@ func (w *writing) next(at int) (*batch, error) {
 		if c.op == sdk.OpCreate {
 			creates++
 		}
-		if c.kind != b.kind || len(b.items) == limit || sources[c.source] || creates > ambiguous && !harmless(b.target.Class) {
+		_, again := sources[c.source]
+		if c.kind != b.kind || len(b.items) == limit || again || creates > ambiguous && !harmless(b.target.Class) {
 			return errBatchFull
 		}
 		if size += len(data); size > maxBatchBytes && len(b.items) > 0 {
 			return errBatchFull
 		}
-		sources[c.source] = true
-		b.items = append(b.items, &item{change: c, entry: entry, attempt: 1})
+		sources[c.source] = struct{}{}
+		if len(room) == 0 {
+			room = make([]item, itemsAtOnce)
+		}
+		it := &room[0]
+		room = room[1:]
+		it.change, it.entry, it.attempt = c, entry, 1
+		b.items = append(b.items, it)
 		b.end = entry + 1
 		return nil
 	})
@@ -157,6 +166,9 @@ func (w *writing) next(at int) (*batch, error) {
 	}
 	return b, fault
 }
+
+// itemsAtOnce is for how many items of a batch memory is taken at a time.
+const itemsAtOnce = 32
 
 // maxBatch bounds a batch whatever the target takes.
 const maxBatch = 2000
@@ -185,12 +197,19 @@ func (w *writing) batch(ctx context.Context, b *batch) error {
 // stands in the store at this moment, arms the creates, and looks at the target's
 // records where that is needed.
 func (w *writing) ready(ctx context.Context, b *batch) error {
+	fields := 0
+	for _, it := range b.items {
+		fields += it.fieldsSent()
+	}
+	room := make([]roster.SentField, fields)
 	for _, it := range b.items {
 		var err error
 		if it.refs, err = w.refs.resolve(ctx, it.owner, it.leadSource); err != nil {
 			return err
 		}
-		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, it.refs)
+		n := it.fieldsSent()
+		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, it.refs, room[:0:n])
+		room = room[n:]
 	}
 	if err := w.stand(ctx, b); err != nil {
 		return err

@@ -124,7 +124,8 @@ func (c *ChangeSet) IDs(from, to int) ([]string, error) {
 }
 
 // Entries calls visit with the entries from (inclusive) to to (exclusive), in
-// order, until it returns an error. Data is valid during the call.
+// order, until it returns an error. Data is not changed later, and must not be; as
+// long as it is used, all of its block stays in memory.
 func (c *ChangeSet) Entries(from, to int, visit func(entry int, data []byte) error) error {
 	var stop error
 	err := c.each(from, to, func(b *openBlock, first, last int) {
