@@ -350,10 +350,12 @@ type pair struct {
 	kinds    []sdk.Kind
 	twoWay   bool
 	noFind   bool
-	now      time.Time
-	slept    time.Duration
-	ids      int
-	refs     [2]string
+	// clock guards now and slept while a run is under way.
+	clock sync.Mutex
+	now   time.Time
+	slept time.Duration
+	ids   int
+	refs  [2]string
 }
 
 const syncJob = "acme/leads"
@@ -394,14 +396,20 @@ func (p *pair) begin() {
 	p.Runner = &pipeline.Runner{
 		Runs: p.store, Quarantine: p.store, Cursors: p.store,
 		Jobs: map[string]roster.Job{syncJob: {Ref: syncJob, Type: roster.JobSync}},
-		Now:  func() time.Time { return p.now },
+		Now: func() time.Time {
+			p.clock.Lock()
+			defer p.clock.Unlock()
+			return p.now
+		},
 		NewID: func() string {
 			p.ids++
 			return fmt.Sprintf("run-%03d", p.ids)
 		},
 		Sleep: func(ctx context.Context, d time.Duration) error {
+			p.clock.Lock()
 			p.slept += d
 			p.now = p.now.Add(d)
+			p.clock.Unlock()
 			p.club.settle()
 			return ctx.Err()
 		},
