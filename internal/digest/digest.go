@@ -34,8 +34,10 @@ type Columns struct {
 func (k Key) Columns(names []string) Columns {
 	k0, k1 := k.halves()
 	c := Columns{k0: k0, seeds: make([]uint64, len(names)+1)}
+	var text []byte
 	for i, name := range names {
-		c.seeds[i+1] = siphash.Hash(k0, k1, append([]byte{'c'}, name...))
+		text = append(append(text[:0], 'c'), name...)
+		c.seeds[i+1] = siphash.Hash(k0, k1, text)
 	}
 	c.seeds[0] = siphash.Hash(k0, k1, []byte{'r'})
 	return c

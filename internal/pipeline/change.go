@@ -129,9 +129,11 @@ func (p *changeParser) fields(r *changeReader) []string {
 		return p.names
 	}
 	from := r.rest
-	p.names = r.texts()
-	p.packed = from[:len(from)-len(r.rest)]
-	return p.names
+	names := r.texts()
+	if !r.failed {
+		p.names, p.packed = names, from[:len(from)-len(r.rest)]
+	}
+	return names
 }
 
 // changeReader takes packed values from the front. After a fault it returns

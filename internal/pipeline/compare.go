@@ -73,15 +73,18 @@ func (c *comparer) mapPage(ctx context.Context, page *sdk.Page) mappedPage {
 
 // idsOf are the ids of a page's records. They share their memory.
 func idsOf(page *sdk.Page) []string {
-	var text []byte
-	ends := make([]int, page.Rows)
+	size := 0
+	for i := range page.Rows {
+		size += len(page.Row(i).IDCell().Bytes())
+	}
+	text := make([]byte, 0, size)
 	for i := range page.Rows {
 		text = append(text, page.Row(i).IDCell().Bytes()...)
-		ends[i] = len(text)
 	}
-	ids, all, start := make([]string, page.Rows), string(text), 0
-	for i, end := range ends {
-		ids[i], start = all[start:end], end
+	ids, rest := make([]string, page.Rows), string(text)
+	for i := range ids {
+		n := len(page.Row(i).IDCell().Bytes())
+		ids[i], rest = rest[:n], rest[n:]
 	}
 	return ids
 }
