@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/roster"
@@ -20,8 +21,12 @@ type writing struct {
 	live    *progress
 	changes Changes
 	parser  changeParser
-	refs    *resolver
-	counts  roster.Counts
+	// items and fields are where those of a batch stand: the next one takes their
+	// place.
+	items  [][]item
+	fields []roster.SentField
+	refs   *resolver
+	counts roster.Counts
 	// warnings are for the operator, each of them once.
 	warnings []string
 	// stopping says that the daemon stops, and the run goes on in its next life.
@@ -126,7 +131,6 @@ func (w *writing) next(at int) (*batch, error) {
 	creates, limit := 0, sdk.DefaultBatch
 	sources, size := map[string]struct{}{}, 0 // a record's changes are written one after another
 	to := min(at+maxBatch, w.changes.Len())
-	var room []item
 	var fault error
 	err := w.changes.Entries(at, to, func(entry int, data []byte) error {
 		c, err := w.parser.parse(data)
@@ -151,13 +155,7 @@ func (w *writing) next(at int) (*batch, error) {
 			return errBatchFull
 		}
 		sources[c.source] = struct{}{}
-		if len(room) == 0 {
-			room = make([]item, itemsAtOnce)
-		}
-		it := &room[0]
-		room = room[1:]
-		it.change, it.entry, it.attempt = c, entry, 1
-		b.items = append(b.items, it)
+		b.items = append(b.items, w.item(len(b.items), c, entry))
 		b.end = entry + 1
 		return nil
 	})
@@ -167,8 +165,16 @@ func (w *writing) next(at int) (*batch, error) {
 	return b, fault
 }
 
-// itemsAtOnce is for how many items of a batch memory is taken at a time.
-const itemsAtOnce = 32
+// item makes the n-th item of a batch.
+func (w *writing) item(n int, c change, entry int) *item {
+	const together = 32
+	if n/together == len(w.items) {
+		w.items = append(w.items, make([]item, together))
+	}
+	it := &w.items[n/together][n%together]
+	*it = item{change: c, entry: entry, attempt: 1}
+	return it
+}
 
 // maxBatch bounds a batch whatever the target takes.
 const maxBatch = 2000
@@ -201,7 +207,8 @@ func (w *writing) ready(ctx context.Context, b *batch) error {
 	for _, it := range b.items {
 		fields += it.fieldsSent()
 	}
-	room := make([]roster.SentField, fields)
+	w.fields = slices.Grow(w.fields[:0], fields)
+	room := w.fields[:fields]
 	for _, it := range b.items {
 		var err error
 		if it.refs, err = w.refs.resolve(ctx, it.owner, it.leadSource); err != nil {
