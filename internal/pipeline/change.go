@@ -71,11 +71,11 @@ func (c *change) append(b []byte) []byte {
 		b = binary.LittleEndian.AppendUint32(b, short)
 	}
 	b = appendTexts(b, c.changed)
-	b = appendText(b, string(c.data))
-	return appendText(b, string(c.payload))
+	b = appendText(b, c.data)
+	return appendText(b, c.payload)
 }
 
-func appendText(b []byte, s string) []byte {
+func appendText[T string | []byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 

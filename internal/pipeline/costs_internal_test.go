@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
@@ -101,7 +102,7 @@ func costlyChange() change {
 	next := change{
 		op: sdk.OpCreate, kind: sdk.KindMember, source: "m0000001", position: "line 2", club: "a", row: 5,
 		sum: digest.Sum{Lo: 1, Hi: 2}, shorts: make([]uint32, 10),
-		data: []byte(`{"first_name":"Marie"}`), payload: []byte(`{"id":"m0000001"}`),
+		data: bytes.Repeat([]byte("a field"), 40), payload: bytes.Repeat([]byte("a column"), 50),
 	}
 	for i := range 10 {
 		next.fields = append(next.fields, fmt.Sprintf("field_%d", i))

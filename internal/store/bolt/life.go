@@ -127,12 +127,13 @@ func keyedName(key []byte, n int, parts ...string) string {
 
 // nameOf is keyedName with a hash that may have been used before.
 func nameOf(mac hash.Hash, n int, parts ...string) string {
-	mac.Reset()
+	text := make([]byte, 0, 128)
 	for _, part := range parts {
-		writePart(mac, part)
+		text = appendPart(text, part)
 	}
-	var sum [sha256.Size]byte
+	mac.Reset()
+	mac.Write(text)
 	var name [(sha256.Size + 4) / 5 * 8]byte
-	base32.StdEncoding.Encode(name[:], mac.Sum(sum[:0]))
+	base32.StdEncoding.Encode(name[:], mac.Sum(text[:0]))
 	return string(bytes.ToLower(name[:n]))
 }
