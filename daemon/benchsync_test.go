@@ -2,11 +2,13 @@ package main_test
 
 import (
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +17,8 @@ import (
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/sandbox/club"
 )
+
+var benchRecords = flag.Int("bench.records", 100_000, "the most records of a sync that is measured: 10000 and tenfold steps up to it")
 
 // BenchmarkSync measures a sync that reads everything from a CSV file of 16
 // columns and maps ten fields by a plan: real processes, real store. It writes
@@ -26,7 +30,7 @@ import (
 // rest writes.
 func BenchmarkSync(b *testing.B) {
 	for _, order := range []string{"ascending", "random"} {
-		for _, rows := range []int{10_000, 100_000, 1_000_000} {
+		for rows := 10_000; rows <= *benchRecords; rows *= 10 {
 			b.Run(fmt.Sprintf("ndjson/%s/%d", order, rows), func(b *testing.B) {
 				benchSync(b, syncBench{to: "ndjson", order: order, rows: rows})
 			})
@@ -270,8 +274,8 @@ func (s *syncBench) start(b *testing.B) {
 
 // stop ends the daemon and what it was laid out with, the latest first.
 func (s *syncBench) stop() {
-	for i := len(s.end) - 1; i >= 0; i-- {
-		s.end[i]()
+	for _, end := range slices.Backward(s.end) {
+		end()
 	}
 	s.end, s.daemon = nil, nil
 }

@@ -73,8 +73,10 @@ func (c *costs) Standings(context.Context, roster.Route, []string) ([]roster.Sta
 func (c *costs) Links(context.Context, roster.Route, roster.LinkFilter) ([]roster.Link, error) {
 	return nil, nil
 }
+
 func (c *costs) CountLinks(context.Context, roster.Route) (int, error) { return len(c.standings), nil }
-func (c *costs) Marker(roster.Route, string) string                    { return "rd0123456789abcdef012345" }
+
+func (c *costs) Marker(roster.Route, string) string { return "rd0123456789abcdef012345" }
 
 func (c *costs) Arm(context.Context, []roster.Intent) ([]roster.Standing, error) { return nil, nil }
 func (c *costs) CloseLinks(context.Context, roster.Closing) (roster.Closed, error) {
