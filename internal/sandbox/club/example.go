@@ -59,10 +59,11 @@ type exampleKind struct {
 	Class            Class
 	Unique, Search   string
 	Creates, Updates bool
-	// Fields are lines; Record and Changes are the bodies of a create and an
-	// update. They are empty where the kind is not written.
-	Fields          []string
-	Record, Changes string
+	// Fields are lines; Record, Changes and Converted are the bodies of a create,
+	// an update and a conversion. They are empty where the kind is not written,
+	// or not made of another.
+	Fields                     []string
+	Record, Changes, Converted string
 }
 
 func (p *Platform) exampleData(address string) exampleData {
@@ -112,11 +113,29 @@ func (p *Platform) exampleKind(k Kind) exampleKind {
 	if save && e.Class != ClassB {
 		e.Record += `, id: "{id}"`
 	}
+	if e.Person && !p.has[callName(k, CallTransfer)] { // the club is a field then
+		e.Changes += `, club_id: "{club}"`
+	}
 	e.Record += "}"
 	e.Changes += "}"
+	if k == Member && p.has[callName(Prospect, CallConvert)] {
+		e.Converted = p.exampleConverted(e.Class)
+	}
 	e.Creates = save || p.has[callName(k, CallCreate)] || e.Class == ClassB
 	e.Updates = p.has[callName(k, CallUpdate)] && (!save || e.Class == ClassB)
 	return e
+}
+
+// exampleConverted is the body of a conversion, which leaves the club.
+func (p *Platform) exampleConverted(c Class) string {
+	body := `{"...": data, owner_id: "{owner}", lead_source_id: "{lead_source}"`
+	switch c {
+	case ClassB:
+		body += `, external_id: "{key}"`
+	case ClassC:
+		body += `, external_ref: "{marker}"`
+	}
+	return body + "}"
 }
 
 // provable is the class that a caller can hold creates to with the calls that
