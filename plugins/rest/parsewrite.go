@@ -54,6 +54,7 @@ func (p *parser) converts(name sdk.Kind, k *kind, m map[string]value) {
 		}
 	}
 	switch {
+	case name != sdk.KindMember:
 	case k.sameRecord && k.writes[callConvert] != nil:
 		m["same_record"].fault("a prospect is converted in two ways", `keep "convert", or "same_record": converting is then an update`)
 	case k.sameRecord && k.writeFor(sdk.OpUpdate) == nil:
