@@ -36,7 +36,7 @@ func sign(op sdk.Op) string {
 	switch op {
 	case sdk.OpCreate:
 		return "+"
-	case sdk.OpUpdate:
+	case sdk.OpUpdate, sdk.OpConvert, sdk.OpTransfer:
 		return "~"
 	case sdk.OpDeactivate, sdk.OpDelete:
 	}

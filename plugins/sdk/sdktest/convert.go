@@ -11,6 +11,10 @@ import (
 // fewPeople is how many prospects the suite converts.
 const fewPeople = 2
 
+// makes reports whether an operation answers with the id of a record that was
+// not there before.
+func makes(op sdk.Op) bool { return op == sdk.OpCreate || op == sdk.OpConvert }
+
 // converts makes members of prospects that it created.
 func (w writer) converts() error {
 	members, err := w.members()

@@ -125,11 +125,11 @@ func (t *Target) execute(kind sdk.Kind, op sdk.Operation) sdk.Result {
 	if !slices.Contains(t.opt.Kinds, kind) {
 		return refused(sdk.ClassFail, sdk.CodeConfig, "the system has no records of this kind")
 	}
-	if op.Op == sdk.OpConvert && !(t.opt.Converts && kind == sdk.KindMember) || op.Op == sdk.OpTransfer && !t.opt.Transfers {
+	if !t.has(kind, op.Op) {
 		return refused(sdk.ClassFail, sdk.CodeConfig, "the system has no such call")
 	}
 	var fields map[string]json.RawMessage
-	if op.Op == sdk.OpCreate || op.Op == sdk.OpUpdate || op.Op == sdk.OpConvert {
+	if makes(op.Op) || op.Op == sdk.OpUpdate {
 		if err := json.Unmarshal(op.Data, &fields); err != nil || !t.complete(fields, op.Op) {
 			return refused(sdk.ClassReject, sdk.CodeData, "the record is not complete")
 		}
@@ -141,6 +141,23 @@ func (t *Target) execute(kind sdk.Kind, op sdk.Operation) sdk.Result {
 	if at < 0 {
 		return refused(sdk.ClassReject, sdk.CodeData, "there is no record with that id")
 	}
+	return t.change(at, kind, op, fields)
+}
+
+// has reports whether there is a call for an operation.
+func (t *Target) has(kind sdk.Kind, op sdk.Op) bool {
+	switch op {
+	case sdk.OpConvert:
+		return t.opt.Converts && kind == sdk.KindMember
+	case sdk.OpTransfer:
+		return t.opt.Transfers
+	case sdk.OpCreate, sdk.OpUpdate, sdk.OpDeactivate, sdk.OpDelete:
+	}
+	return true
+}
+
+// change executes an operation on a record that is there.
+func (t *Target) change(at int, kind sdk.Kind, op sdk.Operation, fields map[string]json.RawMessage) sdk.Result {
 	r := t.records[at]
 	switch op.Op {
 	case sdk.OpConvert:
