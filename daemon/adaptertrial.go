@@ -44,7 +44,7 @@ func (r *trialRecords) writing() (*sdktest.Writing, error) {
 		return nil, fmt.Errorf("write.record: no value holds %s, so that all records would be the same", trialNumber)
 	}
 	w := &sdktest.Writing{
-		Kind: sdk.Kind(r.Kind), Base: int(time.Now().Unix()), Club: r.Club, Owner: r.Owner, LeadSource: r.LeadSource,
+		Kind: sdk.Kind(r.Kind), Base: int(time.Now().UnixMilli()), Club: r.Club, Owner: r.Owner, LeadSource: r.LeadSource,
 		OtherClub: r.OtherClub, Record: numbered(record),
 	}
 	if r.Member != nil {
