@@ -31,7 +31,7 @@ func (c *cli) showChanges(run roster.Run, page admin.ChangePage) {
 	}
 }
 
-// signs lead the records of a plan.
+// sign leads a record of a plan.
 func sign(op sdk.Op) string {
 	switch op {
 	case sdk.OpCreate:
@@ -59,7 +59,7 @@ func (c *cli) showChange(change roster.Change, present json.RawMessage, script s
 		head += "  (" + strings.Join(where, ", ") + ")"
 	}
 	fmt.Fprintln(c.stdout, head)
-	if change.Op != sdk.OpCreate && change.Op != sdk.OpUpdate {
+	if change.Op == sdk.OpDeactivate || change.Op == sdk.OpDelete {
 		return
 	}
 	now, old := fieldsOf(change.Data), fieldsOf(present)

@@ -73,7 +73,7 @@ func (p *parts) openImport(ctx context.Context, run roster.Run, job roster.Job, 
 		return nil, err
 	}
 	closing.add(script.mapping.Close)
-	flow.Source, flow.Mapper, flow.Script = source, mapper{script.mapping}, script.digest
+	flow.Source, flow.Mapper, flow.Script = source, timedMapper{mapper{script.mapping}, p.metrics}, script.digest
 	return flow, nil
 }
 

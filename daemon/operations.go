@@ -233,7 +233,10 @@ func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 			Message: fmt.Sprintf("the last run of %s left %d records behind", job.Ref, leftBehind(last.Counts)),
 			Command: "rosterd quarantine list --run " + last.ID,
 		}
-		if last.Counts.Quarantined == 0 && last.Counts.Waiting > 0 {
+		switch {
+		case last.Again != nil:
+			f.Hint, f.Command = "the job goes on by itself at "+last.Again.Format(dueFormat), "rosterd runs "+last.ID
+		case last.Counts.Quarantined == 0 && last.Counts.Waiting > 0:
 			f.Command = "rosterd parked list --job " + job.Ref
 		}
 		return []admin.Finding{f}
@@ -259,7 +262,7 @@ func (p *parts) parkedProblems(ctx context.Context) ([]admin.Finding, error) {
 	for _, job := range slices.Sorted(maps.Keys(count)) {
 		found = append(found, admin.Finding{
 			Code:    "parked.waiting",
-			Message: fmt.Sprintf("%d creates of %s wait for a person, the oldest since %s: nobody knows whether they were done", count[job], job, ago(oldest[job])),
+			Message: fmt.Sprintf("%d creates of %s wait for a person, the oldest sent %s: nobody knows whether they were done", count[job], job, ago(oldest[job])),
 			Hint:    "look each of them up in the target, then settle it with `rosterd parked link`, `rosterd parked create` or `rosterd parked drop`",
 			Command: "rosterd parked list --job " + job,
 		})

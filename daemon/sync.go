@@ -55,14 +55,23 @@ func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, cl
 	if reader.Has(sdk.AbilityGetter) {
 		flow.Sync.Get = reader.Get
 	}
+	if reader.Has(sdk.AbilityStaffLister) {
+		flow.Sync.ListStaff = reader.ListStaff
+	}
+	if reader.Has(sdk.AbilityStaffFinder) {
+		flow.Sync.FindStaff = reader.FindStaff
+	}
+	if reader.Has(sdk.AbilityLeadSourceLister) {
+		flow.Sync.ListLeadSources = reader.ListLeadSources
+	}
 	if run.State == roster.RunDelivering {
 		return flow, nil
 	}
-	return flow, p.openSource(ctx, run, job, flow, closing)
+	return flow, p.openSource(ctx, job, flow, closing)
 }
 
 // openSource adds what a run needs until it delivers: the source and the script.
-func (p *parts) openSource(ctx context.Context, run roster.Run, job roster.Job, flow *pipeline.Flow, closing *closers) error {
+func (p *parts) openSource(ctx context.Context, job roster.Job, flow *pipeline.Flow, closing *closers) error {
 	source, err := p.connectReadOnly(ctx, job.From, sdk.AbilitySource)
 	if err != nil {
 		return err
@@ -73,7 +82,7 @@ func (p *parts) openSource(ctx context.Context, run roster.Run, job roster.Job, 
 		return err
 	}
 	closing.add(script.close)
-	flow.Source, flow.Script, flow.Sync.Mapper = source, script.digest, script
+	flow.Source, flow.Script, flow.Sync.Mapper = source, script.digest, timedRows{script, p.metrics}
 	if source.Has(sdk.AbilityGetter) {
 		flow.Sync.GetSource = source.Get
 	}

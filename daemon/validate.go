@@ -63,8 +63,18 @@ func (c *cli) findings(ctx context.Context, fields bool) ([]config.Fault, *confi
 		findings = append(findings, unknown...)
 	}
 	findings = append(findings, scriptFindings(cfg, known)...)
-	fromAdapters, err := adapterFindings(ctx, cfg)
+	fromAdapters, err := adapterFindings(ctx, cfg, c.withSecrets())
 	return append(findings, fromAdapters...), cfg, err
+}
+
+// withSecrets is the configuration as the service has it; nil where a secret is
+// not known here, which is a warning of its own.
+func (c *cli) withSecrets() *config.Config {
+	cfg, err := c.load(false)
+	if err != nil {
+		return nil
+	}
+	return cfg
 }
 
 // fieldsOfScripts asks the connections of every job for their fields. A script
@@ -145,8 +155,9 @@ func scriptFinding(f mapping.Finding) config.Fault {
 	return fault
 }
 
-// adapterFindings starts the adapters and checks each connection's settings.
-func adapterFindings(ctx context.Context, cfg *config.Config) (findings []config.Fault, err error) {
+// adapterFindings starts the adapters and checks each connection's settings, and,
+// where whole has the secrets too, what the connections of syncs can do.
+func adapterFindings(ctx context.Context, cfg, whole *config.Config) (findings []config.Fault, err error) {
 	err = withHost(cfg, func(host *adapters.Host) error {
 		for _, id := range slices.Sorted(maps.Keys(cfg.Accounts)) {
 			connections := cfg.Accounts[id].Connections
@@ -154,7 +165,9 @@ func adapterFindings(ctx context.Context, cfg *config.Config) (findings []config
 				findings = append(findings, checkConnection(ctx, cfg, host, connections[key])...)
 			}
 		}
-		findings = append(findings, syncFindings(ctx, cfg, host)...)
+		if whole != nil {
+			findings = append(findings, syncFindings(ctx, whole, host)...)
+		}
 		return nil
 	})
 	return findings, err

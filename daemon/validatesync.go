@@ -16,8 +16,8 @@ import (
 const syncCheckTime = 30 * time.Second
 
 // syncFindings checks that the adapters of each sync can do what the job asks of
-// them. A connection whose adapter or settings have faults of their own, or whose
-// secrets are not known here, is passed over.
+// them. A connection whose adapter or settings have faults of their own is passed
+// over.
 func syncFindings(ctx context.Context, cfg *config.Config, host *adapters.Host) []config.Fault {
 	ctx, cancel := context.WithTimeout(ctx, syncCheckTime)
 	defer cancel()
@@ -92,7 +92,7 @@ func (s *syncCheck) open(ctx context.Context, ref string) *adapters.Conn {
 	}
 	conn, err := s.host.OpenReadOnly(ctx, c)
 	if err != nil {
-		s.find(config.SeverityWarning, ref, "its secrets may be known to the service only", "connection %s could not be asked what it can do: %v", ref, err)
+		s.find(config.SeverityWarning, ref, "correct the connection's settings", "connection %s could not be asked what it can do: %v", ref, err)
 		return nil
 	}
 	return conn

@@ -65,6 +65,7 @@ type Options struct {
 	Quarantine   Quarantine
 	Syncs        Syncs
 	Installation Installation
+	Health       Health
 	// Token is what callers over TCP present; empty for a Unix socket, whose
 	// file permissions say who may call.
 	Token roster.Secret

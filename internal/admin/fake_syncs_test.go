@@ -93,18 +93,18 @@ func (f *fake) Link(_ context.Context, links admin.LinkSet, id string) (admin.Li
 	return f.report(), f.fault
 }
 
-func (f *fake) SetLink(_ context.Context, links admin.LinkSet, source, target, by string) error {
+func (f *fake) SetLink(_ context.Context, _ admin.LinkSet, _, target, by string) error {
 	defer f.lock()()
-	f.asked = []any{links, source, target, by}
+	f.linkedBy = by
 	if target == "taken" {
 		return fmt.Errorf("set a link: %w: the target is linked to another record", roster.ErrConflict)
 	}
 	return f.fault
 }
 
-func (f *fake) RemoveLink(_ context.Context, links admin.LinkSet, source, by string) error {
+func (f *fake) RemoveLink(_ context.Context, _ admin.LinkSet, source, by string) error {
 	defer f.lock()()
-	f.asked = []any{links, source, by}
+	f.linkedBy = by
 	if source == "none" {
 		return fmt.Errorf("remove a link: %w", roster.ErrNotFound)
 	}

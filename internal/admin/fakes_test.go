@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -38,6 +39,7 @@ type fake struct {
 	started  int
 	triggers []string
 	paused   map[string]*roster.Pause
+	linkedBy string
 }
 
 func newFake() *fake {
@@ -278,11 +280,30 @@ func (f *fake) Adapters(context.Context) ([]admin.AdapterInfo, error) {
 	}, f.fault
 }
 
+func (f *fake) Ready(context.Context) []admin.PartCheck {
+	defer f.lock()()
+	return []admin.PartCheck{{Name: "store", OK: f.fault == nil, Detail: "it does not answer"}, {Name: "adapters", Optional: true, Detail: "csv is parked"}}
+}
+
+func (f *fake) Metrics() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
+		_, _ = w.Write([]byte("rosterd_sessions 1\n"))
+	})
+}
+
+func (f *fake) TestAlerts(_ context.Context, receiver string) ([]admin.AlertTest, error) {
+	if receiver != "" && receiver != "ops" {
+		return nil, fmt.Errorf("receiver %s: %w", receiver, roster.ErrNotFound)
+	}
+	return []admin.AlertTest{{Receiver: "ops", Type: "email", Fault: &roster.Fault{Code: "alert.smtp", Message: "refused", Hint: "look"}}}, nil
+}
+
 // newAPI serves the fake and ends its streams when the test is over.
 func newAPI(t *testing.T, f *fake, token string) *admin.API {
 	t.Helper()
 	a := admin.New(admin.Options{
-		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f, Token: roster.NewSecret(token),
+		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f, Health: f, Token: roster.NewSecret(token),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	t.Cleanup(a.Stop)

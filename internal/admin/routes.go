@@ -35,6 +35,8 @@ func (a *API) routes() []route {
 	get, post := http.MethodGet, http.MethodPost
 	return []route{
 		{method: get, path: "/livez", handler: a.live},
+		{method: get, path: "/readyz", handler: a.ready, params: []string{"verbose"}},
+		{method: get, path: "/metrics", handler: a.metrics},
 		{method: get, path: "/openapi.yaml", handler: a.spec},
 		{method: get, path: "/v1/version", handler: a.version},
 		{method: get, path: "/v1/status", handler: a.status},
@@ -63,6 +65,7 @@ func (a *API) routes() []route {
 		{method: post, path: "/v1/quarantine/drop", noun: nounQuarantine, handler: a.dropQuarantined, params: []string{"job", "code", "entry"}},
 		{method: get, path: "/v1/quarantine/groups", noun: nounQuarantine, handler: a.quarantineGroups, params: []string{"job", "run"}},
 		{method: get, path: "/v1/quarantine/{id}", noun: nounQuarantine, handler: a.quarantined},
+		{method: post, path: "/v1/alerts/test", noun: nounReceiver, handler: a.testAlerts, params: []string{"receiver"}},
 		{method: get, path: "/v1/connections", handler: a.connections},
 		{method: get, path: "/v1/adapters", handler: a.adapters},
 	}

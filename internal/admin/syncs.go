@@ -25,20 +25,25 @@ type RunOrder struct {
 // Syncs shows what syncs keep, and takes what a person decides about it. All
 // methods return [roster.ErrNotFound] for what is not there.
 type Syncs interface {
+	PlanKeeper
+	LinkKeeper
+	ParkedKeeper
+	// Explain says what is known of one record of a job's source, and what a run
+	// would make of it.
+	Explain(ctx context.Context, job, record string) (Explanation, error)
+	// DropQuarantined forgets refused records, those of the ids or those that the
+	// filter selects where there are none, and returns how many there were.
+	DropQuarantined(ctx context.Context, ids []string, filter roster.QuarantineFilter) (int, error)
+}
+
+// PlanKeeper shows what runs would change, and lets them go on.
+type PlanKeeper interface {
 	// ApproveRun lets a run go on that was planned or blocked; another state is
 	// [roster.ErrConflict].
 	ApproveRun(ctx context.Context, id string) (roster.Run, error)
 	// Changes returns what a run would change, from an entry of its change set on.
-	// A run without a change set is [roster.ErrConflict].
+	// A run in another state is [roster.ErrConflict].
 	Changes(ctx context.Context, run string, from, limit int) (ChangePage, error)
-	// Explain says what is known of one record of a job's source, and what a run
-	// would make of it.
-	Explain(ctx context.Context, job, record string) (Explanation, error)
-	LinkKeeper
-	ParkedKeeper
-	// DropQuarantined forgets refused records, those of the ids or those that the
-	// filter selects where there are none, and returns how many there were.
-	DropQuarantined(ctx context.Context, ids []string, filter roster.QuarantineFilter) (int, error)
 }
 
 // LinkKeeper shows and changes links.

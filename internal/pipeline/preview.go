@@ -41,7 +41,7 @@ func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previ
 	listening.Mapper = reasons
 	heard := *flow
 	heard.Sync, p.flow = &listening, &heard
-	p.collect = newComparer(p, changes)
+	p.collect = newComparer(r, p, changes)
 	for _, kind := range flow.Kinds {
 		if err := p.kind(ctx, kind); err != nil {
 			return Previewed{}, err

@@ -75,8 +75,17 @@ type Sent struct {
 	// Fields are its fields, sorted by name.
 	Fields []SentField
 	// Open says that a reference of the record, an owner or a lead source, had no
-	// link, so that it is looked up again each time.
-	Open bool
+	// link, so that it is looked up again each time. Owner and LeadSource are the
+	// source's ids of those; they are told by OpenLinks of the store alone.
+	Open              bool
+	Owner, LeadSource string
+}
+
+// OpenLink is a link of which a reference has none.
+type OpenLink struct {
+	// Source is the record's id in the source, Owner and LeadSource the source's ids
+	// of what it refers to; empty for a reference that is linked or not there.
+	Source, Owner, LeadSource string
 }
 
 // SentField is one field of a record that was sent.

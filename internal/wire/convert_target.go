@@ -205,7 +205,7 @@ func writtenFromProto(s string) sdk.Outcome {
 func findToProto(handle uint64, req sdk.FindRequest) *adapterv1.FindRequest {
 	out := &adapterv1.FindRequest{Handle: handle, Kind: string(req.Kind)}
 	for _, q := range req.Queries {
-		out.Queries = append(out.Queries, &adapterv1.Query{Marker: q.Marker, Fields: q.Fields, Club: q.Club})
+		out.Queries = append(out.Queries, &adapterv1.Query{Marker: q.Marker, Fields: q.Fields, Club: q.Club, Limit: number(q.Limit)})
 	}
 	return out
 }
@@ -213,7 +213,7 @@ func findToProto(handle uint64, req sdk.FindRequest) *adapterv1.FindRequest {
 func findFromProto(r *adapterv1.FindRequest) sdk.FindRequest {
 	out := sdk.FindRequest{Kind: sdk.Kind(r.GetKind())}
 	for _, q := range r.GetQueries() {
-		out.Queries = append(out.Queries, sdk.Query{Marker: q.GetMarker(), Fields: q.GetFields(), Club: q.GetClub()})
+		out.Queries = append(out.Queries, sdk.Query{Marker: q.GetMarker(), Fields: q.GetFields(), Club: q.GetClub(), Limit: int(q.GetLimit())})
 	}
 	return out
 }

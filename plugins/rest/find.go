@@ -10,7 +10,8 @@ import (
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
-// enoughMatches is how many records are returned for one query.
+// enoughMatches is how many records are returned for a query that names no
+// number.
 const enoughMatches = 2
 
 // Find implements [sdk.Finder].
@@ -91,7 +92,7 @@ func (c *connection) matches(ctx context.Context, k *kind, l *list, s scope, q s
 		default:
 			found = append(found, m)
 		}
-		return fault == nil && len(found) < enoughMatches
+		return fault == nil && len(found) < max(q.Limit, enoughMatches)
 	})
 	if err == nil && fault != nil {
 		err = sdk.Fail(sdk.CodeConfig, fault)

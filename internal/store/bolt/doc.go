@@ -48,6 +48,8 @@
 //	    job                   -> when the job was last due, RFC 3339, UTC; the same for
 //	                          names behind it, as "job sweep"
 //	    job " paused"         -> roster.Pause as JSON, sealed: a reason may name a person
+//	alerts                    from schema 3 on
+//	    receiver, facet, subject -> roster.Alert as JSON: names of the configuration
 //	links
 //	    set kind              bucket: id at the end that the set names first -> linkRow, packed:
 //	                          the id at the other end, and what each direction has sent
@@ -55,6 +57,9 @@
 //	    set kind              bucket: id at the other end -> id at the first end
 //	link_shapes
 //	    set                   bucket: hash of field names (8) -> the names, joined with zero bytes
+//	links_open                from schema 3 on
+//	    set kind              bucket: D, id -> the ids that the record refers to and that have
+//	                          no link: its owner and its lead source, each led by its length
 //	link_counts
 //	    set kind              -> the number of links, varint
 //	link_history

@@ -47,6 +47,9 @@ type linkHalf struct {
 	mapping    uint32
 	sum        digest.Sum
 	open, gone bool
+	// owner and leadSource are the references that are open; they are kept in a
+	// bucket of their own.
+	owner, leadSource string
 	// shape names the fields, shorts are their digests, 4 bytes each.
 	shape  uint64
 	shorts []byte

@@ -197,6 +197,9 @@ func (w *linkWriter) store(link *roster.Link) (clash bool, err error) {
 		return false, err
 	}
 	row.set(w.direction, half)
+	if err := w.keepOpen(link.Source, half, false); err != nil {
+		return false, err
+	}
 	return false, w.make(first, second, &row)
 }
 
@@ -265,6 +268,9 @@ func (w *linkWriter) change(first string, before []byte, row *linkRow, link *ros
 	if half.equal(&row.halves[w.direction]) {
 		return w.settle(first, string(row.back))
 	}
+	if err := w.keepOpen(link.Source, half, row.halves[w.direction].open); err != nil {
+		return err
+	}
 	row.set(w.direction, half)
 	row.version++
 	row.changed = w.moment
@@ -288,6 +294,9 @@ func (w *linkWriter) remove(source string) (*linkRow, error) {
 		return nil, err
 	}
 	if err := w.links.Delete([]byte(first)); err != nil {
+		return nil, err
+	}
+	if err := w.closeOpen(first, row); err != nil {
 		return nil, err
 	}
 	delete(w.pending, second)

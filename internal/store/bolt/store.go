@@ -74,18 +74,20 @@ const (
 	bucketLinks                  = "links"
 	bucketLinksBack              = "links_back"
 	bucketLinkShapes             = "link_shapes"
+	bucketLinksOpen              = "links_open"
 	bucketLinkCounts             = "link_counts"
 	bucketLinkHistory            = "link_history"
 	bucketIntents                = "intents"
 	bucketIntentsByRun           = "intents_by_run"
 	bucketParked                 = "parked"
 	bucketParkedPayload          = "parked_payload"
+	bucketAlerts                 = "alerts"
 	metaSchema                   = "schema"
 	metaInstall                  = "install"
 	metaKey                      = "key"
 	metaSum                      = "sum"
 	metaEpoch                    = "epoch"
-	schemaVersion            int = 2
+	schemaVersion            int = 3
 )
 
 // buckets returns the top-level buckets of a schema.
@@ -98,6 +100,9 @@ func buckets(schema int) []string {
 	if schema >= 2 {
 		names = append(names, bucketLinks, bucketLinksBack, bucketLinkShapes, bucketLinkCounts, bucketLinkHistory,
 			bucketIntents, bucketIntentsByRun, bucketParked, bucketParkedPayload)
+	}
+	if schema >= 3 {
+		names = append(names, bucketLinksOpen, bucketAlerts)
 	}
 	return names
 }

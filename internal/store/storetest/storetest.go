@@ -21,6 +21,8 @@ type Store interface {
 	QuarantineStore
 	TargetStore
 	ScheduleStore
+	SyncStore
+	AlertStore
 	Installation
 }
 
@@ -91,6 +93,12 @@ type ScheduleStore interface {
 	ResumeJob(ctx context.Context, job string) error
 }
 
+// AlertStore keeps what the receivers of alerts were told.
+type AlertStore interface {
+	Alerts(ctx context.Context) ([]roster.Alert, error)
+	PutAlerts(ctx context.Context, alerts []roster.Alert) error
+}
+
 // Installation is what a store knows of itself.
 type Installation interface {
 	InstallID() string
@@ -126,6 +134,7 @@ func Run(t *testing.T, open Open) {
 		{"OutcomesAreKeptWithoutARun", testOutcomeOfALostRun},
 		{"TheScheduleIsKept", testSchedule},
 		{"APauseIsKeptUntilTheJobIsResumed", testPause},
+		{"WhatReceiversOfAlertsWereToldIsKept", testAlerts},
 		{"TheInstallationIsKept", testInstallation},
 		{"LinksAreSeenFromBothDirections", testLinks},
 		{"LinksAreListedInTheOrderOfTheirSources", testLinksListed},

@@ -2189,6 +2189,7 @@ type Query struct {
 	Marker        string                 `protobuf:"bytes,1,opt,name=marker,proto3" json:"marker,omitempty"`
 	Fields        map[string]string      `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Club          string                 `protobuf:"bytes,3,opt,name=club,proto3" json:"club,omitempty"`
+	Limit         int32                  `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2242,6 +2243,13 @@ func (x *Query) GetClub() string {
 		return x.Club
 	}
 	return ""
+}
+
+func (x *Query) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
 }
 
 type FindResponse struct {
@@ -3081,11 +3089,12 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\vFindRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x123\n" +
-	"\aqueries\x18\x03 \x03(\v2\x19.rosterd.adapter.v1.QueryR\aqueries\"\xad\x01\n" +
+	"\aqueries\x18\x03 \x03(\v2\x19.rosterd.adapter.v1.QueryR\aqueries\"\xc3\x01\n" +
 	"\x05Query\x12\x16\n" +
 	"\x06marker\x18\x01 \x01(\tR\x06marker\x12=\n" +
 	"\x06fields\x18\x02 \x03(\v2%.rosterd.adapter.v1.Query.FieldsEntryR\x06fields\x12\x12\n" +
-	"\x04club\x18\x03 \x01(\tR\x04club\x1a9\n" +
+	"\x04club\x18\x03 \x01(\tR\x04club\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\x05R\x05limit\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"E\n" +
