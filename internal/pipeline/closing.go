@@ -73,7 +73,7 @@ func (c *closing) left(it *item) {
 	case leftDone:
 		// An earlier life of the daemon has delivered it and counted nothing, or it
 		// was read twice.
-		if it.change.op == sdk.OpCreate {
+		if it.op == sdk.OpCreate {
 			*c.counts.Created++
 		} else {
 			c.counts.Unchanged++
