@@ -47,6 +47,13 @@
 //	    job                   -> when the job was last due, RFC 3339, UTC; the same for
 //	                          names behind it, as "job sweep"
 //	    job " paused"         -> roster.Pause as JSON, sealed: a reason may name a person
+//	inbound
+//	    connection " " kind   bucket: place in the order of arrival (8, big-endian) ->
+//	                          the record's name (16), inboundBody as JSON, sealed
+//	inbound_latest
+//	    connection            bucket: the record's name, a keyed hash of its group and
+//	                          its id (16) -> its place (8), its kind; and state -> the
+//	                          last place that was given (8), how many records wait (8)
 //
 // What a session serves is also noted in a file of its own, served/SESSION.notes,
 // between two changes of the session: see [Store.NoteServed].

@@ -27,11 +27,13 @@ type Store struct {
 	lock  *store.DirLock
 	notes *notes
 	now   func() time.Time
-	// sealer seals what is in quarantine, intentSealer what is known of creates.
-	sealer, intentSealer *store.Sealer
+	// sealer seals what is in quarantine, intentSealer what is known of creates,
+	// inboundSealer what was pushed.
+	sealer, intentSealer, inboundSealer *store.Sealer
 	// idKey names quarantined records, clientKey the clients of sessions,
-	// markerKey what is created, and parkedKey the creates that are parked.
-	idKey, clientKey, markerKey, parkedKey []byte
+	// markerKey what is created, parkedKey the creates that are parked, and
+	// inboundKey the records that were pushed.
+	idKey, clientKey, markerKey, parkedKey, inboundKey []byte
 
 	digestKey digest.Key
 	install   string
@@ -78,6 +80,8 @@ const (
 	bucketIntentsByRun           = "intents_by_run"
 	bucketParked                 = "parked"
 	bucketParkedPayload          = "parked_payload"
+	bucketInbound                = "inbound"
+	bucketInboundLatest          = "inbound_latest"
 	metaSchema                   = "schema"
 	metaInstall                  = "install"
 	metaKey                      = "key"
@@ -95,7 +99,7 @@ func buckets(schema int) []string {
 	}
 	if schema >= 2 {
 		names = append(names, bucketLinks, bucketLinksBack, bucketLinkShapes, bucketLinkCounts, bucketLinkHistory,
-			bucketIntents, bucketIntentsByRun, bucketParked, bucketParkedPayload)
+			bucketIntents, bucketIntentsByRun, bucketParked, bucketParkedPayload, bucketInbound, bucketInboundLatest)
 	}
 	return names
 }

@@ -22,6 +22,7 @@ type Store interface {
 	SessionStore
 	ScheduleStore
 	SyncStore
+	InboundStore
 	Installation
 }
 
@@ -126,6 +127,10 @@ func Run(t *testing.T, open Open) {
 		{"LinksAreListedInTheOrderOfTheirSources", testLinksListed},
 		{"ALinkIsOneToOne", testOneToOne},
 		{"APersonMakesAndRemovesLinks", testManualLinks},
+		{"WhatIsPushedWaitsInTheOrderOfArrival", testInbound},
+		{"ARepeatedPushReplacesTheOneThatWaits", testInboundRepeated},
+		{"PushesAtTheSameTimeAllCount", testInboundConcurrent},
+		{"WhatIsPushedIsBoundedAndSealed", testInboundBounds},
 		{"AMarkerIsForEverAndAnEpochIsForOneLife", testMarkers},
 		{"ACreateIsArmedOnce", testArm},
 		{"AParkedCreateIsKeptForAPerson", testParked},
