@@ -108,7 +108,7 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Installation: operations{p},
 		Token: p.cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})
-	public, operator := export.NewServer(p.sessions.Handler(), p.log), api.Server()
+	public, operator := export.NewServer(p.inbound.handler(p.sessions.Handler()), p.log), api.Server()
 	w := p.newWatchdog(manager, newDoor(l.public, public, export.MaxConnections), newDoor(l.admin, operator, 0))
 
 	ctx, fail := context.WithCancelCause(ctx)
@@ -117,6 +117,7 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 	wg.Go(func() { fail(serveHTTP(public, l.public)) })
 	wg.Go(func() { fail(serveHTTP(operator, l.admin)) })
 	wg.Go(func() { fail(loop.Run(ctx)) })
+	wg.Go(func() { p.inbound.waker.run(ctx) })
 	if manager != nil {
 		tell(p.log, manager.Ready(p.statusText(ctx)))
 		wg.Go(func() { w.run(ctx) })

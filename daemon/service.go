@@ -84,6 +84,7 @@ func (p *parts) checkAdapters() {
 			used[c.Adapter] = true
 		}
 	}
+	delete(used, roster.AdapterInbound)
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		if err := p.host.Check(name); err != nil {
 			p.log.Warn("runs that need this adapter will fail", "adapter", name, "err", err)

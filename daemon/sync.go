@@ -60,7 +60,7 @@ func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, cl
 
 // openSource adds what a run needs until it delivers: the source and the script.
 func (p *parts) openSource(ctx context.Context, run roster.Run, job roster.Job, flow *pipeline.Flow, closing *closers) error {
-	source, err := p.connectReadOnly(ctx, job.From, sdk.AbilitySource)
+	source, err := p.source(ctx, run, job.From, p.connectReadOnly)
 	if err != nil {
 		return err
 	}
@@ -195,6 +195,9 @@ func (p *parts) adaptersOf(ctx context.Context, key digest.Key, job roster.Job) 
 	to, _ := p.connection(job.To)
 	var parts []string
 	for _, name := range []string{from.Adapter, to.Adapter} {
+		if name == roster.AdapterInbound {
+			continue // it is this program
+		}
 		pin, err := p.host.Pin(ctx, name)
 		if err != nil {
 			pin.SHA256 = err.Error()

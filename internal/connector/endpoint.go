@@ -65,6 +65,9 @@ type Endpoint struct {
 	limiter  *rate.Limiter
 }
 
+// ErrNoSecret says that a connection has no secret, so that nobody could push.
+var ErrNoSecret = errors.New("it has no secret")
+
 // NewEndpoint makes an endpoint of a connection, whose settings have satisfied the
 // schema of [Info].
 func NewEndpoint(conn roster.Connection) (*Endpoint, error) {
@@ -87,7 +90,7 @@ func NewEndpoint(conn roster.Connection) (*Endpoint, error) {
 	case e.Client == "":
 		return nil, fmt.Errorf("connection %s has no client_id: a sender names it in every request", conn.Ref)
 	case len(e.secrets) == 0:
-		return nil, fmt.Errorf("connection %s has no secret", conn.Ref)
+		return nil, fmt.Errorf("connection %s: %w", conn.Ref, ErrNoSecret)
 	case e.perClub && len(e.clubs) == 0:
 		return nil, fmt.Errorf("connection %s has ids: club and no clubs", conn.Ref)
 	}

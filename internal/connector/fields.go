@@ -93,3 +93,6 @@ func columnsOf(kind sdk.Kind, custom []string) []string {
 	}
 	return append(append(names, custom...), fieldReceived)
 }
+
+// Columns are the fields that records of a kind can have, as scripts read them.
+func (e *Endpoint) Columns(kind sdk.Kind) []string { return columnsOf(kind, e.custom) }

@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -38,7 +37,7 @@ func (s *Source) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, erro
 	if err != nil {
 		return nil, sdk.Fail(sdk.CodeInternal, err)
 	}
-	columns := columnsOf(req.Kind, s.custom(req.Kind))
+	columns := s.Endpoint.Columns(req.Kind)
 	b, done := sdk.NewPageBuilder(req.Kind, columns), len(found) < req.Limit
 	for _, record := range found {
 		if b.Size() > readBytes {
@@ -52,13 +51,6 @@ func (s *Source) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, erro
 		after = record.Seq
 	}
 	return b.Page(cursorOf(after), done)
-}
-
-func (s *Source) custom(kind sdk.Kind) []string {
-	if kind == sdk.KindLeadSource {
-		return nil
-	}
-	return slices.Clone(s.Endpoint.custom)
 }
 
 func addCell(b *sdk.PageBuilder, record roster.Inbound, name string) {
