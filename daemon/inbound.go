@@ -54,10 +54,14 @@ func endpointsOf(cfg *config.Config) (map[string]*connector.Endpoint, error) {
 			if c.Adapter != roster.AdapterInbound {
 				continue
 			}
-			var err error
-			if endpoints[c.Ref], err = endpointOf(cfg, c); err != nil {
-				return nil, err
+			endpoint, err := endpointOf(cfg, c)
+			if errors.Is(err, connector.ErrNoSecret) {
+				continue // what only reads the state is given no secrets
 			}
+			if err != nil {
+				return nil, inboundFault(err)
+			}
+			endpoints[c.Ref] = endpoint
 		}
 	}
 	return endpoints, nil
@@ -69,16 +73,12 @@ func endpointOf(cfg *config.Config, c roster.Connection) (*connector.Endpoint, e
 		return nil, err
 	}
 	if list := config.CheckSettings(cfg, c.Ref, connector.Info().Settings); len(list) > 0 {
-		return nil, inboundFault(fmt.Errorf("connection %s: %s", c.Ref, list[0].Message))
+		return nil, fmt.Errorf("connection %s: %s", c.Ref, list[0].Message)
 	}
-	endpoint, err := connector.NewEndpoint(c)
-	if err != nil {
-		return nil, inboundFault(err)
-	}
-	return endpoint, nil
+	return connector.NewEndpoint(c)
 }
 
-func inboundFault(err error) error {
+func inboundFault(err error) *roster.Fault {
 	return &roster.Fault{Code: "config.inbound", Message: err.Error(), Hint: "correct the connection, and try it with `rosterd validate`"}
 }
 
@@ -106,12 +106,12 @@ func inboundFindings(cfg *config.Config, conn roster.Connection) []config.Fault 
 			}
 		}
 	}
-	if err == nil || len(cfg.Warnings) > 0 && errors.Is(err, connector.ErrNoSecret) {
+	if err == nil || errors.Is(err, connector.ErrNoSecret) {
 		return nil
 	}
-	f := asFault(err)
+	f := inboundFault(err)
 	return []config.Fault{config.AtAdapter(cfg, conn.Ref, config.Fault{
-		Severity: config.SeverityError, Code: "config.inbound", File: cfg.Path, Message: f.Message, Hint: f.Hint,
+		Severity: config.SeverityError, Code: config.Code(f.Code), File: cfg.Path, Message: f.Message, Hint: f.Hint,
 	})}
 }
 
@@ -148,7 +148,7 @@ func (p *parts) source(
 	}
 	endpoint, err := endpointOf(p.cfg, c)
 	if err != nil {
-		return nil, err
+		return nil, inboundFault(err)
 	}
 	return pushedSource{&connector.Source{Store: p.store, Endpoint: endpoint}}, nil
 }

@@ -81,7 +81,7 @@ func (r *xmlReader) begin(t xml.StartElement) error {
 	case len(r.open) > 0:
 		parent := &r.open[len(r.open)-1]
 		parent.parent, foreign = true, foreign || parent.foreign
-		if len(bytes.TrimSpace(parent.text)) > 0 {
+		if !parent.foreign && len(bytes.TrimSpace(parent.text)) > 0 {
 			return badBody("text and elements stand side by side")
 		}
 	case r.rooted:
