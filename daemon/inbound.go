@@ -78,8 +78,11 @@ func endpointOf(cfg *config.Config, c roster.Connection) (*connector.Endpoint, e
 	return connector.NewEndpoint(c)
 }
 
+// codeInbound is the code of a fault in a connection that other systems push to.
+const codeInbound = "config.inbound"
+
 func inboundFault(err error) *roster.Fault {
-	return &roster.Fault{Code: "config.inbound", Message: err.Error(), Hint: "correct the connection, and try it with `rosterd validate`"}
+	return &roster.Fault{Code: codeInbound, Message: err.Error(), Hint: "correct the connection, and try it with `rosterd validate`"}
 }
 
 // handler answers what is pushed, and leaves the rest to next.

@@ -79,6 +79,7 @@ func cellText(c sdk.Cell) (string, bool) {
 		var text string
 		err := json.Unmarshal(c.Bytes(), &text)
 		return text, err == nil
+	default:
+		return "", false
 	}
-	return "", false
 }

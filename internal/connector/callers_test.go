@@ -126,8 +126,14 @@ func TestAnAddressThatGuessesIsNoLongerHeard(t *testing.T) {
 func TestOtherPathsAndMethodsAreLeftToTheNext(t *testing.T) {
 	w := newWorld(t, "")
 	for _, one := range [][2]string{
-		{"GET", "/"}, {"GET", "/c/x/app/clients/export"}, {"POST", "/connector/api/2011-11/users"}, {"POST", "/connector/api/2012-01/user"},
-		{"DELETE", userAt}, {"PUT", userAt}, {"OPTIONS", userAt}, {"POST", userAt + "/"},
+		{"GET", "/"},
+		{"GET", "/c/x/app/clients/export"},
+		{"POST", "/connector/api/2011-11/users"},
+		{"POST", "/connector/api/2012-01/user"},
+		{"DELETE", userAt},
+		{"PUT", userAt},
+		{"OPTIONS", userAt},
+		{"POST", userAt + "/"},
 	} {
 		if got := w.call(one[0], one[1], ""); got.status != http.StatusNotFound || got.body != "404 page not found\n" {
 			t.Errorf("%v: %d %s", one, got.status, got.body)

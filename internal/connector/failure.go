@@ -49,13 +49,15 @@ func invalid(conn string, err error) *failure {
 type refusal uint8
 
 const (
-	refusedCredentials refusal = iota
-	refusedSecret
-	refusedProvider
-	refusedClient
-	refusedClub
-	refusals
+	errCredentials refusal = iota
+	errSecret
+	errProvider
+	errClient
+	errClub
 )
+
+// refusals is the number of reasons.
+const refusals = errClub + 1
 
 // Error names the reason as it stands in logs and metrics.
 func (r refusal) Error() string {

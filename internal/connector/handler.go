@@ -57,7 +57,7 @@ func (c *Connector) answer(w http.ResponseWriter, r *http.Request, what resource
 	var ok bool
 	if q.user, q.secret, ok = credentials(r); !ok {
 		c.addresses.Charge(from, c.o.Now())
-		return nil, refused(refusedCredentials)
+		return nil, refused(errCredentials)
 	}
 	readErr := c.read(w, r, &q)
 	e, refusal := c.judge(&q, readErr)
@@ -130,19 +130,19 @@ func (c *Connector) judge(q *request, readErr error) (*Endpoint, *failure) {
 	f, isFailure := errors.AsType[*failure](readErr)
 	switch {
 	case !known:
-		return nil, refused(refusedSecret)
+		return nil, refused(errSecret)
 	case isFailure:
 		return nil, f
 	case readErr != nil:
 		return nil, invalid("", readErr)
 	case !named:
-		return nil, refused(refusedProvider)
+		return nil, refused(errProvider)
 	case !ok:
-		return nil, refused(refusedClient)
+		return nil, refused(errClient)
 	case !proven:
-		return nil, refused(refusedSecret)
+		return nil, refused(errSecret)
 	case !hasClub:
-		return nil, refused(refusedClub)
+		return nil, refused(errClub)
 	}
 	return e, nil
 }
@@ -238,7 +238,7 @@ func (c *Connector) save(ctx context.Context, e *Endpoint, q *request, answerJSO
 func (c *Connector) fetch(ctx context.Context, e *Endpoint, q *request, answerJSON bool) ([]byte, error) {
 	id, err := e.sourceID(q.address.club, q.address.record)
 	if err != nil {
-		return nil, refused(refusedClub)
+		return nil, refused(errClub)
 	}
 	found, err := c.find(ctx, e, q, id)
 	if err != nil {

@@ -91,8 +91,10 @@ func TestHostileBodiesAreRefusedAtOnce(t *testing.T) {
 		"deep lists":          {400, `{"a":` + strings.Repeat("[", 1000), []string{"Content-Type", "application/json"}},
 		"JSON that is a list": {400, `[]`, []string{"Content-Type", "application/json"}},
 		"two JSON objects":    {400, `{}{}`, []string{"Content-Type", "application/json"}},
-		"a member twice": {400, `{"providerInfo":{"identifier":"CRM","identifier":"OTHER","clientID":"456","clubID":"12","recordID":"1"}}`,
-			[]string{"Content-Type", "application/json"}},
+		"a member twice": {
+			400, `{"providerInfo":{"identifier":"CRM","identifier":"OTHER","clientID":"456","clubID":"12","recordID":"1"}}`,
+			[]string{"Content-Type", "application/json"},
+		},
 		"XML for JSON": {400, user("1", ""), []string{"Content-Type", "application/json"}},
 	} {
 		if got := w.post(userAt, one.body, one.header...); got.status != one.status {

@@ -51,8 +51,10 @@ func addressOf(d *document) (a address, err error) {
 		path string
 		into *string
 	}{
-		{"providerInfo/identifier", &a.provider}, {"providerInfo/clientID", &a.client},
-		{"providerInfo/clubID", &a.club}, {"providerInfo/recordID", &a.record},
+		{"providerInfo/identifier", &a.provider},
+		{"providerInfo/clientID", &a.client},
+		{"providerInfo/clubID", &a.club},
+		{"providerInfo/recordID", &a.record},
 	} {
 		text, _, err := d.take(part.path)
 		if err == nil {
@@ -163,6 +165,21 @@ func (e *Endpoint) convert(f field, text, club string) (string, error) {
 		return "", badBody("%s has a control character", at)
 	}
 	switch f.form {
+	case formType:
+		return e.userType(at, text)
+	case formReference:
+		if err := checkID(at, text, true); err != nil {
+			return "", err
+		}
+		return e.sourceID(club, text)
+	default:
+		return convertPlain(f.form, at, text)
+	}
+}
+
+// convertPlain is [Endpoint.convert] for forms that are the same everywhere.
+func convertPlain(of form, at, text string) (string, error) {
+	switch of {
 	case formDate:
 		if _, err := time.Parse(formOfDate, text); err != nil {
 			return "", badBody("%s is no date of the form yyyy-mm-dd", at)
@@ -182,14 +199,7 @@ func (e *Endpoint) convert(f field, text, club string) (string, error) {
 		if text != "active" && text != "inactive" {
 			return "", badBody("%s is neither ACTIVE nor INACTIVE", at)
 		}
-	case formType:
-		return e.userType(at, text)
-	case formReference:
-		if err := checkID(at, text, true); err != nil {
-			return "", err
-		}
-		return e.sourceID(club, text)
-	case formText:
+	default:
 		if utf8.RuneCountInString(text) > maxText {
 			return "", badBody("%s is longer than %d characters", at, maxText)
 		}

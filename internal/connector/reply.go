@@ -85,8 +85,10 @@ func foundBody(e *Endpoint, q *request, found Found, asJSON bool) []byte {
 	a := q.address
 	out := node{name: "user", parts: []node{
 		{name: "providerInfo", parts: []node{
-			{name: "identifier", text: a.provider}, {name: "clientID", text: a.client},
-			{name: "clubID", text: a.club}, {name: "recordID", text: a.record},
+			{name: "identifier", text: a.provider},
+			{name: "clientID", text: a.client},
+			{name: "clubID", text: a.club},
+			{name: "recordID", text: a.record},
 		}},
 	}}
 	if q.what == resourceLeadSource {

@@ -64,14 +64,14 @@ func settingsOf(provider, secret, more string) roster.Secret {
 	return roster.NewSecret(fmt.Sprintf(`{"provider":%q,"secret":%q,"former_secret":%q%s}`, provider, secret, former+provider, more))
 }
 
-func endpoint(t testing.TB, ref, provider, client, settings string) *connector.Endpoint {
-	t.Helper()
+func endpoint(tb testing.TB, ref, provider, client, settings string) *connector.Endpoint {
+	tb.Helper()
 	e, err := connector.NewEndpoint(roster.Connection{
 		Ref: ref, Adapter: roster.AdapterInbound, ClientID: client, Clubs: map[string]string{"downtown": "12", "airport": "13"},
 		Settings: settingsOf(provider, secret+provider, settings),
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return e
 }

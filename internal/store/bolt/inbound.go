@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -104,9 +105,7 @@ func (s *Store) saveInbound(tx *txn, conn string, record roster.Inbound, most in
 func merged(earlier, later map[string]*string) map[string]*string {
 	out := make(map[string]*string, len(later))
 	for _, fields := range []map[string]*string{earlier, later} {
-		for name, value := range fields {
-			out[name] = value
-		}
+		maps.Copy(out, fields)
 	}
 	return out
 }

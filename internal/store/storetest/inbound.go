@@ -26,8 +26,6 @@ func push(kind sdk.Kind, id string, fields map[string]*string) roster.Inbound {
 	return roster.Inbound{Kind: kind, ID: id, Club: "12", At: begin(), Fields: fields}
 }
 
-func textOf(s string) *string { return &s }
-
 func inboundID(r roster.Inbound) string { return fmt.Sprint(r.Seq, " ", r.ID) }
 
 func waiting(t *testing.T, s Store, kind sdk.Kind, after uint64, limit int) []string {
@@ -40,7 +38,7 @@ func testInbound(t *testing.T, open Open) {
 	ctx, dir := t.Context(), t.TempDir()
 	s := open(t, dir)
 	same(t, waiting(t, s, sdk.KindProspect, 0, 10), nil)
-	fields := map[string]*string{"first_name": textOf("Ann"), "mobile": nil}
+	fields := map[string]*string{"first_name": new("Ann"), "mobile": nil}
 	for _, id := range []string{"c", "a", "b"} {
 		_, err := s.SaveInbound(ctx, pushed, push(sdk.KindProspect, id, fields), 10)
 		must(t, err)
@@ -86,9 +84,9 @@ func testInbound(t *testing.T, open Open) {
 func testInboundRepeated(t *testing.T, open Open) {
 	ctx, s := t.Context(), opened(t, open)
 	for _, one := range []roster.Inbound{
-		push(sdk.KindProspect, "a", map[string]*string{"first_name": textOf("Ann"), "mobile": textOf("1")}),
+		push(sdk.KindProspect, "a", map[string]*string{"first_name": new("Ann"), "mobile": new("1")}),
 		push(sdk.KindProspect, "b", nil),
-		push(sdk.KindMember, "a", map[string]*string{"first_name": nil, "city": textOf("Rome")}),
+		push(sdk.KindMember, "a", map[string]*string{"first_name": nil, "city": new("Rome")}),
 	} {
 		_, err := s.SaveInbound(ctx, pushed, one, 2)
 		must(t, err)
@@ -96,7 +94,7 @@ func testInboundRepeated(t *testing.T, open Open) {
 	same(t, waiting(t, s, sdk.KindProspect, 0, 9), []string{"2 b"})
 	got, err := s.InboundAfter(ctx, pushed, sdk.KindMember, 0, 9)
 	must(t, err)
-	want := push(sdk.KindMember, "a", map[string]*string{"first_name": nil, "mobile": textOf("1"), "city": textOf("Rome")})
+	want := push(sdk.KindMember, "a", map[string]*string{"first_name": nil, "mobile": new("1"), "city": new("Rome")})
 	want.Seq = 3
 	same(t, got, []roster.Inbound{want})
 	dropped, err := s.DropInbound(ctx, pushed, sdk.KindProspect, 3)
@@ -136,7 +134,7 @@ func testInboundConcurrent(t *testing.T, open Open) {
 func testInboundBounds(t *testing.T, open Open) {
 	ctx, dir := t.Context(), t.TempDir()
 	s := open(t, dir)
-	one := push(sdk.KindMember, Canary, map[string]*string{"email": textOf(Canary)})
+	one := push(sdk.KindMember, Canary, map[string]*string{"email": new(Canary)})
 	one.Club = Canary
 	_, err := s.SaveInbound(ctx, pushed, one, 1)
 	must(t, err)
