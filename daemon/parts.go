@@ -42,6 +42,7 @@ type parts struct {
 	// began is when nothing of an earlier life was running any more.
 	began time.Time
 	pulse pulse
+	observing
 	// subscribed holds the refs of connections whose target tells outcomes.
 	subscribed sync.Map
 }
@@ -50,6 +51,7 @@ type parts struct {
 // Nothing runs yet but the lock on the state directory.
 func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv func(string) string) (_ *parts, err error) {
 	p := &parts{cfg: cfg, log: log, jobs: map[string]roster.Job{}, started: time.Now()}
+	p.observe()
 	p.room, p.wake = schedule.NewRoom(max(cfg.Concurrency, 1)), make(chan struct{}, 1)
 	for _, job := range cfg.Jobs {
 		p.jobs[job.Ref] = job
@@ -94,7 +96,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	}
 	p.runner = &pipeline.Runner{
 		Runs: p.store, Quarantine: roomyQuarantine{p.store, cfg.StateDir}, Cursors: p.store, Jobs: p.jobs, Open: p.admitted(p.openFlow), Abandon: p.abandon,
-		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log,
+		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log, Ended: p.runEnded,
 	}
 	return p, nil
 }
@@ -140,7 +142,8 @@ func (p *parts) abandon(ctx context.Context, run roster.Run) (served int, err er
 }
 
 // dropOrphans removes the change sets of runs that are over: a crash between
-// the end of a run and the removal leaves one.
+// the end of a run and the removal leaves one. Those that a person may still apply
+// are kept.
 func (p *parts) dropOrphans(ctx context.Context) error {
 	runs, err := p.changes.List()
 	if err != nil {
@@ -153,6 +156,15 @@ func (p *parts) dropOrphans(ctx context.Context) error {
 		}
 		if err != nil && !errors.Is(err, roster.ErrNotFound) {
 			return err
+		}
+		keep := false
+		if err == nil {
+			if keep, err = p.keepsPlan(ctx, run); err != nil {
+				return err
+			}
+		}
+		if keep {
+			continue
 		}
 		if err := p.changes.Remove(id); err != nil {
 			return err

@@ -71,7 +71,7 @@ func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error
 	}
 	o := atRest{operations{p}}
 	server := admin.New(admin.Options{
-		Runs: o, Jobs: o, Sessions: o, Quarantine: o, Installation: o, Logger: p.log, Now: time.Now,
+		Runs: o, Jobs: o, Sessions: o, Quarantine: o, Syncs: o, Installation: o, Health: o, Logger: p.log, Now: time.Now,
 	}).Server()
 	served := make(chan error, 1)
 	go func() { served <- serveHTTP(server, l) }()
@@ -105,7 +105,7 @@ func (o atRest) Status(ctx context.Context) (admin.Status, error) {
 }
 
 // StartRun is refused.
-func (atRest) StartRun(context.Context, string, string) (roster.Run, error) {
+func (atRest) StartRun(context.Context, admin.RunOrder) (roster.Run, error) {
 	return roster.Run{}, errNoDaemon("starting a run")
 }
 
@@ -117,3 +117,57 @@ func (atRest) RetrySession(context.Context, string) error { return errNoDaemon("
 
 // CloseSession is refused.
 func (atRest) CloseSession(context.Context, string) error { return errNoDaemon("closing a session") }
+
+// unasked says why nothing outside was asked.
+const unasked = "no daemon runs"
+
+// Connections lists the configured systems. Only a daemon starts adapters for the
+// targets to tell what they promise.
+func (o atRest) Connections(ctx context.Context) ([]admin.ConnectionInfo, error) {
+	all := o.connections(ctx)
+	for i := range all {
+		if o.isTarget(all[i].Ref) {
+			all[i].Unknown = unasked
+		}
+	}
+	return all, nil
+}
+
+// Changes shows what a run would change, without the target's present values.
+func (o atRest) Changes(ctx context.Context, id string, from, limit int) (admin.ChangePage, error) {
+	_, page, err := o.storedChanges(ctx, id, from, limit)
+	page.Unseen = unasked
+	return page, err
+}
+
+// Explain tells what is stored of a record.
+func (o atRest) Explain(ctx context.Context, job, record string) (admin.Explanation, error) {
+	e, err := o.storedExplanation(ctx, job, record)
+	e.Unknown = unasked
+	return e, err
+}
+
+// ApproveRun is refused.
+func (atRest) ApproveRun(context.Context, string) (roster.Run, error) {
+	return roster.Run{}, errNoDaemon("applying a run")
+}
+
+// SetLink is refused.
+func (atRest) SetLink(context.Context, admin.LinkSet, string, string, string) error {
+	return errNoDaemon("changing a link")
+}
+
+// RemoveLink is refused.
+func (atRest) RemoveLink(context.Context, admin.LinkSet, string, string) error {
+	return errNoDaemon("changing a link")
+}
+
+// SettleParked is refused.
+func (atRest) SettleParked(context.Context, string, roster.ParkedVerdict, string, string) error {
+	return errNoDaemon("settling a create")
+}
+
+// DropQuarantined is refused.
+func (atRest) DropQuarantined(context.Context, []string, roster.QuarantineFilter) (int, error) {
+	return 0, errNoDaemon("dropping records")
+}

@@ -31,7 +31,8 @@ import (
 //	until PATTERN COMMAND...      run it again and again until its output matches
 //	get STATUS URL                ask, want this status, print status, headers and body
 //	put URL TEXT                  send a text
-//	post STATUS URL FILE          send a file, .xml or .json, want this status, print like get
+//	post URL TEXT                 the same with POST
+//	push STATUS URL FILE          send a file, .xml or .json, want this status, print like get
 //	jsonlines                     want the last output to be a JSON object a line
 //	rows N FILE                   write a list of N members
 //	quiet                         want no process of this script's folder to run
@@ -50,7 +51,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", WorkdirRoot: work, Setup: setUp, RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "start": start, "end": end, "await": await, "until": until,
-			"get": get, "put": put, "post": post, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
+			"get": get, "put": put, "post": post, "push": push, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
 		},
 	})
 }
@@ -258,8 +259,15 @@ func put(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func post(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: post URL TEXT")
+	}
+	ask(ts, "204", http.MethodPost, args[0], args[1])
+}
+
+func push(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
-		ts.Fatalf("usage: post STATUS URL FILE")
+		ts.Fatalf("usage: push STATUS URL FILE")
 	}
 	kind := "Content-Type: application/" + strings.TrimPrefix(filepath.Ext(args[2]), ".")
 	ask(ts, args[0], http.MethodPost, args[1], ts.ReadFile(args[2]), kind)

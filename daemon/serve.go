@@ -65,7 +65,7 @@ func (c *cli) logger(level string) (*slog.Logger, error) {
 	if f, ok := c.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return slog.New(slog.NewTextHandler(c.stderr, options)), nil
 	}
-	return slog.New(slog.NewJSONHandler(c.stderr, options)), nil
+	return slog.New(c.toJournal(slog.NewJSONHandler(c.stderr, options), l)), nil
 }
 
 // serve runs the daemon until ctx ends or a part fails. ready, where it is not
@@ -105,11 +105,15 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 // answer serves both listeners until ctx ends or a part fails.
 func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, manager *systemd.Notifier, ready func(*parts)) error {
 	api := admin.New(admin.Options{
-		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Installation: operations{p},
-		Token: p.cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
+		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Syncs: operations{p}, Installation: operations{p},
+		Health: operations{p},
+		Token:  p.cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})
-	public, operator := export.NewServer(p.inbound.handler(p.sessions.Handler()), p.log), api.Server()
-	w := p.newWatchdog(manager, newDoor(l.public, public, export.MaxConnections), newDoor(l.admin, operator, 0))
+	public, operator := export.NewServer(p.countAnswers(p.inbound.handler(p.sessions.Handler())), p.log), api.Server()
+	publicDoor, operatorDoor := newDoor(l.public, public, export.MaxConnections), newDoor(l.admin, operator, 0)
+	w := p.newWatchdog(manager, publicDoor, operatorDoor)
+	p.ready.prepare(p, publicDoor, operatorDoor)
+	defer p.ready.asking.Wait()
 
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -118,6 +122,7 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 	wg.Go(func() { fail(serveHTTP(operator, l.admin)) })
 	wg.Go(func() { fail(loop.Run(ctx)) })
 	wg.Go(func() { p.inbound.waker.run(ctx) })
+	wg.Go(func() { p.alerting().Run(ctx) })
 	if manager != nil {
 		tell(p.log, manager.Ready(p.statusText(ctx)))
 		wg.Go(func() { w.run(ctx) })

@@ -15,7 +15,6 @@ import (
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
-	"github.com/rosterd/rosterd/internal/store"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -35,6 +34,10 @@ func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, cl
 	flow := &pipeline.Flow{
 		Kinds: job.Kinds, Changes: job.Read == roster.ReadChanges, Parallel: runtime.GOMAXPROCS(0), Close: closing.close,
 		Create: func() (pipeline.ChangeSet, error) {
+			// What was planned before is out of date from here on.
+			if err := p.dropOrphans(ctx); err != nil {
+				return nil, err
+			}
 			w, err := p.changes.Create(run.ID)
 			return changeSet{w}, err
 		},
@@ -51,6 +54,15 @@ func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, cl
 	}
 	if reader.Has(sdk.AbilityGetter) {
 		flow.Sync.Get = reader.Get
+	}
+	if reader.Has(sdk.AbilityStaffLister) {
+		flow.Sync.ListStaff = reader.ListStaff
+	}
+	if reader.Has(sdk.AbilityStaffFinder) {
+		flow.Sync.FindStaff = reader.FindStaff
+	}
+	if reader.Has(sdk.AbilityLeadSourceLister) {
+		flow.Sync.ListLeadSources = reader.ListLeadSources
 	}
 	if run.State == roster.RunDelivering {
 		return flow, nil
@@ -70,7 +82,7 @@ func (p *parts) openSource(ctx context.Context, run roster.Run, job roster.Job, 
 		return err
 	}
 	closing.add(script.close)
-	flow.Source, flow.Script, flow.Sync.Mapper = source, script.digest, script
+	flow.Source, flow.Script, flow.Sync.Mapper = source, script.digest, timedRows{script, p.metrics}
 	if source.Has(sdk.AbilityGetter) {
 		flow.Sync.GetSource = source.Get
 	}
@@ -233,15 +245,6 @@ func packed(values ...any) string {
 		return err.Error()
 	}
 	return string(text)
-}
-
-// openChanges opens a change set for reading.
-func openChanges(sets *store.ChangeSets, run string) (pipeline.Changes, error) {
-	set, err := sets.Open(run)
-	if err != nil {
-		return nil, err
-	}
-	return set, nil
 }
 
 // closers are what a flow releases when it ends, the latest first. They serve

@@ -26,7 +26,8 @@ func (c *cli) validateCommand() *cobra.Command {
 		Long: `Check the configuration with everything it names: scripts, schedules, and each
 connection's settings against its adapter's schema. Every fault is shown at once
 with its place. What cannot be known here, as a secret that only the service is
-given, is a warning. Nobody outside is called, but with --fields: then each job's
+given, is a warning. The connections of a sync are asked whether they can do what
+the job needs. Nobody outside is called, but with --fields: then each job's
 connections are asked for their fields, and those that the scripts name are
 compared with them. Of each job with a schedule the next five times are shown, in
 the account's zone.`,
@@ -62,8 +63,18 @@ func (c *cli) findings(ctx context.Context, fields bool) ([]config.Fault, *confi
 		findings = append(findings, unknown...)
 	}
 	findings = append(findings, scriptFindings(cfg, known)...)
-	fromAdapters, err := adapterFindings(ctx, cfg)
+	fromAdapters, err := adapterFindings(ctx, cfg, c.withSecrets())
 	return append(findings, fromAdapters...), cfg, err
+}
+
+// withSecrets is the configuration as the service has it; nil where a secret is
+// not known here, which is a warning of its own.
+func (c *cli) withSecrets() *config.Config {
+	cfg, err := c.load(false)
+	if err != nil {
+		return nil
+	}
+	return cfg
 }
 
 // fieldsOfScripts asks the connections of every job for their fields. A script
@@ -144,14 +155,18 @@ func scriptFinding(f mapping.Finding) config.Fault {
 	return fault
 }
 
-// adapterFindings starts the adapters and checks each connection's settings.
-func adapterFindings(ctx context.Context, cfg *config.Config) (findings []config.Fault, err error) {
+// adapterFindings starts the adapters and checks each connection's settings, and,
+// where whole has the secrets too, what the connections of syncs can do.
+func adapterFindings(ctx context.Context, cfg, whole *config.Config) (findings []config.Fault, err error) {
 	err = withHost(cfg, func(host *adapters.Host) error {
 		for _, id := range slices.Sorted(maps.Keys(cfg.Accounts)) {
 			connections := cfg.Accounts[id].Connections
 			for _, key := range slices.Sorted(maps.Keys(connections)) {
 				findings = append(findings, checkConnection(ctx, cfg, host, connections[key])...)
 			}
+		}
+		if whole != nil {
+			findings = append(findings, syncFindings(ctx, whole, host)...)
 		}
 		return nil
 	})

@@ -152,7 +152,7 @@ func (r *result) encode(e *engine, m *roster.MappedRecord) {
 		}
 	}
 	b = r.encodeKey(b, m)
-	if !r.fits(m, len(b)-start+len(m.Owner)+len(m.LeadSource)) {
+	if !r.fits(m, len(b)-start+len(m.Owner)+len(m.LeadSource)+len(m.Target)) {
 		return
 	}
 	r.out = b
@@ -175,6 +175,8 @@ func (r *result) encodeField(e *engine, b []byte, f field, m *roster.MappedRecor
 		return b, r.takeReference(e, f, m, &m.Owner)
 	case roleLeadSource:
 		return b, r.takeReference(e, f, m, &m.LeadSource)
+	case roleTarget:
+		return b, r.takeReference(e, f, m, &m.Target)
 	case roleUnknown:
 		r.warn(e, f.slot)
 		return b, true

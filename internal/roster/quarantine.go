@@ -66,4 +66,5 @@ const (
 	CodeDeliverLink     = "deliver.link_changed"
 	CodeDeliverGone     = "deliver.gone"
 	CodeParkedCreate    = "parked.create"
+	CodeParkedLinked    = "parked.linked"
 )

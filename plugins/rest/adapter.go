@@ -176,7 +176,7 @@ func (k *kind) abilities(name sdk.Kind) []sdk.Ability {
 	staff, source := name == sdk.KindStaff, name == sdk.KindLeadSource
 	add(k.list != nil, sdk.AbilitySource)
 	add(len(k.writes) > 0, sdk.AbilityTarget)
-	add(k.find != nil || k.findBy != nil && !staff, sdk.AbilityFinder)
+	add(k.find != nil || k.findBy != nil && (k.class == sdk.ClassBPrime || k.class == sdk.ClassD), sdk.AbilityFinder)
 	add(k.get != nil, sdk.AbilityGetter)
 	add(staff && k.list != nil && k.email != nil, sdk.AbilityStaffLister)
 	add(staff && k.findBy != nil && k.email != nil && slices.Contains(k.findBy.wanted(), "email"), sdk.AbilityStaffFinder)

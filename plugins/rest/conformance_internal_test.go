@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -22,6 +23,8 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newService(t).fill("members", 23).fill("prospects", 9)
 			s.records["members"][7]["id"] = nil // rejected
+			s.records["staff"] = []map[string]any{{"id": "s1", "email": "bob@example.com"}}
+			s.records["lead_sources"] = []map[string]any{{"id": "l1", "name": "Web"}}
 			settings := settingsOf(t, small, s.url, nil)
 			sdktest.Run(t, sdktest.Case{
 				Adapter:    adapter(),
@@ -39,6 +42,22 @@ func TestConformance(t *testing.T) {
 						return true
 					})
 					return func() { s.denying(nil) }
+				},
+				StaffEmail: "bob@example.com",
+				Write: &sdktest.Writing{
+					Kind: sdk.KindProspect, Club: "1",
+					Record: func(n int) json.RawMessage {
+						return json.RawMessage(fmt.Sprintf(`{"first_name":"Ann","email":"new%d@example.com"}`, n))
+					},
+					Count: func() int {
+						s.mu.Lock()
+						defer s.mu.Unlock()
+						return len(s.records["prospects"])
+					},
+					Lose: func() func() {
+						s.losing(true)
+						return func() { s.losing(false) }
+					},
 				},
 				Hang: func() func() {
 					s.mu.Lock()

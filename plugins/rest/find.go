@@ -10,7 +10,8 @@ import (
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
-// enoughMatches is how many records are returned for one query.
+// enoughMatches is how many records are returned for a query that names no
+// number.
 const enoughMatches = 2
 
 // Find implements [sdk.Finder].
@@ -34,7 +35,7 @@ func (c *connection) Find(ctx context.Context, req sdk.FindRequest) (sdk.FindRes
 
 var (
 	errNoFind   = errors.New(`the file has no call "find" for a search by marker`)
-	errNoFindBy = errors.New(`the file has no call "find_by" that looks for exactly these fields`)
+	errNoFindBy = errors.New(`the file has no call "find_by" that looks for all of these fields`)
 	errFilter   = errors.New("the search by marker returned records with other markers, or with none: the service does not search by it; " +
 		`correct the query of "find", and "marker"`)
 )
@@ -51,17 +52,29 @@ func (c *connection) query(k *kind, q sdk.Query) (*list, scope, error) {
 	}
 	data := map[string]any{}
 	for name, v := range q.Fields {
-		if v == "" {
-			return nil, scope{}, errNoFindBy
-		}
 		data[name] = v
 	}
-	// A field that the call does not carry would widen the search.
-	wanted := slices.Sorted(slices.Values(k.findBy.wanted()))
-	if !slices.Equal(wanted, sorted(data)) {
+	fields := c.scope(map[string]string{"club": q.Club}, data)
+	for name, v := range q.Fields {
+		if v == "" || !k.findBy.carries(fields, dataPrefix+name) {
+			return nil, scope{}, errNoFindBy
+		}
+	}
+	if len(data) == 0 {
 		return nil, scope{}, errNoFindBy
 	}
-	return k.findBy, c.scope(map[string]string{"club": q.Club}, data), nil
+	return k.findBy, fields, nil
+}
+
+// carries reports whether a value is sent. A parameter that is left out for
+// want of another value would widen the search.
+func (c *call) carries(s scope, name string) bool {
+	sent := func(t template) bool {
+		_, ok := t.text(s)
+		return ok && slices.Contains(t.names(), name)
+	}
+	return sent(c.path) || slices.ContainsFunc(c.query, func(p parameter) bool { return sent(p.value) }) ||
+		c.body != nil && c.body.any(sent)
 }
 
 // matches makes a search. A search by marker that returns a record with another
@@ -79,7 +92,7 @@ func (c *connection) matches(ctx context.Context, k *kind, l *list, s scope, q s
 		default:
 			found = append(found, m)
 		}
-		return fault == nil && len(found) < enoughMatches
+		return fault == nil && len(found) < max(q.Limit, enoughMatches)
 	})
 	if err == nil && fault != nil {
 		err = sdk.Fail(sdk.CodeConfig, fault)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -120,7 +121,7 @@ func TestAbilitiesFollowFromTheCalls(t *testing.T) {
 		"member: {list: {path: /m}}":                                            {sdk.AbilityChecker, sdk.AbilitySource},
 		"member: {get: {path: \"/m/{id}\"}}":                                    {sdk.AbilityGetter},
 		"member: {class: E, create: {path: /m, body: {\"...\": data}}}":         {sdk.AbilityTarget},
-		"member: {find_by: {path: /m, query: {email: \"{data.email}\"}}}":       {sdk.AbilityFinder},
+		"member: {find_by: {path: /m, query: {email: \"{data.email}\"}}}":       nil,
 		"staff: {email: /e, find_by: {path: /m, query: {q: \"{data.email}\"}}}": {sdk.AbilityStaffFinder},
 		"staff: {email: /e, list: {path: /m}}":                                  {sdk.AbilityChecker, sdk.AbilitySource, sdk.AbilityStaffLister},
 		"lead_source: {name: /n, list: {path: /m}}":                             {sdk.AbilityChecker, sdk.AbilityLeadSourceLister, sdk.AbilitySource},
@@ -128,6 +129,35 @@ func TestAbilitiesFollowFromTheCalls(t *testing.T) {
 		c := at(t, "https://example.com", "version: 1\nauth: bearer\nkinds:\n  "+text+"\n")
 		if got := sdk.AbilitiesOf(c); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
 			t.Errorf("%s: got %v", text, got)
+		}
+	}
+}
+
+func TestASearchByFieldsNeverLeavesOneOut(t *testing.T) {
+	var asked string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked = r.URL.RawQuery + " " + string(body)
+		_, _ = io.WriteString(w, `[]`)
+	}))
+	defer server.Close()
+	c := at(t, server.URL, "version: 1\nauth: bearer\nkinds:\n  member:\n    class: D\n    natural: [email, first, last, phone]\n"+
+		"    find_by: {method: POST, path: /m, query: {e: \"{data.email}\", n: \"{data.first} {data.last}\"}, body: {or: [{phone: \"{data.phone}\"}]}}\n"+
+		"    create: {path: /m, body: {\"...\": data}}\n")
+	for _, tt := range []struct {
+		fields map[string]string
+		want   string
+	}{
+		{map[string]string{"email": "a@b"}, "e=a%40b {\"or\":[]}"},
+		{map[string]string{"email": "a@b", "phone": "1"}, "e=a%40b {\"or\":[{\"phone\":\"1\"}]}"},
+		{map[string]string{"first": "A", "last": "B"}, "n=A+B {\"or\":[]}"},
+		{map[string]string{"first": "A"}, ""},
+		{map[string]string{"email": "a@b", "first": "A"}, ""},
+	} {
+		asked = ""
+		_, err := c.Find(t.Context(), sdk.FindRequest{Kind: sdk.KindMember, Queries: []sdk.Query{{Fields: tt.fields}}})
+		if asked != tt.want || (err != nil) != (tt.want == "") {
+			t.Errorf("%v: asked %q, want %q (%v)", tt.fields, asked, tt.want, err)
 		}
 	}
 }

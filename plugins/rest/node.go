@@ -44,6 +44,7 @@ func (d *document) err() error {
 	slices.SortStableFunc(d.faults, func(a, b fault) int {
 		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
 	})
+	d.faults = slices.Compact(d.faults)
 	var b strings.Builder
 	for i, f := range d.faults {
 		if i == maxFaults {

@@ -19,8 +19,9 @@ const (
 	pageLink   pageStyle = "link"
 )
 
-// maxAt bounds what a service gives to go on with, which stands in a cursor.
-const maxAt = 2 << 10
+// maxAt bounds what a service gives to go on with, which stands in a cursor:
+// escaped it still fits.
+const maxAt = 3 << 9
 
 // paging is how a list goes on.
 type paging struct {
@@ -63,7 +64,7 @@ func (p paging) ask(q url.Values, at string, size int) {
 }
 
 var (
-	errNext    = errors.New("the place of the next page is not a text or a number of at most 2 KiB")
+	errNext    = errors.New("the place of the next page is not a text or a number of at most 1.5 KiB")
 	errRepeats = errors.New("the page has the same place for the next one as for itself")
 	errForeign = errors.New("the link to the next page leads to another address than base_url")
 )

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -65,7 +67,7 @@ func (p *parser) spec(root value) *spec {
 	}
 	s := &spec{
 		auth: p.auth(m["auth"]), limits: p.limits(m["limits"]), errors: p.errors(m["errors"]),
-		kinds: map[sdk.Kind]*kind{}, headers: p.parameters(m["headers"], p.always),
+		kinds: map[sdk.Kind]*kind{}, headers: p.headers(m["headers"]),
 	}
 	if m["check"].there() {
 		c := p.call(m["check"].members("method", "path", "query", "body"), m["check"], "GET", p.always)
@@ -156,6 +158,23 @@ func (p *parser) parameters(v value, allowed []string) []parameter {
 		all = append(all, parameter{name: entry.name(), value: entry.template(allowed)})
 	}
 	return all
+}
+
+// headerName is what names a header that a file may set.
+var headerName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// headers reads those of each request. What the adapter sends itself is not
+// among them.
+func (p *parser) headers(v value) []parameter {
+	for _, entry := range v.entries() {
+		switch name := http.CanonicalHeaderKey(entry.name()); {
+		case !headerName.MatchString(name):
+			p.doc.fault(entry.key, "this does not name a header", "write letters, digits and dashes")
+		case name == "Authorization" || name == "Content-Type" || name == "Content-Length" || name == "Host":
+			p.doc.fault(entry.key, "the adapter sends this header itself", `remove it; credentials go into "auth" and the settings`)
+		}
+	}
+	return p.parameters(v, p.always)
 }
 
 // call reads what every call has.

@@ -34,20 +34,33 @@ func (p *parser) writes(k *kind, m map[string]value) {
 			created: keys["created"].number(0, 200, 299), keyHeader: keys["idempotency_header"].text(),
 			changedOnly: keys["changed_only"].flag(),
 		}
-		if w.method == "GET" {
-			v.fault("a call that writes is not a GET", "write POST, PUT, PATCH or DELETE")
-		}
-		if w.body == nil && (c.name == callCreate || c.name == callSave || c.name == callUpdate) {
-			v.fault("this call sends nothing of the record", `add a body, such as  body: {"...": data}`)
-		}
-		if id := w.uses("id") || w.uses("key") || w.uses("marker"); !id && c.name != callCreate {
-			v.fault("this call does not say which record", "put {id} into its path, query or body")
+		for _, wrong := range w.wrong(c.name) {
+			v.fault(wrong.message, wrong.hint)
 		}
 		k.writes[c.name] = w
 	}
 	if k.writes[callSave] != nil && (k.writes[callCreate] != nil || k.writes[callUpdate] != nil) {
 		m[callSave].fault("one call saves, and others create or update as well", `keep "save", or "create" and "update"`)
 	}
+}
+
+// wrong says what a call that changes something cannot be.
+func (w *write) wrong(name string) []fault {
+	var all []fault
+	forbid := func(is bool, message, hint string) {
+		if is {
+			all = append(all, fault{message: message, hint: hint})
+		}
+	}
+	creates := name == callCreate || name == callSave
+	forbid(w.keyHeader != "" && !headerName.MatchString(w.keyHeader),
+		`"idempotency_header" does not name a header`, "write letters, digits and dashes")
+	forbid(w.method == "GET", "a call that writes is not a GET", "write POST, PUT, PATCH or DELETE")
+	forbid(w.body == nil && (creates || name == callUpdate),
+		"this call sends nothing of the record", `add a body, such as  body: {"...": data}`)
+	forbid(name != callCreate && !w.uses("id") && !w.uses("key") && !w.uses("marker"),
+		"this call does not say which record", "put {id} into its path, query or body")
+	return all
 }
 
 // idPlace reads where the id of a record that was written is found.

@@ -29,6 +29,8 @@ type service struct {
 	// deny, when set, answers a request in place of the service.
 	deny func(w http.ResponseWriter, r *http.Request) bool
 	hang chan struct{}
+	// lose takes creates and breaks the connection.
+	lose bool
 	url  string
 }
 
@@ -98,7 +100,7 @@ func (s *service) list(w http.ResponseWriter, r *http.Request, kind string) {
 	for _, rec := range s.records[kind] {
 		match := true
 		for _, name := range []string{"club_id", "external_ref", "email", "name"} {
-			if want := q.Get(name); want != "" && fmt.Sprint(rec[name]) != want {
+			if want := q.Get(name); want != "" && !strings.EqualFold(fmt.Sprint(rec[name]), want) {
 				match = false
 			}
 		}
@@ -127,8 +129,15 @@ func (s *service) create(w http.ResponseWriter, r *http.Request, kind string) {
 		say(w, 400, nil)
 		return
 	}
+	if name := rec["first_name"]; name == nil && kind == "prospects" {
+		say(w, http.StatusUnprocessableEntity, map[string]any{"error": map[string]any{"code": "invalid"}})
+		return
+	}
 	rec["id"] = fmt.Sprintf("new-%d", len(s.records[kind]))
 	s.records[kind] = append(s.records[kind], rec)
+	if s.lose {
+		panic(http.ErrAbortHandler)
+	}
 	say(w, 201, rec)
 }
 
@@ -160,6 +169,12 @@ func (s *service) requests() []string {
 	seen := s.seen
 	s.seen = nil
 	return seen
+}
+
+func (s *service) losing(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lose = on
 }
 
 func (s *service) denying(f func(w http.ResponseWriter, r *http.Request) bool) {

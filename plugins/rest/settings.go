@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
+	"unicode"
 
 	"github.com/rosterd/rosterd/plugins/sdk/httpx"
 )
@@ -54,7 +56,10 @@ func parseSettings(raw json.RawMessage) (settings, error) {
 			return settings{}, fmt.Errorf("setting %s is empty: set it, or leave it out", o.name)
 		}
 	}
-	for name := range s.Vars {
+	for name, text := range s.Vars {
+		if strings.ContainsFunc(text, unicode.IsControl) {
+			return settings{}, errors.New("setting vars has a value with a control character")
+		}
 		if !regexp.MustCompile(`^[a-z][a-z0-9_]*$`).MatchString(name) {
 			return settings{}, errors.New("setting vars has a name that is not of small letters, digits and _")
 		}

@@ -190,7 +190,7 @@ func digestOf(items []any) uint64 {
 }
 
 func (p position) cursor() sdk.Cursor {
-	raw, err := json.Marshal(p)
+	raw, err := encode(p)
 	if err != nil {
 		return nil // numbers, texts and times can be encoded
 	}

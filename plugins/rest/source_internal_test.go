@@ -306,3 +306,43 @@ func TestAReadThatFailsIsClassified(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatWasReadBeforeAQuotaIsUsedUpIsHandedOn(t *testing.T) {
+	s := newService(t).fill("members", 12)
+	c := at(t, s.url, "version: 1\nauth: bearer\nlimits: {per_day: 2}\nkinds:\n  member:\n"+
+		"    list: {path: /v1/members, items: /items, paging: {page: {param: page, size: per_page, limit: 5, more: /next}}}\n")
+	p, err := c.Read(t.Context(), sdk.ReadRequest{Kind: sdk.KindMember, Limit: 500})
+	if err != nil || p.Rows != 10 || p.Done {
+		t.Fatalf("got %+v, %v", p, err)
+	}
+	_, err = c.Read(t.Context(), sdk.ReadRequest{Kind: sdk.KindMember, After: p.Next, Limit: 500})
+	if e := sdk.AsError(err); e == nil || e.Class != sdk.ClassRetry || e.Code != sdk.CodeQuota {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnotherListIsReadFromItsBeginning(t *testing.T) {
+	s := newService(t).fill("members", 6)
+	read := func(text string, after sdk.Cursor) *sdk.Page {
+		t.Helper()
+		p, err := at(t, s.url, "version: 1\nauth: bearer\n"+text+"kinds:\n  member:\n    list: {path: /v1/members, items: /items}\n").
+			Read(t.Context(), sdk.ReadRequest{Kind: sdk.KindMember, After: after, Limit: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first := read("", nil)
+	if p := read("limits: {per_second: 99}\n", first.Next); p.Rows != 2 {
+		t.Errorf("with other limits: %d records, want the rest", p.Rows)
+	}
+	c := at(t, s.url, "version: 1\nauth: bearer\nkinds:\n  member:\n    list: {path: /v1/members, query: {a: b}, items: /items}\n")
+	if p, err := c.Read(t.Context(), sdk.ReadRequest{Kind: sdk.KindMember, After: first.Next, Limit: 500}); err != nil || p.Rows != 6 {
+		t.Errorf("got %+v, %v, want all records", p, err)
+	}
+	for _, bad := range []string{"x", "{}", `{"v":1,"s":-1}`, `{"v":2}`} {
+		if _, err := c.Read(t.Context(), sdk.ReadRequest{Kind: sdk.KindMember, After: sdk.Cursor(bad), Limit: 1}); sdk.AsError(err) == nil {
+			t.Errorf("cursor %s was taken", bad)
+		}
+	}
+}

@@ -259,6 +259,12 @@ func (t tree) names() []string {
 	return all
 }
 
+// any reports whether one of the texts in the tree is as asked.
+func (t tree) any(is func(template) bool) bool {
+	return t.kind == isText && is(t.text) || slices.ContainsFunc(t.array, func(item tree) bool { return item.any(is) }) ||
+		slices.ContainsFunc(t.object, func(b branch) bool { return b.tree.any(is) })
+}
+
 // owned are the placeholders that are a value of their own.
 func (t tree) owned() []string {
 	var all []string
@@ -295,7 +301,9 @@ func (t tree) build(s scope, merge func() map[string]any) (any, bool) {
 		}
 		return list, true
 	case isObject:
-		return t.buildObject(s, merge), true
+		object := t.buildObject(s, merge)
+		// An object in which nothing has a value is nothing.
+		return object, len(object) > 0 || len(t.object) == 0
 	case isLiteral:
 	}
 	return t.literal, true
@@ -313,17 +321,16 @@ func (t tree) buildObject(s scope, merge func() map[string]any) map[string]any {
 			continue
 		}
 		v, ok := b.tree.build(s, merge)
-		if !ok {
+		if !ok && b.tree.kind != isObject {
 			delete(object, b.key)
+		}
+		if !ok {
 			continue
 		}
 		below, isObject := v.(map[string]any)
 		if merged, both := object[b.key].(map[string]any); both && isObject {
 			maps.Copy(merged, below)
 			continue
-		}
-		if isObject && len(below) == 0 && len(b.tree.object) > 0 {
-			continue // nothing in it has a value
 		}
 		object[b.key] = v
 	}

@@ -192,7 +192,12 @@ func (w *linkWriter) store(link *roster.Link) (clash bool, err error) {
 		return false, err
 	}
 	row := linkRow{origin: origin, version: 1, made: w.moment}
-	if row.halves[w.direction], w.shorts, err = w.shapes.half(link, w.shorts[:0]); err != nil {
+	var half linkHalf
+	if half, w.shorts, err = w.shapes.half(link, w.shorts[:0]); err != nil {
+		return false, err
+	}
+	row.set(w.direction, half)
+	if err := w.keepOpen(link.Source, half, false); err != nil {
 		return false, err
 	}
 	return false, w.make(first, second, &row)
@@ -263,7 +268,10 @@ func (w *linkWriter) change(first string, before []byte, row *linkRow, link *ros
 	if half.equal(&row.halves[w.direction]) {
 		return w.settle(first, string(row.back))
 	}
-	row.halves[w.direction] = half
+	if err := w.keepOpen(link.Source, half, row.halves[w.direction].open); err != nil {
+		return err
+	}
+	row.set(w.direction, half)
 	row.version++
 	row.changed = w.moment
 	w.packed = row.append(w.packed[:0])
@@ -286,6 +294,9 @@ func (w *linkWriter) remove(source string) (*linkRow, error) {
 		return nil, err
 	}
 	if err := w.links.Delete([]byte(first)); err != nil {
+		return nil, err
+	}
+	if err := w.closeOpen(first, row); err != nil {
 		return nil, err
 	}
 	delete(w.pending, second)

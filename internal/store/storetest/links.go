@@ -128,15 +128,19 @@ func testLinks(t *testing.T, open Open) {
 	}
 	same(t, found, want)
 
-	// The other direction has the link, and has sent nothing.
+	// The other direction has the link, has sent nothing, and knows both records as
+	// they were seen.
 	back, err := s.Link(ctx, route.Reverse(), "2")
 	must(t, err)
-	same(t, timeless(t, back), roster.Link{Source: "2", Target: "b", Version: 1, Origin: roster.LinkCreated})
-	back.Sent = roster.Sent{Row: 77}
+	same(t, timeless(t, back), roster.Link{
+		Source: "2", Target: "b", Version: 1, Origin: roster.LinkCreated, Sent: roster.Sent{Row: 21}, Seen: 20,
+	})
+	back.Sent = roster.Sent{Row: 77, Mapping: 5}
 	closed(t, s, roster.Closing{Route: route.Reverse(), Links: []roster.Link{back}, Delivered: 1})
 	got, err := s.Link(ctx, route, "b")
 	must(t, err)
 	want[3].Link.Version = 2
+	want[3].Link.Sent.Row, want[3].Link.Seen = 20, 77
 	same(t, timeless(t, got), want[3].Link)
 	closed(t, s, roster.Closing{Links: []roster.Link{got}})
 	again, err := s.Link(ctx, route, "b")

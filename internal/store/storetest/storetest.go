@@ -19,11 +19,18 @@ import (
 type Store interface {
 	RunStore
 	QuarantineStore
-	SessionStore
+	TargetStore
 	ScheduleStore
 	SyncStore
 	InboundStore
+	AlertStore
 	Installation
+}
+
+// TargetStore keeps what is known of the records that targets have.
+type TargetStore interface {
+	SessionStore
+	SyncStore
 }
 
 // RunStore keeps runs and the cursors of their jobs.
@@ -87,6 +94,12 @@ type ScheduleStore interface {
 	ResumeJob(ctx context.Context, job string) error
 }
 
+// AlertStore keeps what the receivers of alerts were told.
+type AlertStore interface {
+	Alerts(ctx context.Context) ([]roster.Alert, error)
+	PutAlerts(ctx context.Context, alerts []roster.Alert) error
+}
+
 // Installation is what a store knows of itself.
 type Installation interface {
 	InstallID() string
@@ -122,6 +135,7 @@ func Run(t *testing.T, open Open) {
 		{"OutcomesAreKeptWithoutARun", testOutcomeOfALostRun},
 		{"TheScheduleIsKept", testSchedule},
 		{"APauseIsKeptUntilTheJobIsResumed", testPause},
+		{"WhatReceiversOfAlertsWereToldIsKept", testAlerts},
 		{"TheInstallationIsKept", testInstallation},
 		{"LinksAreSeenFromBothDirections", testLinks},
 		{"LinksAreListedInTheOrderOfTheirSources", testLinksListed},
@@ -139,6 +153,7 @@ func Run(t *testing.T, open Open) {
 		{"WhatIsRetriedIsNotRefusedTwice", testRetry},
 		{"AnEndedContextChangesNothing", testEndedContext},
 		{"RunsAndQuarantineFollowTheModel", testModel},
+		{"LinksAndIntentsFollowTheModel", testLinkModel},
 	} {
 		t.Run(one.promise, func(t *testing.T) { one.test(t, open) })
 	}

@@ -62,6 +62,9 @@ func strange(ctx context.Context, o Opened) (sdk.FindRequest, error) {
 		if i == 0 || k.Class == sdk.ClassC {
 			req.Kind, req.Queries = k.Kind, []sdk.Query{{Marker: foreign}}
 		}
+		if i == 0 && k.Class == sdk.ClassBPrime && k.Unique != "" {
+			req.Queries = []sdk.Query{{Fields: map[string]string{k.Unique: foreign}}}
+		}
 		if i == 0 && k.Class == sdk.ClassD && len(k.Natural) > 0 {
 			req.Queries = []sdk.Query{{Fields: map[string]string{k.Natural[0]: foreign}}}
 		}
