@@ -354,4 +354,3 @@ func TestWhatAJobLeavesAloneIsCountedAsSkipped(t *testing.T) {
 		t.Errorf("create only: %+v", run.Counts)
 	}
 }
-

@@ -247,7 +247,7 @@ func inboundRows(conn string, kind sdk.Kind) string { return conn + " " + string
 func (s *Store) inboundName(conn string, kind sdk.Kind, id string) []byte {
 	mac := hmac.New(sha256.New, s.inboundKey)
 	for _, part := range []string{conn, roster.InboundGroup(kind), id} {
-		writePart(mac, part)
+		mac.Write(appendPart(nil, part))
 	}
 	return mac.Sum(nil)[:inboundName]
 }
