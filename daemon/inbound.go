@@ -195,10 +195,15 @@ func (p *parts) tidyInbound(ctx context.Context, job roster.Job, closing *closer
 }
 
 // dropRead removes what every job that reads a connection has behind it, which is
-// everything of a kind that none reads.
+// everything of a kind that none reads. The latest of each staff member and lead
+// source stays.
 func (p *parts) dropRead(ctx context.Context, ref string) error {
 	for _, kind := range sdk.Kinds() {
 		least := uint64(math.MaxUint64)
+		// Every run looks up the counterparts of all staff and lead sources anew.
+		if (kind == sdk.KindStaff || kind == sdk.KindLeadSource) && p.reads(ref, kind) {
+			continue
+		}
 		for _, job := range p.cfg.Jobs {
 			if job.From != ref || !slices.Contains(job.Kinds, kind) {
 				continue
@@ -218,6 +223,13 @@ func (p *parts) dropRead(ctx context.Context, ref string) error {
 		}
 	}
 	return nil
+}
+
+// reads reports whether a job reads records of a kind from a connection.
+func (p *parts) reads(ref string, kind sdk.Kind) bool {
+	return slices.ContainsFunc(p.cfg.Jobs, func(job roster.Job) bool {
+		return job.From == ref && slices.Contains(job.Kinds, kind)
+	})
 }
 
 // pushedFields are the fields that records pushed to a connection can have.
