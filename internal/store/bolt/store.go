@@ -32,6 +32,9 @@ type Store struct {
 	// idKey names quarantined records, clientKey the clients of sessions,
 	// markerKey what is created, and parkedKey the creates that are parked.
 	idKey, clientKey, markerKey, parkedKey []byte
+	// markers are hashes with the markerKey, which costs more to take in than a
+	// marker.
+	markers sync.Pool
 
 	digestKey digest.Key
 	install   string

@@ -20,10 +20,14 @@ type Store interface {
 	RunStore
 	QuarantineStore
 	TargetStore
-	ScheduleStore
-	SyncStore
-	AlertStore
+	TimeStore
 	Installation
+}
+
+// TimeStore keeps what was due and who was told.
+type TimeStore interface {
+	ScheduleStore
+	AlertStore
 }
 
 // TargetStore keeps what is known of the records that targets have.
