@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -61,9 +63,15 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hang := s.hang
 	s.mu.Unlock()
 	if hang != nil {
+		// Only with the whole request read does the server notice that its caller has
+		// gone; then nothing is done.
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		select {
 		case <-hang:
 		case <-r.Context().Done():
+		}
+		if r.Context().Err() != nil {
 			return
 		}
 	}
