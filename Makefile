@@ -94,7 +94,7 @@ fuzz: ## fuzz every target for FUZZTIME (default 30s)
 	  for f in $$(grep -hoE '^func (Fuzz[A-Za-z0-9]+)' $$t/*_test.go | cut -d' ' -f2); do \
 	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $${FUZZTIME:-30s} $$t || exit 1; done; done
 
-bench: build ## measure the import and its parts; see docs/benchmarks.md
+bench: build ## measure imports, syncs and their parts; see docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 chaos: ## kill the daemon in the middle of imports, and damage its database, many times
