@@ -81,7 +81,7 @@ func (s *Sessions) announce(ctx context.Context, l *live, imp Import) error {
 	case sdk.OutcomeRefused:
 		log.Warn("the target refused the import", "code", response.Code, "detail", clip(response.Detail))
 		return l.refused(ctx, response, s.now())
-	case sdk.OutcomeUnknown:
+	case sdk.OutcomeConflict, sdk.OutcomeUnknown:
 	}
 	if l.waitFrom(s.now()) {
 		log.Warn("it is not known whether the target took the announcement; waits for its first request",

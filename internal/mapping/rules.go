@@ -44,21 +44,31 @@ func newFieldRules(target roster.MapTarget) *fieldRules {
 	return rules
 }
 
+// roleOf says what a field is to the target.
+func (t *fieldRules) roleOf(name string) role {
+	if name == t.target.KeyField {
+		return roleKey
+	}
+	if t.target.References {
+		switch name {
+		case roster.OwnerField:
+			return roleOwner
+		case roster.LeadSourceField:
+			return roleLeadSource
+		case roster.TargetField:
+			return roleTarget
+		}
+	}
+	if _, known := t.declared[name]; !known && len(t.declared) > 0 {
+		return roleUnknown
+	}
+	return roleData
+}
+
 // dress puts into a new slot what the target asks of its field.
 func (t *fieldRules) dress(s *slot) {
-	declared, known := t.declared[s.name]
-	switch {
-	case s.name == t.target.KeyField:
-		s.role = roleKey
-	case t.target.References && s.name == roster.OwnerField:
-		s.role = roleOwner
-	case t.target.References && s.name == roster.LeadSourceField:
-		s.role = roleLeadSource
-	case t.target.References && s.name == roster.TargetField:
-		s.role = roleTarget
-	case !known && len(t.declared) > 0:
-		s.role = roleUnknown
-	}
+	s.role = t.roleOf(s.name)
+	declared := t.declared[s.name]
 	policy := t.target.Policies[s.name]
 	rule := &fieldRule{
 		maxLength: declared.MaxLength, shorten: declared.Shorten,

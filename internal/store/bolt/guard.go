@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/rosterd/rosterd/internal/store"
 )
@@ -16,12 +17,49 @@ import (
 // once, without a second look at the file. The next start verifies it.
 //
 // A call whose transaction is under way at that very moment may wait for one of
-// bbolt's locks until the process ends. A panic of the caller's own
-// function goes on: bbolt has rolled its transaction back.
-func (s *Store) guard(work func() error) (err error) {
+// bbolt's locks for ever: it fails as well, and what waits is left behind, for the
+// process that is about to end. A panic of the caller's own function goes on:
+// bbolt has rolled its transaction back.
+func (s *Store) guard(work func() error) error {
 	if s.broken.Load() {
 		return s.brokenError()
 	}
+	called := make(chan outcome, 1)
+	go func() { called <- s.call(work) }()
+	select {
+	case o := <-called:
+		return o.unwrap()
+	case <-s.breaks:
+	}
+	last := time.NewTimer(lastWait)
+	defer last.Stop()
+	select {
+	case o := <-called:
+		return o.unwrap()
+	case <-last.C:
+		return s.brokenError()
+	}
+}
+
+// lastWait is how long a transaction that is under way when the database breaks
+// may take to end.
+const lastWait = time.Second
+
+// outcome is how a call ended: with an error, or with a panic that goes on.
+type outcome struct {
+	err      error
+	panicked any
+}
+
+func (o outcome) unwrap() error {
+	if o.panicked != nil {
+		panic(o.panicked)
+	}
+	return o.err
+}
+
+// call is one call of bbolt, in a goroutine of its own.
+func (s *Store) call(work func() error) (o outcome) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		p := recover()
@@ -30,16 +68,19 @@ func (s *Store) guard(work func() error) (err error) {
 		}
 		s.doubted.Store(true)
 		if found, ok := p.(damage); ok {
-			err = found.err
+			o.err = found.err
 			return
 		}
 		if _, fault := p.(interface{ Addr() uintptr }); !fault && !panickedInBbolt() {
-			panic(p)
+			o.panicked = p
+			return
 		}
-		s.broken.Store(true)
-		err = s.brokenError()
+		if !s.broken.Swap(true) {
+			close(s.breaks)
+		}
+		o.err = s.brokenError()
 	}()
-	return work()
+	return outcome{err: work()}
 }
 
 func (s *Store) brokenError() error {

@@ -66,7 +66,7 @@ func OpenVerified(
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: filepath.Join(dir, fileName), lock: lock}
+	s := &Store{path: filepath.Join(dir, fileName), lock: lock, breaks: make(chan struct{})}
 	s.now = time.Now //nolint:forbidigo // The default of a clock that can be passed in.
 	for _, set := range options {
 		set(s)

@@ -55,6 +55,8 @@ type Store struct {
 	// doubted says that something damaged was read, broken that bbolt met it in
 	// its own pages. A broken database is not touched again.
 	doubted, broken atomic.Bool
+	// breaks is closed when the database breaks.
+	breaks chan struct{}
 }
 
 // The top-level buckets; the package comment says what they hold.
