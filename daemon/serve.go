@@ -109,7 +109,7 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 		Health: operations{p},
 		Token:  p.cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})
-	public, operator := export.NewServer(p.countAnswers(p.sessions.Handler()), p.log), api.Server()
+	public, operator := export.NewServer(p.countAnswers(p.inbound.handler(p.sessions.Handler())), p.log), api.Server()
 	publicDoor, operatorDoor := newDoor(l.public, public, export.MaxConnections), newDoor(l.admin, operator, 0)
 	w := p.newWatchdog(manager, publicDoor, operatorDoor)
 	p.ready.prepare(p, publicDoor, operatorDoor)
@@ -121,6 +121,7 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 	wg.Go(func() { fail(serveHTTP(public, l.public)) })
 	wg.Go(func() { fail(serveHTTP(operator, l.admin)) })
 	wg.Go(func() { fail(loop.Run(ctx)) })
+	wg.Go(func() { p.inbound.waker.run(ctx) })
 	wg.Go(func() { p.alerting().Run(ctx) })
 	if manager != nil {
 		tell(p.log, manager.Ready(p.statusText(ctx)))

@@ -385,4 +385,3 @@ func (c *club) names() map[string]int {
 	}
 	return names
 }
-

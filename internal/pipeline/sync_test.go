@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -356,4 +354,3 @@ func TestWhatAJobLeavesAloneIsCountedAsSkipped(t *testing.T) {
 		t.Errorf("create only: %+v", run.Counts)
 	}
 }
-

@@ -82,7 +82,7 @@ func (s *Store) inEpoch(write func(*txn) error) func(*txn) error {
 // earlier life that has stored anything.
 func (s *Store) Epoch() uint64 { return s.epoch }
 
-// deriveSync derives the keys of a sync.
+// deriveSync derives the keys of a sync and of what is pushed.
 func (s *Store) deriveSync(keys *store.Keyring) (err error) {
 	if s.intentSealer, err = keys.Sealer("intents"); err != nil {
 		return err
@@ -91,6 +91,12 @@ func (s *Store) deriveSync(keys *store.Keyring) (err error) {
 		return err
 	}
 	if s.parkedKey, err = keys.Derive("parked ids"); err != nil {
+		return err
+	}
+	if s.inboundSealer, err = keys.Sealer("inbound"); err != nil {
+		return err
+	}
+	if s.inboundKey, err = keys.Derive("inbound ids"); err != nil {
 		return err
 	}
 	digests, err := keys.Derive("digests")

@@ -30,8 +30,10 @@ type TimeStore interface {
 	AlertStore
 }
 
-// TargetStore keeps what is known of the records that targets have.
+// TargetStore keeps what is known of the records that targets have, and what
+// sources have pushed.
 type TargetStore interface {
+	InboundStore
 	SessionStore
 	SyncStore
 }
@@ -144,6 +146,10 @@ func Run(t *testing.T, open Open) {
 		{"LinksAreListedInTheOrderOfTheirSources", testLinksListed},
 		{"ALinkIsOneToOne", testOneToOne},
 		{"APersonMakesAndRemovesLinks", testManualLinks},
+		{"WhatIsPushedWaitsInTheOrderOfArrival", testInbound},
+		{"ARepeatedPushReplacesTheOneThatWaits", testInboundRepeated},
+		{"PushesAtTheSameTimeAllCount", testInboundConcurrent},
+		{"WhatIsPushedIsBoundedAndSealed", testInboundBounds},
 		{"AMarkerIsForEverAndAnEpochIsForOneLife", testMarkers},
 		{"ACreateIsArmedOnce", testArm},
 		{"AParkedCreateIsKeptForAPerson", testParked},
