@@ -63,6 +63,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if hang != nil {
 		select {
 		case <-hang:
+			panic(http.ErrAbortHandler) // its caller has given it up
 		case <-r.Context().Done():
 			return
 		}
