@@ -38,7 +38,7 @@ func TestTheTableOfAbilitiesNamesWhatThereIs(t *testing.T) {
 	code := regexp.MustCompile("`([^`]+)`")
 	named := map[string]bool{}
 	rows := 0
-	for _, line := range strings.SplitSeq(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		cells := strings.Split(line, "|")
 		if len(cells) != 6 || strings.Contains(line, "---") || strings.Contains(line, "Part of a sync") {
 			continue
