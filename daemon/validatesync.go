@@ -74,6 +74,7 @@ func (s *syncCheck) check(ctx context.Context) {
 		return
 	}
 	s.owners(target)
+	s.matching(target)
 	for _, kind := range s.job.Kinds {
 		s.kind(kind, info, target)
 	}
@@ -149,15 +150,29 @@ func (s *syncCheck) owners(target *adapters.Conn) {
 	if s.job.Sync.Owner == "ignore" || target.Has(sdk.AbilityStaffLister) || target.Has(sdk.AbilityStaffFinder) {
 		return
 	}
-	people := slices.Contains(s.job.Kinds, sdk.KindProspect) || slices.Contains(s.job.Kinds, sdk.KindMember)
 	switch {
-	case s.job.Sync.Owner == "required" && people:
+	case s.job.Sync.Owner == "required" && s.people():
 		s.find(config.SeverityError, s.job.To, "add one of the calls to the connection, or write  owner: optional",
 			"nobody is sent without an owner (owner: required), and connection %s has neither a call that lists staff nor one that finds them by e-mail", s.job.To)
 	case slices.Contains(s.job.Kinds, sdk.KindStaff):
 		s.find(config.SeverityWarning, s.job.To, "write  owner: ignore , or leave staff out of the kinds and link them by hand",
 			"owners need the target's staff, and connection %s can neither list nor find them", s.job.To)
 	}
+}
+
+// matching checks that the target searches for people, where they are matched
+// before they are created.
+func (s *syncCheck) matching(target *adapters.Conn) {
+	searches := slices.ContainsFunc(s.job.Sync.Match, func(rule string) bool { return rule != "stored_id" })
+	if searches && s.people() && !target.Has(sdk.AbilityFinder) {
+		s.find(config.SeverityError, s.job.To, "add the call to the connection, or leave  match  out of the job",
+			"people are matched before they are created, and connection %s has no call that finds them: it lacks the ability %s", s.job.To, sdk.AbilityFinder)
+	}
+}
+
+// people reports whether the job handles people.
+func (s *syncCheck) people() bool {
+	return slices.Contains(s.job.Kinds, sdk.KindProspect) || slices.Contains(s.job.Kinds, sdk.KindMember)
 }
 
 // leadSources checks what the target can do with lead sources: to list and to

@@ -52,9 +52,18 @@ return mapping{
 
   email = source.Email:email(),
   mobile = source.Mobile:phone(country),
-  home = source.HomePhone:phone(country),
-  work = source.WorkPhone:phone(country),
+  home_phone = source.HomePhone:phone(country),
+  work_phone = source.WorkPhone:phone(country),
 
   -- Cut to what the club platform takes.
   company = source.Company:trim():truncate(60),
+
+  -- A member has no trial.
+  trial_start = when(is_member, nil, source.TrialStart:date("YYYY-MM-DD", "MM/DD/YYYY")),
+  trial_end = when(is_member, nil, source.TrialEnd:date("YYYY-MM-DD", "MM/DD/YYYY")),
+
+  -- The CRM's ids of the staff member and of the lead source: rosterd sends the
+  -- ids that the club platform has for them, or none where there is no link.
+  owner = source.OwnerId:trim(),
+  lead_source = source.LeadSourceId:trim(),
 }

@@ -6,7 +6,7 @@ return mapping{
   mobile = source.mobile:phone(),
   home_phone = source.home_phone:phone(),
   address1 = address.join(source.street, source.city),
-  zip = source.zip:trim(),
+  type = "member",
   birthdate = source.birthdate:date("YYYY-MM-DD"),
   gender = source.gender:trim(),
   status = source.status:lower(),

@@ -1,4 +1,4 @@
--- The ten fields of ten_fields.lua as a plan.
+-- The ten fields of ten_fields.lua as a plan, and the type that a sync wants.
 return mapping{
   first_name = source.first:title(),
   last_name = source.last:title(),
@@ -10,4 +10,5 @@ return mapping{
   Gender = source.gender:trim(),
   Plan = source.plan:trim(),
   status = source.status:lower(),
+  type = "member",
 }
