@@ -64,11 +64,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// A request that hung does nothing: when it goes on, who asked is gone.
 		select {
 		case <-hang:
-			panic(http.ErrAbortHandler) // its caller has given it up
 		case <-r.Context().Done():
 		}
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
+		panic(http.ErrAbortHandler)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
