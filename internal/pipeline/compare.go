@@ -25,6 +25,8 @@ type comparer struct {
 	// appended are the records that the run changes: one that is read again is
 	// compared when it is delivered, behind what comes before it.
 	appended map[sdk.Kind]keySet
+	// creates counts what would be created, by kind.
+	creates map[sdk.Kind]int
 	// parked are intents that wait for a person and whose record has changed.
 	parked []roster.Intent
 	packed []byte
@@ -33,7 +35,7 @@ type comparer struct {
 func newComparer(p *preparation, changes ChangeSet) *comparer {
 	return &comparer{
 		p: p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
-		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{},
+		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{}, creates: map[sdk.Kind]int{},
 	}
 }
 
@@ -240,6 +242,7 @@ func (c *comparer) create(next change) error {
 	}
 	next.op = sdk.OpCreate
 	c.p.counts.ToCreate++
+	c.creates[next.kind]++
 	return c.append(next)
 }
 

@@ -174,7 +174,7 @@ func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live 
 // ends with what it has done: the job's cursor stays where it was, so that
 // another run finds the rest.
 func (r *Runner) deliverAndEnd(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
-	err := r.deliverSync(ctx, run, flow, live)
+	held, err := r.deliverSync(ctx, run, flow, live)
 	if quota, ok := errors.AsType[*quotaError](err); ok {
 		again := r.Now().Add(quota.after)
 		run.Again, run.Cursors, run.Retried, run.Whole = &again, nil, nil, false
@@ -190,6 +190,7 @@ func (r *Runner) deliverAndEnd(ctx context.Context, run *roster.Run, flow *Flow,
 	if !r.end(run, roster.RunOK, live, nil) {
 		return nil
 	}
+	r.walked(context.WithoutCancel(ctx), *run, flow, held)
 	return flow.Discard()
 }
 

@@ -49,6 +49,9 @@ func judgeSync(ctx context.Context, p *preparation) (judgement, error) {
 	if p.run.Plan {
 		return judgement{state: roster.RunPlanned}, nil
 	}
+	if fault := c.unprovable(); fault != nil {
+		return judgement{state: roster.RunBlocked, fault: fault}, nil
+	}
 	return judgement{state: roster.RunDelivering}, nil
 }
 

@@ -281,7 +281,7 @@ func (c *club) Find(_ context.Context, req sdk.FindRequest) (sdk.FindResponse, e
 			if q.Marker != "" && p.marker == q.Marker || q.Fields["phone"] != "" && q.Fields["phone"] == p.phone {
 				data, _ := json.Marshal(map[string]string{"name": p.name, "phone": p.phone})
 				m := sdk.Match{ID: id, Data: data}
-				if c.kind.Class == sdk.ClassC {
+				if c.kind.Class == sdk.ClassC || c.kind.Class == sdk.ClassA {
 					m.Marker = p.marker
 				}
 				matches = append(matches, m)
@@ -344,10 +344,12 @@ type pair struct {
 	kinds   []sdk.Kind
 	twoWay  bool
 	noFind  bool
-	now     time.Time
-	slept   time.Duration
-	ids     int
-	refs    [2]string
+	// restored makes every run one on a state that was put back.
+	restored *pipeline.Restored
+	now      time.Time
+	slept    time.Duration
+	ids      int
+	refs     [2]string
 }
 
 const syncJob = "acme/leads"
@@ -435,7 +437,7 @@ func (p *pair) open(run roster.Run, began time.Time) *pipeline.Flow {
 			From: p.refs[0], To: p.refs[1], Options: p.options, Links: p.store, Intents: p.store,
 			Mapper: rows{p.store.DigestKey(), &p.mapped, p.spoil}, Target: map[sdk.Kind]sdk.TargetKind{sdk.KindProspect: p.club.kind},
 			Digests: p.store.DigestKey(), Mapping: p.mapping, TwoWay: p.twoWay, Basis: map[string]string{"script": p.basis},
-			Write: p.club.Write, Get: p.club.Get, Began: began,
+			Write: p.club.Write, Get: p.club.Get, Began: began, Restored: p.restored,
 			Changes: func() (pipeline.Changes, error) { return p.changes.Open(run.ID) },
 		},
 	}

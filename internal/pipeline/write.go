@@ -28,6 +28,8 @@ type writing struct {
 	// lastSend is when the last create of this life, whose outcome is not known,
 	// stopped being under way, with a monotonic reading.
 	lastSend map[sdk.Kind]time.Time
+	// held counts creates that wait until the other direction was searched.
+	held int
 }
 
 // ambiguous is how many creates may be under way at a time where the target
@@ -36,10 +38,10 @@ type writing struct {
 const ambiguous = 16
 
 // deliverSync delivers the rest of a run's change set.
-func (r *Runner) deliverSync(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
+func (r *Runner) deliverSync(ctx context.Context, run *roster.Run, flow *Flow, live *progress) (held int, err error) {
 	changes, err := flow.Sync.Changes()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	w := &writing{
 		r: r, run: *run, flow: flow, sync: flow.Sync, live: live, changes: changes,
@@ -52,7 +54,7 @@ func (r *Runner) deliverSync(ctx context.Context, run *roster.Run, flow *Flow, l
 	}
 	run.Counts, run.Warnings = w.counts, append(run.Warnings, w.warnings...)
 	live.set(w.counts)
-	return errors.Join(err, changes.Close())
+	return w.held, errors.Join(err, changes.Close())
 }
 
 func orZero(n *int) *int {
@@ -115,6 +117,9 @@ type item struct {
 	undone bool
 	// left says why nothing is sent, 0 where something is.
 	left left
+	// reason and hits say why a person decides, with leftParked.
+	reason string
+	hits   []string
 	// seen is the digest of the target record after it was written.
 	seen uint64
 }
@@ -187,6 +192,9 @@ func (w *writing) ready(ctx context.Context, b *batch) error {
 		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, it.refs)
 	}
 	if err := w.stand(ctx, b); err != nil {
+		return err
+	}
+	if err := w.prove(ctx, b); err != nil {
 		return err
 	}
 	for _, it := range b.items {
@@ -290,6 +298,10 @@ const (
 	leftNewer
 	// leftMissing: the target does not have the linked record.
 	leftMissing
+	// leftParked: a person decides, for the item's reason.
+	leftParked
+	// leftHeld: it waits until the other direction was searched.
+	leftHeld
 )
 
 // leave marks a change as not sent.

@@ -65,5 +65,6 @@ const (
 	CodeDeliverWaiting  = "deliver.waiting"
 	CodeDeliverLink     = "deliver.link_changed"
 	CodeDeliverGone     = "deliver.gone"
+	CodeDeliverRestored = "deliver.restored"
 	CodeParkedCreate    = "parked.create"
 )
