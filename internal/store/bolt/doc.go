@@ -3,7 +3,7 @@
 // a change is on disk when its method returns, and is either whole or not
 // there.
 //
-// The bucket tree, schema 1. Text is UTF-8; T is a time that sorts: seconds
+// The bucket tree, schema 2. Text is UTF-8; T is a time that sorts: seconds
 // (64 bits, big-endian, sign bit flipped) and nanoseconds (32 bits).
 //
 //	meta
@@ -43,6 +43,24 @@
 //	                          absent once the target is no longer heard
 //	session_outcomes
 //	    session id            -> what became of the clients, as runs of one outcome
+//	links
+//	    link set, kind        bucket: source id -> linkRow, packed
+//	links_back
+//	    link set, kind        bucket: target id -> source id
+//	link_shapes
+//	    link set              bucket: hash of field names -> the names
+//	link_counts
+//	    link set, kind        -> the number of links
+//	link_history
+//	    link set, kind        bucket: what became of links
+//	intents
+//	    link set, kind        bucket: direction, source id -> intentRow, packed
+//	intents_by_run
+//	    run id, entry, link set, kind, direction, source id -> empty; the armed ones
+//	parked
+//	    parked id             -> what a person is asked, sealed
+//	parked_payload
+//	    parked id             -> the payload, sealed
 //	schedule
 //	    job                   -> when the job was last due, RFC 3339, UTC; the same for
 //	                          names behind it, as "job sweep"
