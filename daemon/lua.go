@@ -148,7 +148,7 @@ func (c *cli) jobFields(ctx context.Context, ref string) (source, target []mappi
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
-	p := &parts{cfg: cfg, host: host, log: slog.New(slog.DiscardHandler)}
+	p := view{&parts{host: host, log: slog.New(slog.DiscardHandler)}, newSetup(cfg)}
 	if source, err = p.sourceFields(ctx, *job); err != nil {
 		return nil, nil, err
 	}
@@ -158,7 +158,7 @@ func (c *cli) jobFields(ctx context.Context, ref string) (source, target []mappi
 
 // sourceFields are the fields that the adapter declares, or, where the outside
 // system decides, the columns of its first page.
-func (p *parts) sourceFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
+func (p view) sourceFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
 	conn, err := p.connect(ctx, job.From, sdk.AbilitySource)
 	if err != nil {
 		return nil, err
@@ -190,7 +190,7 @@ func (p *parts) sourceFields(ctx context.Context, job roster.Job) (fields []mapp
 	return fields, nil
 }
 
-func (p *parts) targetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
+func (p view) targetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
 	if job.Type == roster.JobSync {
 		return syncFields(job), nil
 	}

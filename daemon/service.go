@@ -79,7 +79,7 @@ func patiently(manager *systemd.Notifier, log *slog.Logger, work func() error) e
 // its own connections and nothing else, so that the daemon starts without it.
 func (p *parts) checkAdapters() {
 	used := map[string]bool{}
-	for _, account := range p.cfg.Accounts {
+	for _, account := range p.now().cfg.Accounts {
 		for _, c := range account.Connections {
 			used[c.Adapter] = true
 		}

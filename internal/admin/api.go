@@ -64,6 +64,9 @@ type Options struct {
 	Sessions     Sessions
 	Quarantine   Quarantine
 	Installation Installation
+	State        State
+	// Configuration changes what the daemon runs with.
+	Configuration Configuration
 	// Token is what callers over TCP present; empty for a Unix socket, whose
 	// file permissions say who may call.
 	Token roster.Secret

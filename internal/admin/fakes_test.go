@@ -273,7 +273,7 @@ func (f *fake) Adapters(context.Context) ([]admin.AdapterInfo, error) {
 func newAPI(t *testing.T, f *fake, token string) *admin.API {
 	t.Helper()
 	a := admin.New(admin.Options{
-		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Installation: f, Token: roster.NewSecret(token),
+		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Installation: f, State: f, Configuration: f, Token: roster.NewSecret(token),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	t.Cleanup(a.Stop)

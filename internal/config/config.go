@@ -29,6 +29,7 @@ type Config struct {
 	Export         Export
 	// Concurrency is how many runs there may be at a time.
 	Concurrency int
+	Retention   Retention
 	ScriptsDir  string
 	// Include are the patterns of further files, as resolved paths.
 	Include []string
@@ -36,6 +37,8 @@ type Config struct {
 	Accounts map[string]roster.Account
 	// Jobs are the jobs of every account, ordered by account and key.
 	Jobs []roster.Job
+	// SecretFiles are the files that references to secrets name.
+	SecretFiles []string
 	// Warnings are findings that do not stop the daemon, in the order of the
 	// files.
 	Warnings []Fault
@@ -82,6 +85,14 @@ type Export struct {
 	OutcomeWait    time.Duration
 	// Repeats is how often the same page may be served.
 	Repeats int
+}
+
+// Retention says how long the daemon remembers what is over.
+type Retention struct {
+	// Runs is how long runs are kept with their sessions.
+	Runs time.Duration
+	// Keep is how many runs of each job are kept however old they are.
+	Keep int
 }
 
 // Options say how a configuration is loaded.

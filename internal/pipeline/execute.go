@@ -62,7 +62,7 @@ func place(stack []byte) string {
 
 // steps are prepare, judge and deliver.
 func (r *Runner) steps(ctx context.Context, run *roster.Run, live *progress) error {
-	job, ok := r.Jobs[run.Job]
+	job, ok := r.job(run.Job)
 	if !ok {
 		return &roster.Fault{
 			Code: "job.unknown", Message: fmt.Sprintf("job %s is not in the configuration any more", run.Job),
