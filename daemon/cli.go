@@ -79,6 +79,7 @@ To see it work, with nothing to set up:  rosterd quickstart`,
 		c.stateCommand(), c.cursorCommand(), c.doctorCommand(), c.reloadCommand(), c.initCommand(), c.explainErrorCommand(),
 		c.sandboxCommand(), c.versionCommand(), c.mapWorkerCommand(), c.stateVerifyCommand(), c.keeperCommand(),
 	)
+	complete(root)
 	return root
 }
 

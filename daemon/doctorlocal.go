@@ -119,13 +119,17 @@ func (d *doctor) stateInUse(ctx context.Context) {
 const leastDisk = 2
 
 func (d *doctor) disk(context.Context) {
-	if err := store.CheckRoom(d.cfg.StateDir); err != nil {
+	dir := d.cfg.StateDir
+	for _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir); _, err = os.Stat(dir) {
+		dir = filepath.Dir(dir) // the first start makes it there
+	}
+	if err := store.CheckRoom(dir); err != nil {
 		d.say(checkFail, "make room on the disk of state_dir", "%v", err)
 		return
 	}
 	var disk unix.Statfs_t
-	if err := unix.Statfs(d.cfg.StateDir, &disk); err != nil {
-		d.say(checkFail, "see that the folder can be reached", "%s: %v", d.cfg.StateDir, err)
+	if err := unix.Statfs(dir, &disk); err != nil {
+		d.say(checkFail, "see that the folder can be reached", "%s: %v", dir, err)
 		return
 	}
 	free := int64(disk.Bavail) * disk.Bsize

@@ -190,9 +190,15 @@ func (p *parts) checkSettings(ctx context.Context, cfg *config.Config, changes [
 }
 
 func refusal(path string, faults []config.Fault) *admin.Problem {
+	n := 0
+	for _, f := range faults {
+		if f.Severity == config.SeverityError {
+			n++
+		}
+	}
 	return &admin.Problem{
 		Status: http.StatusUnprocessableEntity, Type: "urn:rosterd:problem:" + codeReloadFaults, Title: "The configuration has faults",
-		Code: codeReloadFaults, Detail: fmt.Sprintf("%s has %s, and the daemon goes on with what it has", path, counted(len(faults), "finding")),
+		Code: codeReloadFaults, Detail: fmt.Sprintf("%s has %s, and the daemon goes on with what it has", path, counted(n, "fault")),
 		Hint: "mend them, check with `rosterd validate`, and reload again", Findings: findingsOf(faults),
 	}
 }
