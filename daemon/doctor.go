@@ -12,7 +12,7 @@ import (
 	"github.com/rosterd/rosterd/internal/config"
 )
 
-// verdict says what a check has found.
+// findingState says what a check has found.
 type findingState string
 
 const (
@@ -45,7 +45,7 @@ func (d *doctor) say(state findingState, mend, format string, args ...any) {
 	d.list = append(d.list, diagnosis{Check: d.check, State: state, Message: fmt.Sprintf(format, args...), Mend: mend})
 }
 
-// check is one named check.
+// namedCheck is a check that can be asked for.
 type namedCheck struct {
 	name string
 	run  func(d *doctor, ctx context.Context)
@@ -56,9 +56,16 @@ const checkTime = time.Minute
 
 func checks() []namedCheck {
 	return []namedCheck{
-		{"secrets", (*doctor).secrets}, {"state", (*doctor).state}, {"disk", (*doctor).disk}, {"clock", (*doctor).clock},
-		{"limits", (*doctor).limits}, {"pins", (*doctor).pins}, {"dns", (*doctor).dns}, {"tls", (*doctor).tls},
-		{"credentials", (*doctor).credentials}, {"public", (*doctor).public},
+		{"secrets", (*doctor).secrets},
+		{"state", (*doctor).state},
+		{"disk", (*doctor).disk},
+		{"clock", (*doctor).clock},
+		{"limits", (*doctor).limits},
+		{"pins", (*doctor).pins},
+		{"dns", (*doctor).dns},
+		{"tls", (*doctor).tls},
+		{"credentials", (*doctor).credentials},
+		{"public", (*doctor).public},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -133,11 +134,10 @@ func (d *doctor) disk(context.Context) {
 		return
 	}
 	free := int64(disk.Bavail) * disk.Bsize
-	for _, network := range []int64{unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC} {
-		if int64(disk.Type) == network {
-			d.say(checkFail, "move state_dir to a disk of this machine", "%s lies on a network file system, whose locks and syncs do not hold", d.cfg.StateDir)
-			return
-		}
+	network := []int64{unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC}
+	if slices.Contains(network, disk.Type) {
+		d.say(checkFail, "move state_dir to a disk of this machine", "%s lies on a network file system, whose locks and syncs do not hold", d.cfg.StateDir)
+		return
 	}
 	info, err := os.Stat(filepath.Join(d.cfg.StateDir, backup.Database))
 	if err == nil && free < leastDisk*info.Size() {

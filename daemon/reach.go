@@ -19,9 +19,23 @@ import (
 func (c *cli) daemon() (*admin.Client, error) {
 	cfg, err := c.load(true)
 	if err != nil {
-		return nil, err
+		return earlier(context.Background(), err)
 	}
 	return dial(cfg)
+}
+
+// earlier returns a client of a daemon that runs with an earlier configuration than
+// the faulty one, or the error of that.
+func earlier(ctx context.Context, faulty error) (*admin.Client, error) {
+	faults, ok := errors.AsType[*config.Faults](faulty)
+	if !ok {
+		return nil, faulty
+	}
+	client, err := dial(&config.Config{Listen: faults.Listen})
+	if err != nil || client.Live(ctx) != nil {
+		return nil, faulty
+	}
+	return client, nil
 }
 
 func dial(cfg *config.Config) (*admin.Client, error) {
@@ -38,7 +52,8 @@ func dial(cfg *config.Config) (*admin.Client, error) {
 func (c *cli) reader(ctx context.Context) (client *admin.Client, done func(), err error) {
 	cfg, err := c.load(true)
 	if err != nil {
-		return nil, nil, err
+		client, err = earlier(ctx, err)
+		return client, func() {}, err
 	}
 	client, err = dial(cfg)
 	if err != nil {

@@ -41,9 +41,6 @@ either. SIGHUP does the same.`,
 		Example: "  rosterd reload --dry-run",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := c.daemon()
-			if _, ok := errors.AsType[*config.Faults](err); ok {
-				return err
-			}
 			if err != nil {
 				return err
 			}

@@ -226,7 +226,7 @@ func (s *site) quiet(t *testing.T) {
 	if files := s.changeSets(t); len(files) > 0 {
 		t.Errorf("left change sets: %q", files)
 	}
-	sockets, err := filepath.Glob(s.path("state/run/*"))
+	sockets, err := filepath.Glob(s.path("state/run/plugin-dir*"))
 	if err != nil || len(sockets) > 0 {
 		t.Errorf("left sockets: %q (%v)", sockets, err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/rosterd/rosterd/internal/config"
 )
 
-const comparable = `version: 1
+const compared = `version: 1
 state_dir: state
 public_url: https://sync.example.com
 plugins: {dir: plugins, lock: plugins.lock}
@@ -63,12 +63,12 @@ func TestConfigurationsAreComparedByNameAndNotByText(t *testing.T) {
 				}
 				return load(t, filepath.Join(dir, "rosterd.yaml"), config.Options{})
 			}
-			before := read(comparable, "the-token")
+			before := read(compared, "the-token")
 			token := "the-token"
 			if test.token != "" {
 				token = test.token
 			}
-			changes, fixed := config.Compare(before, read(test.change(comparable), token))
+			changes, fixed := config.Compare(before, read(test.change(compared), token))
 			if diff := cmp.Diff(test.want, changes); diff != "" {
 				t.Error(diff)
 			}

@@ -69,17 +69,17 @@ func restoredFault(job string, kind sdk.Kind) *roster.Fault {
 	}
 }
 
-// unprovable blocks a run that would create what cannot be searched for.
-func (c *comparer) unprovable() *roster.Fault {
+// unprovable finds a kind of which a run would create what cannot be searched for.
+func (c *comparer) unprovable() (sdk.Kind, bool) {
 	if c.sync.Restored == nil {
-		return nil
+		return "", false
 	}
 	for _, kind := range c.p.flow.Kinds {
 		if target, ok := c.sync.Target[kind]; ok && c.creates[kind] > 0 && c.sync.proofOf(target) == proofNone {
-			return restoredFault(c.p.run.Job, kind)
+			return kind, true
 		}
 	}
-	return nil
+	return "", false
 }
 
 // prove searches for the creates of a batch before they are sent. One that is
