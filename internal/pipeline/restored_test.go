@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -201,5 +202,44 @@ func TestCreatesWaitUntilTheOtherDirectionWasSearched(t *testing.T) {
 	p.restored = &pipeline.Restored{}
 	if run = p.run(); run.State != roster.RunOK || *run.Counts.Created != 1 || len(p.club.records) != 21 {
 		t.Errorf("afterwards: %s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+}
+
+// TestNoHistoryWithARestoreCreatesTwice makes up histories: records come and
+// change, answers are lost, and at some moment an earlier copy of the store comes
+// back. The target never has a record twice.
+func TestNoHistoryWithARestoreCreatesTwice(t *testing.T) {
+	for seed := range uint64(12) {
+		class := []sdk.GuaranteeClass{sdk.ClassA, sdk.ClassB, sdk.ClassBPrime, sdk.ClassC}[seed%4]
+		t.Run(fmt.Sprintf("class %s, seed %d", class, seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 10))
+			p := newPair(t, newCRM(people(5)...), newClub(class))
+			p.club.fault = func(int, sdk.Operation) string {
+				return []string{"lost", "gone", "late", "", "", "", "", "", "", ""}[random.IntN(10)]
+			}
+			p.run()
+			copies := [][]byte{p.copyOf()}
+			next := 5
+			for range 12 {
+				switch random.IntN(5) {
+				case 0:
+					copies = append(copies, p.copyOf())
+				case 1:
+					p.putBack(copies[random.IntN(len(copies))], &pipeline.Restored{})
+				default:
+					p.crm.put(person{id: fmt.Sprintf("p%02d", next), name: fmt.Sprintf("Name %02d", next), phone: fmt.Sprintf("555-%02d", next)})
+					next++
+				}
+				p.run()
+			}
+			p.putBack(copies[0], &pipeline.Restored{})
+			p.run()
+			p.club.settle()
+			for name, n := range p.club.names() {
+				if n > 1 {
+					t.Errorf("%s is there %d times", name, n)
+				}
+			}
+		})
 	}
 }
