@@ -73,7 +73,16 @@ func (s Source) copy(ctx context.Context, all bool) (_ *copied, err error) {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	if err := store.CheckRoom(s.Dir); err != nil {
+	// A copy that fills the disk would keep the daemon from storing what it does.
+	info, err := os.Stat(filepath.Join(s.Dir, Database))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, err
+	}
+	var size int64
+	if err == nil {
+		size = info.Size()
+	}
+	if err := store.CheckRoomFor(s.Dir, size); err != nil {
 		return c, err
 	}
 	if c.database, err = os.CreateTemp(s.Dir, "backup-*.tmp"); err != nil {

@@ -40,7 +40,7 @@ func (p *pair) putBack(file []byte, restored *pipeline.Restored) {
 		p.t.Fatal(err)
 	}
 	p.restored = restored
-	p.now = p.now.Add(time.Hour)
+	p.pass(time.Hour)
 	p.begin()
 }
 
@@ -128,7 +128,7 @@ func TestARunThatWasUnderWayInTheBackupIsSearchedForToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.now = p.now.Add(time.Minute)
+	p.pass(time.Minute)
 	p.begin()
 	p.await("run-001")
 	if len(p.club.records) != 40 {

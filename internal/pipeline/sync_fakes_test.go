@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,13 +116,13 @@ func addPerson(b *sdk.PageBuilder, p person) {
 // reference. A record named "skip" is skipped, one named "bad" rejected.
 type rows struct {
 	key    digest.Key
-	mapped *int
+	mapped *atomic.Int64
 	// spoil changes a name on its way.
 	spoil func(string) string
 }
 
 func (m rows) MapRows(_ context.Context, page *sdk.Page, wanted []int) (*roster.Mapped, error) {
-	*m.mapped += len(wanted)
+	m.mapped.Add(int64(len(wanted)))
 	out := &roster.Mapped{Fields: []string{"name", "phone"}}
 	for _, i := range wanted {
 		row := page.Row(i)
@@ -339,17 +340,19 @@ type pair struct {
 	read    bool // changes
 	basis   string
 	mapping uint32
-	mapped  int
+	mapped  atomic.Int64
 	spoil   func(string) string
 	kinds   []sdk.Kind
 	twoWay  bool
 	noFind  bool
 	// restored makes every run one on a state that was put back.
 	restored *pipeline.Restored
-	now      time.Time
-	slept    time.Duration
-	ids      int
-	refs     [2]string
+	// clock guards now and slept: a run that is stopped may still read them.
+	clock sync.Mutex
+	now   time.Time
+	slept time.Duration
+	ids   int
+	refs  [2]string
 }
 
 const syncJob = "acme/leads"
@@ -386,18 +389,17 @@ func (p *pair) begin() {
 	if p.changes, err = store.NewChangeSets(p.dir, keys); err != nil {
 		p.t.Fatal(err)
 	}
-	began := p.now
+	began := p.time()
 	p.Runner = &pipeline.Runner{
 		Runs: p.store, Quarantine: p.store, Cursors: p.store,
 		Jobs: map[string]roster.Job{syncJob: {Ref: syncJob, Type: roster.JobSync}},
-		Now:  func() time.Time { return p.now },
+		Now:  p.time,
 		NewID: func() string {
 			p.ids++
 			return fmt.Sprintf("run-%03d", p.ids)
 		},
 		Sleep: func(ctx context.Context, d time.Duration) error {
-			p.slept += d
-			p.now = p.now.Add(d)
+			p.pass(d)
 			p.club.settle()
 			return ctx.Err()
 		},
@@ -410,6 +412,20 @@ func (p *pair) begin() {
 	if err := p.Begin(p.t.Context()); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+func (p *pair) time() time.Time {
+	p.clock.Lock()
+	defer p.clock.Unlock()
+	return p.now
+}
+
+// pass lets time pass.
+func (p *pair) pass(d time.Duration) {
+	p.clock.Lock()
+	defer p.clock.Unlock()
+	p.slept += d
+	p.now = p.now.Add(d)
 }
 
 // end stops this life.

@@ -28,13 +28,13 @@ func TestASyncCreatesOnceAndThenOnlySendsWhatDiffers(t *testing.T) {
 		t.Fatalf("first: %s %v, %d created", first.State, first.Fault, len(p.club.records))
 	}
 	p.read = false
-	p.mapped = 0
+	p.mapped.Store(0)
 	second := p.run()
 	if second.State != roster.RunOK || second.Counts.Unchanged != 7 || p.club.calls != 7 {
 		t.Errorf("second: %s, %+v, %d operations", second.State, second.Counts, p.club.calls)
 	}
-	if p.mapped != 0 {
-		t.Errorf("%d records that had not changed were mapped", p.mapped)
+	if p.mapped.Load() != 0 {
+		t.Errorf("%d records that had not changed were mapped", p.mapped.Load())
 	}
 	p.crm.put(person{id: "p03", name: "Renamed", phone: "555-03"})
 	third := p.run()
@@ -48,13 +48,13 @@ func TestAScriptThatMakesTheSameOfARecordWritesNothingToTheTarget(t *testing.T) 
 	p.read = false
 	p.run()
 	p.mapping++
-	p.mapped = 0
-	if run := p.run(); run.Counts.Unchanged != 5 || p.mapped != 5 || p.club.calls != 5 {
-		t.Errorf("after the script changed: %+v, %d mapped, %d operations", run.Counts, p.mapped, p.club.calls)
+	p.mapped.Store(0)
+	if run := p.run(); run.Counts.Unchanged != 5 || p.mapped.Load() != 5 || p.club.calls != 5 {
+		t.Errorf("after the script changed: %+v, %d mapped, %d operations", run.Counts, p.mapped.Load(), p.club.calls)
 	}
-	p.mapped = 0
-	if run := p.run(); run.Counts.Unchanged != 5 || p.mapped != 0 {
-		t.Errorf("then: %+v, %d mapped", run.Counts, p.mapped)
+	p.mapped.Store(0)
+	if run := p.run(); run.Counts.Unchanged != 5 || p.mapped.Load() != 0 {
+		t.Errorf("then: %+v, %d mapped", run.Counts, p.mapped.Load())
 	}
 }
 
@@ -138,7 +138,7 @@ func TestARunThatIsKilledGoesOnWithoutCreatingTwice(t *testing.T) {
 				}
 				<-life
 				p.Stop()
-				p.now = p.now.Add(time.Second)
+				p.pass(time.Second)
 				p.begin()
 				run := p.await("run-001")
 				if run.State != roster.RunOK || len(p.club.records) != 40 || *run.Counts.Created+*run.Counts.Updated < 40 {

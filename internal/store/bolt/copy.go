@@ -47,15 +47,6 @@ func (s *Store) CopyTo(ctx context.Context, w io.Writer, begun func(store.Moment
 	})
 }
 
-// Size is the length of a copy that is made now, in bytes.
-func (s *Store) Size(ctx context.Context) (size int64, err error) {
-	err = s.view(ctx, "size the database", func(tx *txn) error {
-		size = tx.Size()
-		return nil
-	})
-	return size, err
-}
-
 func (s *Store) moment(tx *txn) (store.Moment, error) {
 	m := store.Moment{Install: s.install}
 	m.Schema, _ = strconv.Atoi(schemaOf(tx))
