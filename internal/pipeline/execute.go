@@ -187,10 +187,14 @@ func (r *Runner) deliverAndEnd(ctx context.Context, run *roster.Run, flow *Flow,
 	if err != nil {
 		return err
 	}
+	// The stored run says what was read, and this also what was delivered.
+	whole := run.Whole
 	if !r.end(run, roster.RunOK, live, nil) {
 		return nil
 	}
-	r.walked(context.WithoutCancel(ctx), *run, flow, held)
+	if whole {
+		r.walked(context.WithoutCancel(ctx), *run, flow, held)
+	}
 	return flow.Discard()
 }
 

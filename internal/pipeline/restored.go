@@ -189,10 +189,10 @@ func (w *writing) relink(ctx context.Context, b *batch, found []*item) error {
 	return nil
 }
 
-// walked tells of a run that walked everything.
+// walked tells of a run that walked everything and delivered it.
 func (r *Runner) walked(ctx context.Context, run roster.Run, flow *Flow, held int) {
 	restored := flow.Sync.Restored
-	if restored == nil || restored.Walked == nil || !run.Whole {
+	if restored == nil || restored.Walked == nil {
 		return
 	}
 	if err := restored.Walked(ctx, run, held); err != nil {

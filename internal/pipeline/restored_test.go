@@ -187,6 +187,19 @@ func TestOnlyACompleteWalkEndsTheSearching(t *testing.T) {
 	}
 }
 
+func TestAQuotaThatCutsADeliveryShortDoesNotEndTheSearching(t *testing.T) {
+	p, file := midHistory(t, sdk.ClassC)
+	walked := 0
+	p.putBack(file, &pipeline.Restored{Walked: func(context.Context, roster.Run, int) error { walked++; return nil }})
+	p.crm.put(person{id: "p20", name: "Name 20", phone: "555-20"})
+	p.club.busy = 5 * time.Hour
+	p.club.fault = func(int, sdk.Operation) string { return "busy" }
+	run := p.order(pipeline.Order{Job: syncJob, Scope: roster.Scope{Sweep: true}})
+	if run.State != roster.RunPartial || run.Again == nil || walked != 0 {
+		t.Errorf("%s %v, again %v, told %d times", run.State, run.Fault, run.Again, walked)
+	}
+}
+
 func TestCreatesWaitUntilTheOtherDirectionWasSearched(t *testing.T) {
 	p, file := midHistory(t, sdk.ClassC)
 	p.crm.put(person{id: "p20", name: "Name 20", phone: "555-20"})
