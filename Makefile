@@ -8,10 +8,11 @@ TOOLS    := $(CURDIR)/.tools
 GOLANGCI := $(TOOLS)/golangci-lint-2.15.0
 PROTOGEN := $(TOOLS)/protogen-1.36.12
 NFPM     := $(TOOLS)/nfpm-2.43.4
+PROMTOOL := $(TOOLS)/promtool
 GENERATED := plugins/sdk/api.txt plugins/sdk/proto
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint lua51 units deb package fmt generate fuzz bench chaos clean
+.PHONY: help build run test check lint lua51 units rules deb package fmt generate fuzz bench chaos hostile clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,10 +25,11 @@ build: ## build bin/rosterd and bin/plugins/NAME
 run: build ## see the main job work: an import on sample data, nothing to set up
 	./bin/rosterd quickstart
 
-test: ## run every test with the race detector
+test: ## run every test with the race detector, and each fuzz target for a second
 	$(GO) test -race -timeout 15m ./...
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=1s
 
-check: lint generate lua51 units package ## lint, formats, generated files, units, package (installs its pinned tools)
+check: lint generate lua51 units rules package ## lint, formats, generated files, units, alerting rules, package (installs its pinned tools)
 	$(GO) mod tidy -diff
 	@git diff --exit-code -- $(GENERATED) || (echo 'generated files differ: run make generate and commit'; exit 1)
 
@@ -45,6 +47,19 @@ lua51:
 units: build
 	command -v systemd-analyze >/dev/null || (apt-get update -qq && apt-get install -y -qq systemd)
 	daemon/packaging/check.sh units
+
+# The alerting rules as Prometheus reads them, and what they say of made-up
+# series.
+rules: $(PROMTOOL)
+	PATH=$(TOOLS):$$PATH daemon/packaging/check.sh rules
+
+# Only the checker is taken out of Debian's package, which would start a server.
+$(PROMTOOL):
+	mkdir -p $(TOOLS)
+	cd $(TOOLS) && apt-get update -qq && apt-get download -qq prometheus
+	dpkg-deb --fsys-tarfile $(TOOLS)/prometheus_*.deb | tar -x -C $(TOOLS) --strip-components=3 ./usr/bin/promtool
+	rm $(TOOLS)/prometheus_*.deb
+	touch $@
 
 deb: $(NFPM) ## build dist/rosterd_VERSION_ARCH.deb
 	daemon/packaging/build.sh $(VERSION) $(NFPM) dist
@@ -85,6 +100,9 @@ bench: build ## measure the import and its parts; see docs/benchmarks.md
 chaos: ## kill the daemon in the middle of imports, and damage its database, many times
 	$(GO) test -run Chaos -count=1 -timeout 30m ./daemon -chaos.kills=300
 	$(GO) test -run Chaos -count=1 -timeout 30m ./internal/store/bolt -chaos.flips=2000
+
+hostile: ## hold the verdicts on hostile scripts to their time; nothing else should run
+	$(GO) test -count=1 -v -run HostileScripts ./internal/mapping -hostile.quiet
 
 clean: ## remove what build and check made
 	rm -rf bin dist .tools

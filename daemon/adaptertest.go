@@ -35,7 +35,7 @@ const maxSettings = 1 << 20
 func (c *cli) adapterTestCommand() *cobra.Command {
 	var settings string
 	var kinds []string
-	records := testRecords
+	records, writes := testRecords, false
 	cmd := &cobra.Command{
 		Use: "test PROGRAM", Short: "Check that an adapter keeps its contract", Args: exactly("PROGRAM"),
 		Long: `Start an adapter's program as the daemon does and check it against the contract:
@@ -48,8 +48,18 @@ The settings file holds a connection as the configuration does, in YAML or JSON:
   clubs: {downtown: "1"}
   client_id: "456"
 
-Nothing is written to the outside system: no import is started, no record sent.
-It is read several times over, and should not change meanwhile.`,
+Nothing is written to the outside system without --write: no import is started,
+no record sent. It is read several times over, and should not change meanwhile.
+
+With --write some fifty records are created and changed, and stay there: use a
+system that is made for trials. The settings file then says what they look like,
+with a number of its own in the place of each {n}:
+
+  write:
+    kind: member
+    record: {first_name: "Test {n}", email: "rosterd-{n}@example.com"}
+    bad: {email: no address}   # a record that the system refuses
+    club: "1"                  # ids there; optional, also owner and lead_source`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if settings == "" {
 				return usagef("`rosterd adapter test` needs --settings FILE, which holds the settings of a connection")
@@ -58,12 +68,13 @@ It is read several times over, and should not change meanwhile.`,
 			if err != nil {
 				return err
 			}
-			return c.testAdapter(cmd.Context(), args[0], settings, sdktest.Case{Kinds: wanted, MaxRecords: records})
+			return c.testAdapter(cmd.Context(), args[0], settings, writes, sdktest.Case{Kinds: wanted, MaxRecords: records})
 		},
 	}
 	cmd.Flags().StringVar(&settings, "settings", "", "file with the settings of a connection, YAML or JSON")
 	cmd.Flags().StringSliceVar(&kinds, "kind", nil, "kinds of record that the connection must have (default: those that it has)")
 	cmd.Flags().IntVar(&records, "records", testRecords, "how many records of a kind are read at most for one check")
+	cmd.Flags().BoolVar(&writes, "write", false, "also create and change records in the outside system, which keeps them")
 	return cmd
 }
 
@@ -79,7 +90,7 @@ func kindsOf(names []string) ([]sdk.Kind, error) {
 }
 
 // testAdapter starts the program, makes the checks and shows them.
-func (c *cli) testAdapter(ctx context.Context, program, settings string, suite sdktest.Case) (err error) {
+func (c *cli) testAdapter(ctx context.Context, program, settings string, writes bool, suite sdktest.Case) (err error) {
 	path, err := filepath.Abs(program)
 	if err != nil {
 		return fmt.Errorf("find the adapter: %w", err)
@@ -108,10 +119,11 @@ func (c *cli) testAdapter(ctx context.Context, program, settings string, suite s
 	if err != nil {
 		return err
 	}
-	if suite.Connection, err = c.testConnection(settings, info); err != nil {
+	if err := c.testCase(settings, info, writes, &suite); err != nil {
 		return err
 	}
 	verdict := testVerdict{Adapter: info.Name, Version: info.Version, Checks: []sdktest.Result{}}
+	verdict.Unwritten = !writes && slices.Contains(info.Abilities, sdk.AbilityTarget)
 	sdktest.Evaluate(ctx, subject, suite, func(r sdktest.Result) {
 		verdict.add(r)
 		if !c.json {
@@ -126,12 +138,14 @@ func (c *cli) testAdapter(ctx context.Context, program, settings string, suite s
 
 // testVerdict is what came of all checks.
 type testVerdict struct {
-	Adapter string           `json:"adapter"`
-	Version string           `json:"version"`
-	OK      int              `json:"ok"`
-	Failed  int              `json:"failed"`
-	LeftOut int              `json:"left_out"`
-	Checks  []sdktest.Result `json:"checks"`
+	Adapter string `json:"adapter"`
+	Version string `json:"version"`
+	OK      int    `json:"ok"`
+	Failed  int    `json:"failed"`
+	LeftOut int    `json:"left_out"`
+	// Unwritten says that what the adapter writes was not checked.
+	Unwritten bool             `json:"unwritten,omitempty"`
+	Checks    []sdktest.Result `json:"checks"`
 }
 
 func (v *testVerdict) add(r sdktest.Result) {
@@ -164,6 +178,10 @@ func (c *cli) showVerdictOf(v testVerdict) error {
 		fmt.Fprintf(c.stdout, "%s %s %s the contract: %d checks ok, %d failed, %d left out\n",
 			v.Adapter, v.Version, word, v.OK, v.Failed, v.LeftOut)
 	}
+	if v.Unwritten {
+		fmt.Fprintf(c.stderr, "NOT CHECKED: what %s writes, and whether it creates records twice. Run it again with --write,"+
+			" at a system that is made for trials\n", v.Adapter)
+	}
 	if v.Failed > 0 {
 		return &endError{code: exitFailure}
 	}
@@ -181,7 +199,11 @@ func (h hosted) Describe(ctx context.Context) (sdk.Info, error) { return h.host.
 
 // Open implements [sdktest.Subject].
 func (h hosted) Open(ctx context.Context, c sdk.Connection) (sdktest.Opened, error) {
-	conn, err := h.host.Open(ctx, roster.Connection{
+	open := h.host.Open
+	if c.ReadOnly {
+		open = h.host.OpenReadOnly
+	}
+	conn, err := open(ctx, roster.Connection{
 		Ref: c.Name, Adapter: h.name, ClientID: c.ClientID, Clubs: c.Clubs, Settings: roster.NewSecret(string(c.Settings)),
 	})
 	if err != nil {
@@ -190,10 +212,10 @@ func (h hosted) Open(ctx context.Context, c sdk.Connection) (sdktest.Opened, err
 	return sdktest.Opened{Value: conn, Abilities: conn.Abilities(), Close: func(context.Context) error { return conn.Close() }}, nil
 }
 
-// testConnection reads a settings file.
-func (c *cli) testConnection(path string, info sdk.Info) (sdk.Connection, error) {
-	refuse := func(err error) (sdk.Connection, error) {
-		return sdk.Connection{}, &roster.Fault{
+// testCase fills in what a settings file says.
+func (c *cli) testCase(path string, info sdk.Info, writes bool, suite *sdktest.Case) error {
+	refuse := func(err error) error {
+		return &roster.Fault{
 			Code: "adapter.config", Message: fmt.Sprintf("settings file %s: %v", path, err),
 			Hint: "write the connection as in the configuration: settings, and clubs and client_id where the adapter needs them",
 		}
@@ -207,6 +229,7 @@ func (c *cli) testConnection(path string, info sdk.Info) (sdk.Connection, error)
 		ClientID string            `yaml:"client_id"`
 		Clubs    map[string]string `yaml:"clubs"`
 		Settings map[string]any    `yaml:"settings"`
+		Write    *trialRecords     `yaml:"write"`
 	}
 	var keys map[string]any
 	for _, into := range []any{&keys, &file} {
@@ -215,7 +238,7 @@ func (c *cli) testConnection(path string, info sdk.Info) (sdk.Connection, error)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if !slices.Contains([]string{"adapter", "client_id", "clubs", "settings"}, key) {
+		if !slices.Contains([]string{"adapter", "client_id", "clubs", "settings", "write"}, key) {
 			return refuse(fmt.Errorf("unknown key %q: what the adapter needs for itself stands below the key settings", key))
 		}
 	}
@@ -235,7 +258,13 @@ func (c *cli) testConnection(path string, info sdk.Info) (sdk.Connection, error)
 	if file.Settings == nil {
 		raw = json.RawMessage("{}")
 	}
-	return sdk.Connection{Name: "test/" + info.Name, ClientID: file.ClientID, Clubs: file.Clubs, Settings: raw}, nil
+	suite.Connection = sdk.Connection{Name: "test/" + info.Name, ClientID: file.ClientID, Clubs: file.Clubs, Settings: raw}
+	if writes {
+		if suite.Write, err = file.Write.writing(); err != nil {
+			return refuse(err)
+		}
+	}
+	return nil
 }
 
 // testSetting puts a secret in the place of a reference to it.

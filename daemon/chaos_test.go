@@ -18,8 +18,9 @@ import (
 )
 
 var (
-	chaosKills = flag.Int("chaos.kills", 6, "how often the daemon is killed")
-	chaosSeed  = flag.Uint64("chaos.seed", 0, "the seed of what happens; 0 for another one each time")
+	chaosKills  = flag.Int("chaos.kills", 6, "how often the daemon is killed")
+	chaosPeople = flag.Int("chaos.people", 60, "how many people are synced")
+	chaosSeed   = flag.Uint64("chaos.seed", 0, "the seed of what happens; 0 for another one each time")
 )
 
 // TestChaosEveryClientArrivesOnceHoweverOftenTheDaemonIsKilled kills the daemon

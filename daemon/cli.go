@@ -54,8 +54,8 @@ func (c *cli) root() *cobra.Command {
 		Use:   "rosterd",
 		Short: "Keep rosters of people in step between systems that do not know each other",
 		Long: `rosterd reads people from one system, maps each record with a Lua script, and
-delivers the result to another. In this version it delivers imports into
-inTandem, which pulls the clients page by page.
+delivers the result to another: an import into inTandem, which pulls the clients
+page by page, or a sync, which pushes what differs and keeps the ids linked.
 
 To see it work, with nothing to set up:  rosterd quickstart`,
 		SilenceErrors: true, SilenceUsage: true,
@@ -75,9 +75,11 @@ To see it work, with nothing to set up:  rosterd quickstart`,
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON instead of text")
 	root.AddCommand(
 		c.runCommand(), c.quickstartCommand(), c.validateCommand(), c.statusCommand(), c.jobCommand(), c.runsCommand(),
-		c.sessionCommand(), c.quarantineCommand(), c.connectionsCommand(), c.mapCommand(), c.luaCommand(), c.adapterCommand(),
+		c.sessionCommand(), c.quarantineCommand(), c.connectionsCommand(),
+		c.planCommand(), c.applyCommand(), c.approveCommand(), c.syncCommand(), c.linksCommand(), c.parkedCommand(), c.explainCommand(),
+		c.mapCommand(), c.luaCommand(), c.adapterCommand(),
 		c.stateCommand(), c.cursorCommand(), c.doctorCommand(), c.reloadCommand(), c.initCommand(), c.explainErrorCommand(),
-		c.sandboxCommand(), c.versionCommand(), c.mapWorkerCommand(), c.stateVerifyCommand(), c.keeperCommand(),
+		c.sandboxCommand(), c.alertsCommand(), c.versionCommand(), c.mapWorkerCommand(), c.stateVerifyCommand(), c.keeperCommand(),
 	)
 	complete(root)
 	return root

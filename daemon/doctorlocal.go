@@ -19,7 +19,7 @@ import (
 // configuration loads the configuration and reports whether it can be used. Only
 // where it cannot, it is told although another check was asked for.
 func (d *doctor) configuration(ctx context.Context, wanted bool) bool {
-	findings, cfg, err := d.c.findings(ctx)
+	findings, cfg, err := d.c.findings(ctx, false)
 	d.cfg = cfg
 	if err != nil {
 		d.say(checkFail, "name the right file with --config", "%v", err)

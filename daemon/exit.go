@@ -19,6 +19,7 @@ const (
 	exitOK          = 0
 	exitFailure     = 1
 	exitRejected    = 3 // finished, with records left behind
+	exitChanges     = 3 // planned, with something to do, where that was asked for
 	exitBlocked     = 4 // stopped by a guard
 	exitUsage       = 64
 	exitData        = 65 // data is damaged
@@ -114,14 +115,19 @@ func faultCode(f *roster.Fault) int {
 		return exitConfig
 	case "job.running":
 		return exitTryLater
+	case codeBlocked:
+		return exitBlocked
 	}
 	return exitFailure
 }
 
+// codeBlocked is the code of a run that a guard has stopped.
+const codeBlocked = "guard.limit"
+
 // stateCode is the exit code for how a run ended.
 func stateCode(run roster.Run) int {
 	switch run.State {
-	case roster.RunOK:
+	case roster.RunOK, roster.RunPlanned:
 		return exitOK
 	case roster.RunPartial:
 		return exitRejected

@@ -73,7 +73,7 @@ func (p view) openImport(ctx context.Context, run roster.Run, job roster.Job, cl
 		return nil, err
 	}
 	closing.add(script.mapping.Close)
-	flow.Source, flow.Mapper, flow.Script = source, mapper{script.mapping}, script.digest
+	flow.Source, flow.Mapper, flow.Script = source, timedMapper{mapper{script.mapping}, p.metrics}, script.digest
 	return flow, nil
 }
 
@@ -87,16 +87,7 @@ func (c changeSet) Finish() error {
 }
 
 // connection finds a connection by its ref.
-func (p view) connection(ref string) (roster.Connection, bool) {
-	for _, account := range p.cfg.Accounts {
-		for _, c := range account.Connections {
-			if c.Ref == ref {
-				return c, true
-			}
-		}
-	}
-	return roster.Connection{}, false
-}
+func (p view) connection(ref string) (roster.Connection, bool) { return connectionOf(p.cfg, ref) }
 
 // connect opens a connection and checks that it can do what the job needs.
 func (p view) connect(ctx context.Context, ref string, need sdk.Ability) (*adapters.Conn, error) {

@@ -15,7 +15,7 @@ import (
 )
 
 func (c *cli) jobCommand() *cobra.Command {
-	var watch bool
+	var watch, sweep bool
 	start := &cobra.Command{
 		Use:   "run ACCOUNT/JOB",
 		Short: "Start a run of a job",
@@ -33,7 +33,7 @@ that is paused is started all the same: a pause is for its schedule.`,
 			if err != nil {
 				return err
 			}
-			run, err := client.StartRun(cmd.Context(), args[0])
+			run, err := client.OrderRun(cmd.Context(), admin.RunOrder{Job: args[0], Scope: roster.Scope{Sweep: sweep}})
 			if err != nil {
 				return err
 			}
@@ -41,15 +41,12 @@ that is paused is started all the same: a pause is for its schedule.`,
 			if watch {
 				return c.watch(cmd.Context(), client, run)
 			}
-			if c.json {
-				c.print(run)
-				return nil
-			}
-			fmt.Fprintf(c.stdout, "run %s of %s is accepted; follow it with `rosterd runs %s%s`\n", run.ID, run.Job, c.configFlag(), run.ID)
+			c.accepted(run)
 			return nil
 		},
 	}
 	start.Flags().BoolVar(&watch, "watch", false, "follow the run to its end")
+	start.Flags().BoolVar(&sweep, "sweep", false, "walk the whole source of a sync, so that records that are gone are found")
 	return group("job", "Start and pause jobs", start, c.pauseCommand(), c.resumeCommand())
 }
 
@@ -104,7 +101,7 @@ func follow(ctx context.Context, client *admin.Client, run roster.Run, bar *bar)
 
 // eventRun is the run as an event tells it.
 func eventRun(run roster.Run, e admin.Event) roster.Run {
-	run.State, run.Fault, run.Warnings, run.Waits = e.State, e.Fault, e.Warnings, e.Waits
+	run.State, run.Fault, run.Warnings, run.Waits, run.Again = e.State, e.Fault, e.Warnings, e.Waits, e.Again
 	if e.Counts != nil {
 		run.Counts = *e.Counts
 	}
@@ -146,6 +143,10 @@ func (b *bar) show(run roster.Run) {
 	case roster.RunPreparing:
 		b.at(-1, "preparing  records read", run.Counts.Read)
 	case roster.RunDelivering:
+		if run.Type == roster.JobSync {
+			b.at(changesOf(run.Counts), "delivering changes", changesDone(run.Counts))
+			return
+		}
 		b.at(run.Counts.Frozen, "delivering clients served", run.Counts.Served)
 	default:
 	}

@@ -6,17 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/rosterd/rosterd/internal/adapters"
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/roster"
-	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // luaSettings is the file from which the Lua language server takes its settings.
@@ -65,10 +61,10 @@ func (c *cli) luaInit(ctx context.Context, o luaOptions) error {
 		}
 		o.dir = cfg.ScriptsDir
 	}
-	var source, target []mapping.EditorField
+	var known jobFields
 	if o.job != "" {
 		var err error
-		if source, target, err = c.jobFields(ctx, o.job); err != nil {
+		if known, err = c.fieldsOfJob(ctx, o.job); err != nil {
 			return err
 		}
 	}
@@ -79,7 +75,7 @@ func (c *cli) luaInit(ctx context.Context, o luaOptions) error {
 		edited func([]byte) bool
 	}{
 		{filepath.Join(o.dir, ".luarc.json"), []byte(luaSettings), isOther},
-		{filepath.Join(o.dir, "types", "rosterd.lua"), mapping.EditorTypes(source, target), mapping.EditorTypesEdited},
+		{filepath.Join(o.dir, "types", "rosterd.lua"), mapping.EditorTypes(known.source, known.target), mapping.EditorTypesEdited},
 	}
 	for _, f := range files {
 		have, err := os.ReadFile(f.path)
@@ -103,7 +99,7 @@ func (c *cli) luaInit(ctx context.Context, o luaOptions) error {
 		}
 		written = append(written, f.path)
 	}
-	return c.showWritten(written, len(source), len(target))
+	return c.showWritten(written, len(known.source), len(known.target))
 }
 
 func (c *cli) showWritten(written []string, source, target int) error {
@@ -118,93 +114,4 @@ func (c *cli) showWritten(written []string, source, target int) error {
 		fmt.Fprintf(c.stdout, "completes %d source and %d target fields\n", source, target)
 	}
 	return nil
-}
-
-// jobFields asks a job's connections for their fields.
-func (c *cli) jobFields(ctx context.Context, ref string) (source, target []mapping.EditorField, err error) {
-	cfg, err := c.load(false)
-	if err != nil {
-		return nil, nil, err
-	}
-	var job *roster.Job
-	for i := range cfg.Jobs {
-		if cfg.Jobs[i].Ref == ref {
-			job = &cfg.Jobs[i]
-		}
-	}
-	if job == nil {
-		return nil, nil, usagef("there is no job %s; a job is written account/job", ref)
-	}
-	dir, err := os.MkdirTemp("", "rosterd-")
-	if err != nil {
-		return nil, nil, fmt.Errorf("make a folder for the adapters: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	host, err := adapters.NewHost(adapters.Options{
-		Dir: cfg.Plugins.Dir, WorkDir: filepath.Dir(cfg.Path), RuntimeDir: dir, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-		Lock: cfg.Plugins.Lock, Private: privatePaths(cfg, c.getenv), Connections: connectionsOf(cfg),
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { err = errors.Join(err, host.Close()) }()
-	p := view{&parts{host: host, log: slog.New(slog.DiscardHandler)}, newSetup(cfg)}
-	if source, err = p.sourceFields(ctx, *job); err != nil {
-		return nil, nil, err
-	}
-	target, err = p.targetFields(ctx, *job)
-	return source, target, err
-}
-
-// sourceFields are the fields that the adapter declares, or, where the outside
-// system decides, the columns of its first page.
-func (p view) sourceFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
-	conn, err := p.connect(ctx, job.From, sdk.AbilitySource)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	configured, _ := p.connection(job.From)
-	info, err := p.host.Describe(ctx, configured.Adapter)
-	if err != nil {
-		return nil, connectionFault(job.From, err)
-	}
-	for _, kind := range job.Kinds {
-		var names []string
-		for _, declared := range info.Kinds {
-			if declared.Kind == kind {
-				names = declared.Fields
-			}
-		}
-		if len(names) == 0 {
-			page, err := conn.Read(ctx, sdk.ReadRequest{Kind: kind, Limit: 1})
-			if err != nil {
-				return nil, connectionFault(job.From, err)
-			}
-			names = page.Columns
-		}
-		for _, name := range names {
-			fields = appendField(fields, mapping.EditorField{Name: name})
-		}
-	}
-	return fields, nil
-}
-
-func (p view) targetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
-	if job.Type == roster.JobSync {
-		return syncFields(job), nil
-	}
-	conn, err := p.connect(ctx, job.To, sdk.AbilityFieldLister)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	listed, err := conn.ListFields(ctx)
-	if err != nil {
-		return nil, connectionFault(job.To, err)
-	}
-	for _, f := range listed {
-		fields = append(fields, mapping.EditorField{Name: f.Key, Doc: f.Label})
-	}
-	return append(fields, mapping.EditorField{Name: externalID, Doc: "identifies the client; the source id where it is left out"}), nil
 }

@@ -31,7 +31,7 @@ func testMain(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	binaries = dir
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=v1.2.3-test", "-o", dir+"/", ".")
-	adapters := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", dir+"/plugins/", "../plugins/csv", "../plugins/intandem")
+	adapters := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", dir+"/plugins/", "../plugins/csv", "../plugins/intandem", "../plugins/ndjson", "../plugins/rest")
 	for _, cmd := range []*exec.Cmd{build, adapters} {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%v: %v\n%s", cmd.Args, err, out)

@@ -37,19 +37,18 @@ func (c *cli) mapCommand() *cobra.Command {
 		Use: "test [SCRIPT]...", Short: "Run the cases beside mapping scripts",
 		Long: `Run the cases that stand beside a script, in a .txtar file of the same name.
 Without a script, those of every script in scripts_dir are run. Each script is
-checked first, as ` + "`rosterd validate`" + ` does.
+checked first, as ` + "`rosterd validate`" + ` does. With --job the script is that of
+the job, and the fields that it names are compared with those that the job's
+connections have; they are asked for them.
 
 With --update the cases expect from then on what came out. Look at the changes
 before you keep them. A case on which the script fails is left as it is.`,
-		Example: "  rosterd map test scripts/gym_to_intandem.lua",
+		Example: "  rosterd map test scripts/gym_to_intandem.lua\n  rosterd map test --job acme/launch",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			scripts := args
-			if len(scripts) == 0 {
-				var err error
-				if scripts, err = c.allScripts(); err != nil {
-					return err
-				}
+			scripts, err := c.scriptsToTest(args, o.job)
+			if err != nil {
+				return err
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), caseTime)
 			defer cancel()
@@ -58,8 +57,26 @@ before you keep them. A case on which the script fails is left as it is.`,
 	}
 	test.Flags().BoolVar(&o.update, "update", false, "make what came out what the cases expect")
 	test.Flags().BoolVar(&o.cover, "cover", false, "tell which lines of the scripts no case has run")
+	test.Flags().StringVar(&o.job, "job", "", "test the script of this `job`, as account/job, and compare its fields with those of the connections")
 	test.Flags().StringVar(&o.junit, "junit", "", "write the results as JUnit XML to this `file`, too")
 	return group("map", "Work on mapping scripts", test, c.mapShowCommand())
+}
+
+// scriptsToTest are the scripts that the command line names, or that of the job,
+// or all.
+func (c *cli) scriptsToTest(named []string, ref string) ([]string, error) {
+	switch {
+	case len(named) > 0:
+		return named, nil
+	case ref == "":
+		return c.allScripts()
+	}
+	cfg, err := c.load(true)
+	if err != nil {
+		return nil, err
+	}
+	job, err := findJob(cfg, ref)
+	return []string{job.Mapping}, err
 }
 
 // allScripts are the scripts of the configuration that have cases.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +18,7 @@ the steps on the way and the line in the script. Of a plan this is certain; of a
 function it is a guess, read off its text. No record is mapped.`,
 		Example: "  rosterd map show scripts/gym_to_intandem.lua\n  rosterd map show scripts/gym_to_intandem.lua --svg > gym.svg",
 		RunE: func(_ *cobra.Command, args []string) error {
-			script, err := mapping.ReadScript(filepath.Dir(args[0]), args[0])
+			script, err := mapping.ReadScript(c.scriptsDirOf(args[0]), args[0])
 			if err != nil {
 				return err
 			}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path/filepath"
+	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/roster"
 )
 
 // caseJSON is a case's result with --json.
@@ -18,6 +21,8 @@ type caseJSON struct {
 	Line    int    `json:"line"`
 	OK      bool   `json:"ok"`
 	Failure string `json:"failure,omitempty"`
+	// Cause is equal for cases that fail in the same way.
+	Cause   string `json:"cause,omitempty"`
 	Updated string `json:"updated,omitempty"`
 }
 
@@ -40,12 +45,16 @@ type testOptions struct {
 	update, cover bool
 	// junit is the file for the results as XML; empty for none.
 	junit string
+	// job is the job whose connections are asked for their fields; empty for
+	// none.
+	job string
 }
 
 // mapTests runs the cases of scripts and counts what came of them.
 type mapTests struct {
 	*cli
 	options        testOptions
+	known          mapping.KnownFields
 	passed, failed int
 	// faulty counts the scripts that cannot run.
 	faulty int
@@ -54,6 +63,13 @@ type mapTests struct {
 
 func (c *cli) mapTest(ctx context.Context, scripts []string, o testOptions) error {
 	t := &mapTests{cli: c, options: o}
+	if o.job != "" {
+		fields, err := c.fieldsOfJob(ctx, o.job)
+		if err != nil {
+			return err
+		}
+		t.known = fields.known()
+	}
 	for _, script := range scripts {
 		if err := t.test(ctx, script); err != nil {
 			return err
@@ -85,8 +101,15 @@ func (t *mapTests) test(ctx context.Context, script string) error {
 		return err
 	}
 	run, err := mapping.TestCases(ctx, script, mapping.CaseOptions{
-		Update: t.options.update, Cover: t.options.cover, Sync: t.syncOf(script),
+		Dir: t.scriptsDirOf(script), Update: t.options.update, Cover: t.options.cover, Sync: t.syncOf(script),
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return &roster.Fault{
+			Code: "script.no_cases", Message: err.Error(),
+			Hint: "a case is two sections: `-- NAME/in.json --` with a record as JSON, and `-- NAME/out.json --` with the record that comes out;" +
+				" write {} there, and --update fills it in",
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -98,15 +121,54 @@ func (t *mapTests) test(ctx context.Context, script string) error {
 			t.failed++
 		}
 		if t.json {
-			t.print(caseJSON{"case", script, r.Name, r.File, r.Line, r.Passed(), r.Failure, r.Updated})
-			continue
+			t.print(caseJSON{"case", script, r.Name, r.File, r.Line, r.Passed(), r.Failure, r.Cause, r.Updated})
 		}
-		fmt.Fprintln(t.stdout, r)
+	}
+	if !t.json {
+		t.showResults(run.Results)
 	}
 	if run.Coverage != nil {
 		t.showCoverage(script, *run.Coverage)
 	}
 	return nil
+}
+
+// maxAlike bounds the names of cases that fail like one that is shown.
+const maxAlike = 5
+
+// showResults shows a failure once, with the names of the cases that fail in the
+// same way: one mistake in a script fails many.
+func (t *mapTests) showResults(results []mapping.CaseResult) {
+	alike := map[string][]string{}
+	for _, r := range results {
+		if !r.Passed() {
+			alike[r.Cause] = append(alike[r.Cause], fmt.Sprintf("%s (%s:%d)", r.Name, r.File, r.Line))
+		}
+	}
+	for _, r := range results {
+		if r.Passed() {
+			fmt.Fprintln(t.stdout, r)
+			continue
+		}
+		names, first := alike[r.Cause]
+		if !first {
+			continue
+		}
+		delete(alike, r.Cause)
+		fmt.Fprintln(t.stdout, r)
+		if names = names[1:]; len(names) == 0 {
+			continue
+		}
+		listed := strings.Join(names[:min(len(names), maxAlike)], ", ")
+		if more := len(names) - maxAlike; more > 0 {
+			listed += fmt.Sprintf(" and %d more", more)
+		}
+		what := "other cases fail"
+		if len(names) == 1 {
+			what = "other case fails"
+		}
+		fmt.Fprintf(t.stdout, "  %d %s in the same way: %s\n", len(names), what, listed)
+	}
 }
 
 func (t *mapTests) showCoverage(script string, covered mapping.Coverage) {
@@ -122,9 +184,12 @@ func (t *mapTests) showCoverage(script string, covered mapping.Coverage) {
 
 // check shows what is wrong with a script, and reports whether it can run.
 func (t *mapTests) check(script string) (bool, error) {
-	findings, err := mapping.FindingsOf(filepath.Dir(script), script)
+	findings, err := mapping.FindingsOf(t.scriptsDirOf(script), script, t.known)
 	if err != nil {
-		return false, err
+		return false, &roster.Fault{
+			Code: "script.unreadable", Message: err.Error(),
+			Hint: "write the path of the script as it is from here; without one, `rosterd map test` tests every script of scripts_dir that has cases",
+		}
 	}
 	for _, f := range findings {
 		if t.json {

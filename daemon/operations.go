@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosterd/rosterd/internal/adapters"
 	"github.com/rosterd/rosterd/internal/admin"
+	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 )
 
@@ -29,8 +30,8 @@ func errNoDaemon(what string) error {
 }
 
 // StartRun starts a run of a job.
-func (o operations) StartRun(ctx context.Context, job, trigger string) (roster.Run, error) {
-	return o.p.runner.Start(ctx, job, trigger)
+func (o operations) StartRun(ctx context.Context, order admin.RunOrder) (roster.Run, error) {
+	return o.p.runner.Order(ctx, pipeline.Order{Job: order.Job, Trigger: order.Trigger, Plan: order.Plan, Scope: order.Scope})
 }
 
 // Run returns a run with its live counts.
@@ -126,6 +127,11 @@ func (o operations) Status(ctx context.Context) (admin.Status, error) {
 	s.Problems = append(s.Problems, o.p.unloadedProblem()...)
 	s.Problems = append(s.Problems, now.restoredProblems()...)
 	s.Problems = append(s.Problems, stateProblems(now.cfg.StateDir)...)
+	waiting, err := o.p.parkedProblems(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Problems = append(s.Problems, waiting...)
 	parked, err := o.p.store.Sessions(ctx, roster.SessionFilter{Open: true})
 	if err != nil {
 		return s, err
@@ -192,7 +198,7 @@ func (o operations) jobStatus(ctx context.Context, job roster.Job) (admin.JobSta
 
 // leftBehind is the number of records that did not reach the target.
 func leftBehind(c roster.Counts) int {
-	n := c.Quarantined + c.Unserved
+	n := c.Quarantined + c.Unserved + c.Waiting
 	if c.Failed != nil {
 		n += *c.Failed
 	}
@@ -210,20 +216,72 @@ func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 		if last.Fault != nil {
 			f.Code, f.Message, f.Hint = last.Fault.Code, f.Message+": "+last.Fault.Message, last.Fault.Hint
 		}
+		if last.State == roster.RunBlocked && last.Type == roster.JobSync {
+			f.Command = "rosterd approve " + last.ID
+		}
 		return []admin.Finding{f}
-	case roster.RunPartial:
+	case roster.RunPlanned:
+		if changesOf(last.Counts) == 0 {
+			return nil
+		}
 		return []admin.Finding{{
+			Code:    "run.planned",
+			Message: fmt.Sprintf("run %s of %s is planned and waits to be applied: it would make %d changes", last.ID, job.Ref, changesOf(last.Counts)),
+			Hint:    "look at it with `rosterd plan --run " + last.ID + "`; the job's next run takes its place",
+			Command: "rosterd apply " + last.ID,
+		}}
+	case roster.RunPartial:
+		f := admin.Finding{
 			Code:    "run.partial",
 			Message: fmt.Sprintf("the last run of %s left %d records behind", job.Ref, leftBehind(last.Counts)),
 			Command: "rosterd quarantine list --run " + last.ID,
-		}}
+		}
+		switch {
+		case last.Again != nil:
+			f.Hint, f.Command = "the job goes on by itself at "+last.Again.Format(dueFormat), "rosterd runs "+last.ID
+		case last.Counts.Quarantined == 0 && last.Counts.Waiting > 0:
+			f.Command = "rosterd parked list --job " + job.Ref
+		}
+		return []admin.Finding{f}
 	default:
 		return nil
 	}
 }
 
-// Connections lists the configured systems.
+// parkedProblems says of each job how many of its creates wait for a person.
+func (p *parts) parkedProblems(ctx context.Context) ([]admin.Finding, error) {
+	parked, err := p.store.Parked(ctx, roster.ParkedFilter{})
+	if err != nil {
+		return nil, err
+	}
+	oldest, count := map[string]time.Time{}, map[string]int{}
+	for _, one := range parked {
+		count[one.Job]++
+		if at := oldest[one.Job]; at.IsZero() || one.Armed.Before(at) {
+			oldest[one.Job] = one.Armed
+		}
+	}
+	var found []admin.Finding
+	for _, job := range slices.Sorted(maps.Keys(count)) {
+		found = append(found, admin.Finding{
+			Code:    "parked.waiting",
+			Message: fmt.Sprintf("%d creates of %s wait for a person, the oldest sent %s: nobody knows whether they were done", count[job], job, ago(oldest[job])),
+			Hint:    "look each of them up in the target, then settle it with `rosterd parked link`, `rosterd parked create` or `rosterd parked drop`",
+			Command: "rosterd parked list --job " + job,
+		})
+	}
+	return found, nil
+}
+
+// Connections lists the configured systems, with what is promised of the targets
+// of syncs.
 func (o operations) Connections(ctx context.Context) ([]admin.ConnectionInfo, error) {
+	all := o.connections(ctx)
+	o.guarantee(ctx, all)
+	return all, nil
+}
+
+func (o operations) connections(ctx context.Context) []admin.ConnectionInfo {
 	var out []admin.ConnectionInfo
 	accounts := o.p.now().cfg.Accounts
 	for _, id := range slices.Sorted(maps.Keys(accounts)) {
@@ -232,7 +290,7 @@ func (o operations) Connections(ctx context.Context) ([]admin.ConnectionInfo, er
 			out = append(out, o.connection(ctx, connections[key]))
 		}
 	}
-	return out, nil
+	return out
 }
 
 func (o operations) connection(ctx context.Context, c roster.Connection) admin.ConnectionInfo {

@@ -55,6 +55,7 @@ type parts struct {
 	// began is when nothing of an earlier life was running any more.
 	began time.Time
 	pulse pulse
+	observing
 	// subscribed holds the refs of connections whose target tells outcomes.
 	subscribed sync.Map
 }
@@ -65,6 +66,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	p := &parts{log: log, getenv: getenv, started: time.Now()}
 	p.current.Store(newSetup(cfg))
 	p.loops = make(chan *schedule.Loop)
+	p.observe()
 	if _, err := rand.Read(p.probeKey[:]); err != nil {
 		return p, err
 	}
@@ -110,7 +112,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	})
 	p.runner = &pipeline.Runner{
 		Runs: p.store, Quarantine: roomyQuarantine{p.store, cfg.StateDir}, Cursors: p.store, Jobs: p.now().jobs, Open: p.admitted(func(v view) opener { return v.openFlow }), Abandon: p.abandon,
-		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log,
+		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log, Ended: p.runEnded,
 	}
 	return p, nil
 }
@@ -156,7 +158,8 @@ func (p *parts) abandon(ctx context.Context, run roster.Run) (served int, err er
 }
 
 // dropOrphans removes the change sets of runs that are over: a crash between
-// the end of a run and the removal leaves one.
+// the end of a run and the removal leaves one. Those that a person may still apply
+// are kept.
 func (p *parts) dropOrphans(ctx context.Context) error {
 	runs, err := p.changes.List()
 	if err != nil {
@@ -169,6 +172,15 @@ func (p *parts) dropOrphans(ctx context.Context) error {
 		}
 		if err != nil && !errors.Is(err, roster.ErrNotFound) {
 			return err
+		}
+		keep := false
+		if err == nil {
+			if keep, err = p.keepsPlan(ctx, run); err != nil {
+				return err
+			}
+		}
+		if keep {
+			continue
 		}
 		if err := p.changes.Remove(id); err != nil {
 			return err

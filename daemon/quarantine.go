@@ -66,7 +66,7 @@ func (c *cli) quarantineCommand() *cobra.Command {
 			return nil
 		},
 	}
-	return group("quarantine", "Look after refused records", list, show)
+	return group("quarantine", "Look after refused records", list, show, c.replayCommand(), c.dropCommand())
 }
 
 func (c *cli) showQuarantine(groups []roster.QuarantineGroup, page admin.QuarantinePage, filter roster.QuarantineFilter) {

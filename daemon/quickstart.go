@@ -37,11 +37,12 @@ const (
 func (c *cli) quickstartCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use: "quickstart", Short: "See the main job work on sample data; nothing to set up", Args: exactly(),
-		Long: `Import a sample of 1,000 gym members into a simulated inTandem, with a real
-daemon, real adapter processes and real HTTP. Everything is written to one
-folder, which is named and kept: edit the script there and run it again with
---dir.`,
+		Use: "quickstart", Short: "See the main jobs work on sample data; nothing to set up", Args: exactly(),
+		Long: `Import a sample of 1,000 gym members into a simulated inTandem, and sync the
+prospects of a simulated CRM into a simulated club platform that loses answers,
+with a real daemon, real adapter processes and real HTTP. Everything is written
+to one folder, which is named and kept: edit the scripts there and run it again
+with --dir.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.quickstart(cmd.Context(), dir) },
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "use the folder of an earlier quickstart")
@@ -55,11 +56,14 @@ func (c *cli) quickstart(ctx context.Context, dir string) error {
 	}
 	q.configPath = q.path("rosterd.yaml")
 	fmt.Fprintf(c.stderr, "folder   %s\nscript   %s\n\n", q.dir, q.script())
-	run, groups, err := q.play(ctx)
+	run, groups, synced, err := q.play(ctx)
 	if err != nil {
 		return err
 	}
-	return q.tell(run, groups)
+	if err := q.tell(run, groups); err != nil {
+		return err
+	}
+	return q.tellSync(synced)
 }
 
 // quickstart is one folder with everything that the command needs.
@@ -122,6 +126,15 @@ accounts:
           token: {file: token}
           app_token: {file: token}
           api_url: "http://{{.InTandem}}"
+      crm:
+        adapter: rest
+        clubs: {downtown: "12", airport: "13"}
+        settings: {config: crm.rest.yaml, base_url: "http://{{.CRM}}", token: {file: token}}
+      club:
+        adapter: rest
+        settle_margin: 200ms
+        clubs: {downtown: "7", airport: "8"}
+        settings: {config: club.rest.yaml, base_url: "http://{{.Club}}", token: {file: token}}
     jobs:
       launch:
         type: import
@@ -129,16 +142,21 @@ accounts:
         to: intandem
         mapping: {{.Script}}
         schedule: manual
+      leads:
+        type: sync
+        from: crm
+        to: club
+        kinds: [prospect]
+        read: all
+        mapping: {{.SyncScript}}
+        schedule: manual
+        guards: {max_update: 100%} # so that an edited script may change everybody
 `
 
-// layOut writes the sample, the script with its cases, and a configuration
+// layOut writes the sample, the scripts with their cases, and a configuration
 // with addresses that are free at this moment.
 func (q *quickstart) layOut() error {
-	public, err := freeAddress()
-	if err != nil {
-		return err
-	}
-	inTandem, err := freeAddress()
+	free, err := freeAddresses(4)
 	if err != nil {
 		return err
 	}
@@ -148,15 +166,21 @@ func (q *quickstart) layOut() error {
 	}
 	var text bytes.Buffer
 	err = template.Must(template.New("config").Parse(quickstartConfig)).Execute(&text, map[string]string{
-		"Public": public, "InTandem": inTandem, "Dir": q.dir, "Plugins": plugins, "App": quickstartApp, "Script": quickstartScript,
+		"Public": free[0], "InTandem": free[1], "CRM": free[2], "Club": free[3], "Dir": q.dir, "Plugins": plugins,
+		"App": quickstartApp, "Script": quickstartScript, "SyncScript": quickstartSyncScript,
 	})
 	if err != nil {
 		return err
 	}
 	files := map[string][]byte{"rosterd.yaml": text.Bytes(), "members.csv": sample.Members, "token": []byte(quickstartToken + "\n")}
-	for _, name := range []string{quickstartScript, "gym_to_intandem.txtar"} {
-		if files["scripts/"+name], err = fs.ReadFile(scripts.Files, name); err != nil {
-			return err
+	if err := layOutPlatforms(files, free[2], free[3]); err != nil {
+		return err
+	}
+	for _, script := range []string{quickstartScript, quickstartSyncScript} {
+		for _, name := range []string{script, strings.TrimSuffix(script, ".lua") + ".txtar"} {
+			if files["scripts/"+name], err = fs.ReadFile(scripts.Files, name); err != nil {
+				return err
+			}
 		}
 	}
 	if err := os.Mkdir(q.path("scripts"), 0o700); err != nil {
@@ -170,12 +194,18 @@ func (q *quickstart) layOut() error {
 	return nil
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
-	if err != nil {
-		return "", err
+// freeAddresses finds addresses at which nobody listens.
+func freeAddresses(n int) (free []string, err error) {
+	for range n {
+		l, listening := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+		if listening != nil {
+			return nil, errors.Join(err, listening)
+		}
+		// It is held until all are found, so that they differ.
+		defer func() { err = errors.Join(err, l.Close()) }()
+		free = append(free, l.Addr().String())
 	}
-	return l.Addr().String(), l.Close()
+	return free, nil
 }
 
 // pluginsDir is where the adapters stand: beside the program, in the tree that a
@@ -195,62 +225,63 @@ func pluginsDir() (string, error) {
 		}
 	}
 	return "", &roster.Fault{
-		Code: "adapter.not_installed", Message: "the adapters csv and intandem stand neither beside " + exe + " in plugins/ nor in /usr/lib/rosterd/plugins",
+		Code: "adapter.not_installed", Message: "the adapters csv, intandem and rest stand neither beside " + exe + " in plugins/ nor in /usr/lib/rosterd/plugins",
 		Hint: "build them with `make build`, which puts them where they are found",
 	}
 }
 
-// play starts the simulated inTandem and the daemon, runs the import to its
-// end, and stops both.
-func (q *quickstart) play(ctx context.Context) (run roster.Run, groups []roster.QuarantineGroup, err error) {
+// play starts the simulated platforms and the daemon, runs the import and then
+// the sync to their ends, and stops everything. The sync is nil where the import
+// did not get so far.
+func (q *quickstart) play(ctx context.Context) (run roster.Run, groups []roster.QuarantineGroup, synced *syncScene, err error) {
 	log, err := os.OpenFile(q.path("rosterd.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return run, nil, err
+		return run, nil, nil, err
 	}
 	defer log.Close()
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	cfg, err := config.Load(q.path("rosterd.yaml"), config.Options{Getenv: q.getenv})
 	if err != nil {
-		return run, nil, err
+		return run, nil, nil, err
 	}
 	stop, err := q.startInTandem(ctx, cfg, logger)
 	if err != nil {
-		return run, nil, err
+		return run, nil, nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	platforms, err := q.startPlatforms(ctx, cfg, logger)
+	if err != nil {
+		return run, nil, nil, err
+	}
+	defer func() { err = errors.Join(err, platforms.close()) }()
 
 	ctx, cancel := context.WithCancel(ctx)
 	ready, ended := make(chan *parts, 1), make(chan error, 1)
 	go func() { ended <- serve(ctx, cfg, logger, q.getenv, func(p *parts) { ready <- p }) }()
 	select {
-	case <-ready:
+	case p := <-ready:
+		run, groups, err = q.importMembers(ctx, cfg)
+		if err == nil && arrived(run) {
+			synced, err = q.syncProspects(ctx, cfg, p, platforms.club)
+		}
+		cancel()
+		return run, groups, synced, errors.Join(err, <-ended)
 	case err := <-ended:
 		cancel()
-		return run, nil, err
+		return run, nil, nil, err
 	}
-	run, groups, err = q.importMembers(ctx, cfg)
-	cancel()
-	return run, groups, errors.Join(err, <-ended)
 }
 
 // startInTandem simulates the platform at the address that the configuration
 // names.
 func (q *quickstart) startInTandem(ctx context.Context, cfg *config.Config, log *slog.Logger) (stop func() error, err error) {
-	var settings struct {
-		APIURL string `json:"api_url"`
-	}
-	connection := cfg.Accounts["riverside"].Connections["intandem"]
-	if err := json.Unmarshal([]byte(connection.Settings.Reveal()), &settings); err != nil {
-		return nil, fmt.Errorf("read the settings of %s: %w", connection.Ref, err)
-	}
-	address := strings.TrimPrefix(settings.APIURL, "http://")
 	secrets, err := exportSecrets(cfg)
 	if err != nil {
 		return nil, err
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	l, err := listenAs(ctx, cfg, "intandem", "api_url")
 	if err != nil {
-		return nil, fmt.Errorf("listen for the simulated inTandem: %w", err)
+		return nil, err
 	}
 	platform := sandbox.NewInTandem(sandbox.Options{
 		Token: quickstartToken, AppCodeName: quickstartApp, BusinessUID: "riverside", StaffUID: "s1",
@@ -259,6 +290,21 @@ func (q *quickstart) startInTandem(ctx context.Context, cfg *config.Config, log 
 	})
 	platform.Start(l)
 	return platform.Close, nil
+}
+
+// listenAs listens at the address that a setting of a connection names.
+func listenAs(ctx context.Context, cfg *config.Config, connection, setting string) (net.Listener, error) {
+	c := cfg.Accounts["riverside"].Connections[connection]
+	var settings map[string]any
+	if err := json.Unmarshal([]byte(c.Settings.Reveal()), &settings); err != nil {
+		return nil, fmt.Errorf("read the settings of connection %s: %w", connection, err)
+	}
+	address, _ := settings[setting].(string)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", strings.TrimPrefix(address, "http://"))
+	if err != nil {
+		return nil, fmt.Errorf("listen for what is simulated behind connection %s: %w", connection, err)
+	}
+	return l, nil
 }
 
 // importMembers runs the job and follows it.
@@ -325,21 +371,29 @@ run it again    rosterd quickstart --dir %s
 }
 
 func (q *quickstart) verdict(run roster.Run, groups []roster.QuarantineGroup) error {
-	if run.State != roster.RunOK && run.State != roster.RunPartial {
+	if !arrived(run) {
 		return &endError{code: stateCode(run)}
 	}
-	shipped, err := fs.ReadFile(scripts.Files, quickstartScript)
-	if err != nil {
+	shipped, err := q.asShipped(quickstartScript)
+	if err != nil || !shipped {
 		return err
-	}
-	used, err := os.ReadFile(q.script())
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(shipped, used) {
-		return nil
 	}
 	return unexpected(run, groups)
+}
+
+// arrived reports whether a run was delivered to its end.
+func arrived(run roster.Run) bool {
+	return run.State == roster.RunOK || run.State == roster.RunPartial
+}
+
+// asShipped reports whether a script was not edited.
+func (q *quickstart) asShipped(script string) (bool, error) {
+	shipped, err := fs.ReadFile(scripts.Files, script)
+	if err != nil {
+		return false, err
+	}
+	used, err := os.ReadFile(q.path(filepath.Join("scripts", script)))
+	return bytes.Equal(shipped, used), err
 }
 
 // unexpected compares a run of the shipped script with what the sample must

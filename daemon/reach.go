@@ -19,14 +19,14 @@ import (
 func (c *cli) daemon() (*admin.Client, error) {
 	cfg, err := c.load(true)
 	if err != nil {
-		return earlier(context.Background(), err)
+		return dialEarlier(context.Background(), err)
 	}
 	return dial(cfg)
 }
 
-// earlier returns a client of a daemon that runs with an earlier configuration than
+// dialEarlier returns a client of a daemon that runs with an earlier configuration than
 // the faulty one, or the error of that.
-func earlier(ctx context.Context, faulty error) (*admin.Client, error) {
+func dialEarlier(ctx context.Context, faulty error) (*admin.Client, error) {
 	faults, ok := errors.AsType[*config.Faults](faulty)
 	if !ok {
 		return nil, faulty
@@ -52,7 +52,7 @@ func dial(cfg *config.Config) (*admin.Client, error) {
 func (c *cli) reader(ctx context.Context) (client *admin.Client, done func(), err error) {
 	cfg, err := c.load(true)
 	if err != nil {
-		client, err = earlier(ctx, err)
+		client, err = dialEarlier(ctx, err)
 		return client, func() {}, err
 	}
 	client, err = dial(cfg)
@@ -86,7 +86,7 @@ func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error
 	}
 	o := atRest{operations{p}}
 	server := admin.New(admin.Options{
-		Runs: o, Jobs: o, Sessions: o, Quarantine: o, Installation: o, State: o, Configuration: o, Logger: p.log, Now: time.Now,
+		Runs: o, Jobs: o, Sessions: o, Quarantine: o, Syncs: o, Installation: o, State: o, Configuration: o, Health: o, Logger: p.log, Now: time.Now,
 	}).Server()
 	served := make(chan error, 1)
 	go func() { served <- serveHTTP(server, l) }()
@@ -120,7 +120,7 @@ func (o atRest) Status(ctx context.Context) (admin.Status, error) {
 }
 
 // StartRun is refused.
-func (atRest) StartRun(context.Context, string, string) (roster.Run, error) {
+func (atRest) StartRun(context.Context, admin.RunOrder) (roster.Run, error) {
 	return roster.Run{}, errNoDaemon("starting a run")
 }
 
@@ -132,3 +132,57 @@ func (atRest) RetrySession(context.Context, string) error { return errNoDaemon("
 
 // CloseSession is refused.
 func (atRest) CloseSession(context.Context, string) error { return errNoDaemon("closing a session") }
+
+// unasked says why nothing outside was asked.
+const unasked = "no daemon runs"
+
+// Connections lists the configured systems. Only a daemon starts adapters for the
+// targets to tell what they promise.
+func (o atRest) Connections(ctx context.Context) ([]admin.ConnectionInfo, error) {
+	all := o.connections(ctx)
+	for i := range all {
+		if o.p.now().isTarget(all[i].Ref) {
+			all[i].Unknown = unasked
+		}
+	}
+	return all, nil
+}
+
+// Changes shows what a run would change, without the target's present values.
+func (o atRest) Changes(ctx context.Context, id string, from, limit int) (admin.ChangePage, error) {
+	_, page, err := o.storedChanges(ctx, id, from, limit)
+	page.Unseen = unasked
+	return page, err
+}
+
+// Explain tells what is stored of a record.
+func (o atRest) Explain(ctx context.Context, job, record string) (admin.Explanation, error) {
+	e, err := o.storedExplanation(ctx, job, record)
+	e.Unknown = unasked
+	return e, err
+}
+
+// ApproveRun is refused.
+func (atRest) ApproveRun(context.Context, string) (roster.Run, error) {
+	return roster.Run{}, errNoDaemon("applying a run")
+}
+
+// SetLink is refused.
+func (atRest) SetLink(context.Context, admin.LinkSet, string, string, string) error {
+	return errNoDaemon("changing a link")
+}
+
+// RemoveLink is refused.
+func (atRest) RemoveLink(context.Context, admin.LinkSet, string, string) error {
+	return errNoDaemon("changing a link")
+}
+
+// SettleParked is refused.
+func (atRest) SettleParked(context.Context, string, roster.ParkedVerdict, string, string) error {
+	return errNoDaemon("settling a create")
+}
+
+// DropQuarantined is refused.
+func (atRest) DropQuarantined(context.Context, []string, roster.QuarantineFilter) (int, error) {
+	return 0, errNoDaemon("dropping records")
+}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"reflect"
 	"strings"
 	"syscall"
 	"time"
@@ -116,11 +117,18 @@ func (o operations) Reload(ctx context.Context, dry bool) (admin.ReloadReport, e
 		tell(p.log, p.manager.Reloading())
 		defer func() { tell(p.log, p.manager.Ready(p.statusText(ctx))) }()
 	}
-	made := newSetup(next)
+	made, before := newSetup(next), p.now().cfg
 	p.current.Store(made)
 	p.runner.SetJobs(made.jobs)
 	p.subscribed.Clear()
 	p.unloaded.Store(nil)
+	p.metrics.ConfigRead(time.Now(), true)
+	if !reflect.DeepEqual(before.Alerts, next.Alerts) {
+		select {
+		case p.realert <- struct{}{}:
+		default: // the next watch is not made yet
+		}
+	}
 	// Whoever asked may be gone meanwhile; half of it is not taken over.
 	handing, done := context.WithTimeout(context.WithoutCancel(ctx), handTime)
 	defer done()
@@ -222,6 +230,7 @@ func (p *parts) refused(err error) {
 		finding.Message = "the configuration file is not the one that the daemon runs with: " + problem.Detail
 	}
 	p.unloaded.Store(finding)
+	p.metrics.ConfigRead(time.Now(), false)
 	p.log.Error("configuration not reloaded; the daemon goes on with the one that it has", "code", finding.Code, "err", finding.Message)
 }
 

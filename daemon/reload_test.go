@@ -98,3 +98,39 @@ func TestAScheduleTakesEffectWithAReload(t *testing.T) {
 	d.stop(t)
 	s.quiet(t)
 }
+
+// TestAReloadChangesWhoIsTold: a receiver that is new hears of what stands, and the
+// metrics tell whether the file was taken.
+func TestAReloadChangesWhoIsTold(t *testing.T) {
+	t.Parallel()
+	s, h := newSite(t), newHook(t)
+	s.platform(t, sandbox.Options{PerPage: 2}, nil)
+	d := s.start(t)
+	s.ready(t)
+	if err := os.Remove(s.path("members.csv")); err != nil {
+		t.Fatal(err)
+	}
+	s.runs(t, roster.RunFailed)
+	text, err := os.ReadFile(s.path("rosterd.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, "hook.secret", hookKey)
+	told := string(text) + "alerts:\n  receivers:\n    chat: {webhook: {url: \"" + h.URL + "/\", secret: {file: hook.secret}}}\n"
+	s.write(t, "rosterd.yaml", told)
+	report, err := s.client.Reload(t.Context(), false)
+	if err != nil || len(report.Changes) != 1 || report.Changes[0].Name != "alerts" {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	h.await(t, s, "acme/launch run failed its last run failed (")
+	s.write(t, "rosterd.yaml", strings.Replace(told, "adapter: csv", "adaptor: csv", 1))
+	if _, err := s.client.Reload(t.Context(), false); err == nil {
+		t.Error("a broken file was taken over")
+	}
+	metrics, err := s.client.Metrics(t.Context())
+	if err != nil || !strings.Contains(string(metrics), "rosterd_config_last_reload_success 0") {
+		t.Errorf("the metrics do not tell of the refused file: %v", err)
+	}
+	d.stop(t)
+	s.quiet(t)
+}

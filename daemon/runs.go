@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -66,10 +67,25 @@ func (c *cli) showRuns(runs []roster.Run) {
 		fmt.Fprintln(c.stdout, "no runs; start one with `rosterd job run ACCOUNT/JOB`")
 		return
 	}
-	c.table("RUN\tJOB\tSTATE\tASKED\tREAD\tFROZEN\tSKIPPED\tQUARANTINED\tSERVED", func(line func(...any)) {
+	c.tableOf(runs, roster.JobImport, "RUN\tJOB\tSTATE\tASKED\tREAD\tFROZEN\tSKIPPED\tQUARANTINED\tSERVED", func(n roster.Counts) []any {
+		return []any{n.Read, n.Frozen, n.Skipped, n.Quarantined, n.Served}
+	})
+	c.tableOf(runs, roster.JobSync, "RUN\tJOB\tSTATE\tASKED\tREAD\tCREATED\tUPDATED\tDEACTIVATED\tUNCHANGED\tSKIPPED\tQUARANTINED\tWAITING",
+		func(n roster.Counts) []any {
+			return []any{n.Read, known(n.Created), known(n.Updated), n.Deactivated, n.Unchanged, n.Skipped, n.Quarantined, n.Waiting}
+		})
+}
+
+// tableOf prints the runs of one type, with their counts.
+func (c *cli) tableOf(runs []roster.Run, of roster.JobType, head string, counts func(roster.Counts) []any) {
+	if !slices.ContainsFunc(runs, func(r roster.Run) bool { return r.Type == of }) {
+		return
+	}
+	c.table(head, func(line func(...any)) {
 		for _, r := range runs {
-			n := r.Counts
-			line(r.ID, r.Job, r.State, ago(r.Asked), n.Read, n.Frozen, n.Skipped, n.Quarantined, n.Served)
+			if r.Type == of {
+				line(append([]any{r.ID, r.Job, r.State, ago(r.Asked)}, counts(r.Counts)...)...)
+			}
 		}
 	})
 }
@@ -81,6 +97,15 @@ func (c *cli) printRun(run roster.Run) {
 	if run.Waits != "" {
 		fmt.Fprintf(c.stdout, "  %s\n", run.Waits)
 	}
+	if run.Type == roster.JobSync {
+		c.printSyncCounts(run)
+	} else {
+		c.printImportCounts(n)
+	}
+	c.printEnding(run)
+}
+
+func (c *cli) printImportCounts(n roster.Counts) {
 	fmt.Fprintf(c.stdout, "  read         %7d = frozen + skipped + quarantined\n", n.Read)
 	fmt.Fprintf(c.stdout, "  frozen       %7d = served + unserved\n", n.Frozen)
 	fmt.Fprintf(c.stdout, "  skipped      %7d\n", n.Skipped)
@@ -88,6 +113,28 @@ func (c *cli) printRun(run roster.Run) {
 	fmt.Fprintf(c.stdout, "  served       %7d = created %s + updated %s + kept %s + failed %s + unknown %d\n",
 		n.Served, count(n.Created), count(n.Updated), count(n.Kept), count(n.Failed), n.Unknown)
 	fmt.Fprintf(c.stdout, "  unserved     %7d\n", n.Unserved)
+}
+
+// printSyncCounts prints what a sync has done or, until it delivers, would do.
+func (c *cli) printSyncCounts(run roster.Run) {
+	n := run.Counts
+	if n.Created == nil && changesOf(n) > 0 || run.State == roster.RunPlanned || run.State == roster.RunBlocked {
+		fmt.Fprintf(c.stdout, "  read         %7d = to create %d + to update %d + unchanged %d + skipped %d + quarantined %d + waiting %d\n",
+			n.Read, n.ToCreate, n.ToUpdate, n.Unchanged, n.Skipped, n.Quarantined, n.Waiting)
+		fmt.Fprintf(c.stdout, "  to deactivate%7d\n", n.ToDeactivate)
+		return
+	}
+	fmt.Fprintf(c.stdout, "  read         %7d = created %d + updated %d + unchanged %d + skipped %d + quarantined %d + waiting %d\n",
+		n.Read, known(n.Created), known(n.Updated), n.Unchanged, n.Skipped, n.Quarantined, n.Waiting)
+	fmt.Fprintf(c.stdout, "  deactivated  %7d\n", n.Deactivated)
+}
+
+// printEnding prints why a run ended so, and what to look at next.
+func (c *cli) printEnding(run roster.Run) {
+	n := run.Counts
+	if run.Again != nil {
+		fmt.Fprintf(c.stdout, "  it goes on by itself at %s\n", run.Again.Format(dueFormat))
+	}
 	for _, w := range run.Warnings {
 		fmt.Fprintf(c.stdout, "  warning: %s\n", w)
 	}
@@ -99,6 +146,9 @@ func (c *cli) printRun(run roster.Run) {
 	}
 	if n.Quarantined > 0 {
 		fmt.Fprintf(c.stdout, "  see why: rosterd quarantine list %s--run %s\n", c.configFlag(), run.ID)
+	}
+	if n.Waiting > 0 && run.State.Ended() && run.Again == nil {
+		fmt.Fprintf(c.stdout, "  see what waits: rosterd parked list %s--job %s\n", c.configFlag(), run.Job)
 	}
 }
 
@@ -117,6 +167,17 @@ func count(n *int) string {
 	}
 	return strconv.Itoa(*n)
 }
+
+// known is a number that is 0 until it is known.
+func known(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+// changesDone is how many of its changes a run has made.
+func changesDone(c roster.Counts) int { return known(c.Created) + known(c.Updated) + c.Deactivated }
 
 // ago prints a time for people.
 func ago(t time.Time) string {

@@ -31,6 +31,7 @@ import (
 //	until PATTERN COMMAND...      run it again and again until its output matches
 //	get STATUS URL                ask, want this status, print status, headers and body
 //	put URL TEXT                  send a text
+//	post URL TEXT                 the same with POST
 //	jsonlines                     want the last output to be a JSON object a line
 //	rows N FILE                   write a list of N members
 //	quiet                         want no process of this script's folder to run
@@ -49,7 +50,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", WorkdirRoot: work, Setup: setUp, RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "start": start, "end": end, "await": await, "until": until,
-			"get": get, "put": put, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
+			"get": get, "put": put, "post": post, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
 		},
 	})
 }
@@ -254,6 +255,13 @@ func put(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: put URL TEXT")
 	}
 	ask(ts, "204", http.MethodPut, args[0], args[1])
+}
+
+func post(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: post URL TEXT")
+	}
+	ask(ts, "204", http.MethodPost, args[0], args[1])
 }
 
 // ask prints an answer without its date, so that two can be compared.

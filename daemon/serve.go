@@ -65,7 +65,7 @@ func (c *cli) logger(level string) (*slog.Logger, error) {
 	if f, ok := c.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return slog.New(slog.NewTextHandler(c.stderr, options)), nil
 	}
-	return slog.New(slog.NewJSONHandler(c.stderr, options)), nil
+	return slog.New(c.toJournal(slog.NewJSONHandler(c.stderr, options), l)), nil
 }
 
 // serve runs the daemon until ctx ends or a part fails. ready, where it is not
@@ -105,12 +105,15 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 // answer serves both listeners until ctx ends or a part fails.
 func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, manager *systemd.Notifier, ready func(*parts)) error {
 	api := admin.New(admin.Options{
-		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Installation: operations{p},
-		State: operations{p}, Configuration: operations{p},
+		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Syncs: operations{p}, Installation: operations{p},
+		State: operations{p}, Configuration: operations{p}, Health: operations{p},
 		Token: p.now().cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})
-	public, operator := export.NewServer(p.probed(p.sessions.Handler()), p.log), api.Server()
-	w := p.newWatchdog(manager, newDoor(l.public, public, export.MaxConnections), newDoor(l.admin, operator, 0))
+	public, operator := export.NewServer(p.probed(p.countAnswers(p.sessions.Handler())), p.log), api.Server()
+	publicDoor, operatorDoor := newDoor(l.public, public, export.MaxConnections), newDoor(l.admin, operator, 0)
+	w := p.newWatchdog(manager, publicDoor, operatorDoor)
+	p.ready.prepare(p, publicDoor, operatorDoor)
+	defer p.ready.asking.Wait()
 
 	p.tellManager(manager)
 	p.warnRestored()
@@ -122,6 +125,7 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 	wg.Go(func() { fail(p.scheduling(ctx, loop)) })
 	wg.Go(func() { p.reloadOnHangup(ctx) })
 	wg.Go(func() { p.prune(ctx) })
+	wg.Go(func() { p.alert(ctx) })
 	if manager != nil {
 		tell(p.log, manager.Ready(p.statusText(ctx)))
 		wg.Go(func() { w.run(ctx) })

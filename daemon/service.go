@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,13 +76,7 @@ func patiently(manager *systemd.Notifier, log *slog.Logger, work func() error) e
 // checkAdapters warns of each adapter in use that could not be started. It stops
 // its own connections and nothing else, so that the daemon starts without it.
 func (p *parts) checkAdapters() {
-	used := map[string]bool{}
-	for _, account := range p.now().cfg.Accounts {
-		for _, c := range account.Connections {
-			used[c.Adapter] = true
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(used)) {
+	for _, name := range p.usedAdapters() {
 		if err := p.host.Check(name); err != nil {
 			p.log.Warn("runs that need this adapter will fail", "adapter", name, "err", err)
 		}

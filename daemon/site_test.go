@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,24 +37,28 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
+	s := newFolder(t, "csv", "intandem")
+	s.fill(t, "site", map[string]string{"INTANDEM": s.inTandem}, "rosterd.yaml", "members.csv", "members.lua", "token", "secret")
+	return s
+}
+
+// newFolder makes a site without a configuration.
+func newFolder(t *testing.T, adapters ...string) *site {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "rd") //nolint:usetesting // short, since sockets lie below it
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s := &site{dir: dir, public: freeAddress(), inTandem: freeAddress()}
-	names := map[string]string{"PUBLIC": s.public, "INTANDEM": s.inTandem, "BIN": filepath.Join(dir, "bin")}
-	for _, name := range []string{"rosterd.yaml", "members.csv", "members.lua", "token", "secret"} {
-		text, err := os.ReadFile(filepath.Join("testdata", "site", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.write(t, name, os.Expand(string(text), func(name string) string { return names[name] }))
-	}
 	if err := os.MkdirAll(filepath.Join(dir, "bin", "plugins"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"rosterd", "plugins/csv", "plugins/intandem"} {
+	programs := []string{"rosterd"}
+	for _, name := range adapters {
+		programs = append(programs, "plugins/"+name)
+	}
+	for _, name := range programs {
 		if err := os.Link(filepath.Join(binaries, name), filepath.Join(dir, "bin", name)); err != nil {
 			t.Fatal(err)
 		}
@@ -62,6 +67,19 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// fill writes files of a folder of testdata, with what they leave open filled in.
+func (s *site) fill(t *testing.T, folder string, open map[string]string, files ...string) {
+	t.Helper()
+	open["PUBLIC"], open["BIN"] = s.public, s.path("bin")
+	for _, name := range files {
+		text, err := os.ReadFile(filepath.Join("testdata", folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write(t, name, os.Expand(string(text), func(name string) string { return open[name] }))
+	}
 }
 
 func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
@@ -226,7 +244,9 @@ func (s *site) quiet(t *testing.T) {
 	if files := s.changeSets(t); len(files) > 0 {
 		t.Errorf("left change sets: %q", files)
 	}
-	sockets, err := filepath.Glob(s.path("state/run/plugin-dir*"))
+	sockets, err := filepath.Glob(s.path("state/run/*"))
+	// The lock of a host's life stays.
+	sockets = slices.DeleteFunc(sockets, func(path string) bool { return filepath.Base(path) == "life" })
 	if err != nil || len(sockets) > 0 {
 		t.Errorf("left sockets: %q (%v)", sockets, err)
 	}

@@ -76,6 +76,9 @@ func progressText(run roster.Run) string {
 	if run.Waits != "" {
 		return fmt.Sprintf("%s: %s", run.State, run.Waits)
 	}
+	if run.State == roster.RunDelivering && run.Type == roster.JobSync {
+		return fmt.Sprintf("delivering %d/%d", changesDone(run.Counts), changesOf(run.Counts))
+	}
 	if run.State == roster.RunDelivering {
 		return fmt.Sprintf("delivering %d/%d", run.Counts.Served, run.Counts.Frozen)
 	}
@@ -86,7 +89,10 @@ func (c *cli) connectionsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "connections", Short: "Show the configured systems and the address that inTandem calls", Args: exactly(),
 		Long: `Show the configured systems. For an import target the api_uri is printed: the
-address to register with inTandem for the app. It holds a secret; treat it as one.`,
+address to register with inTandem for the app. It holds a secret; treat it as one.
+For the target of a sync it is printed what is promised of its creates when an
+answer is lost, by kind, in words that a customer can be shown. The daemon asks the
+adapters for that; nobody outside is called.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, done, err := c.reader(cmd.Context())
 			if err != nil {
@@ -121,6 +127,7 @@ func (c *cli) showConnections(connections []admin.ConnectionInfo) {
 		if uri := n.APIURI.Reveal(); uri != "" {
 			fmt.Fprintf(c.stdout, "%s  api_uri: %s\n", n.Ref, uri)
 		}
+		c.showGuarantees(n)
 		if n.Check != nil && n.Check.Fault != nil {
 			fmt.Fprintf(c.stdout, "! %s: %s\n    %s\n", n.Ref, n.Check.Fault.Message, n.Check.Fault.Hint)
 		}

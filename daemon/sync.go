@@ -15,7 +15,6 @@ import (
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
-	"github.com/rosterd/rosterd/internal/store"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -35,6 +34,10 @@ func (p view) openSync(ctx context.Context, run roster.Run, job roster.Job, clos
 	flow := &pipeline.Flow{
 		Kinds: job.Kinds, Changes: job.Read == roster.ReadChanges, Parallel: runtime.GOMAXPROCS(0), Close: closing.close,
 		Create: func() (pipeline.ChangeSet, error) {
+			// What was planned before is out of date from here on.
+			if err := p.dropOrphans(ctx); err != nil {
+				return nil, err
+			}
 			w, err := p.changes.Create(run.ID)
 			return changeSet{w}, err
 		},
@@ -52,14 +55,23 @@ func (p view) openSync(ctx context.Context, run roster.Run, job roster.Job, clos
 	if reader.Has(sdk.AbilityGetter) {
 		flow.Sync.Get = reader.Get
 	}
+	if reader.Has(sdk.AbilityStaffLister) {
+		flow.Sync.ListStaff = reader.ListStaff
+	}
+	if reader.Has(sdk.AbilityStaffFinder) {
+		flow.Sync.FindStaff = reader.FindStaff
+	}
+	if reader.Has(sdk.AbilityLeadSourceLister) {
+		flow.Sync.ListLeadSources = reader.ListLeadSources
+	}
 	if run.State == roster.RunDelivering {
 		return flow, nil
 	}
-	return flow, p.openSource(ctx, run, job, flow, closing)
+	return flow, p.openSource(ctx, job, flow, closing)
 }
 
 // openSource adds what a run needs until it delivers: the source and the script.
-func (p view) openSource(ctx context.Context, run roster.Run, job roster.Job, flow *pipeline.Flow, closing *closers) error {
+func (p view) openSource(ctx context.Context, job roster.Job, flow *pipeline.Flow, closing *closers) error {
 	source, err := p.connectReadOnly(ctx, job.From, sdk.AbilitySource)
 	if err != nil {
 		return err
@@ -70,7 +82,7 @@ func (p view) openSource(ctx context.Context, run roster.Run, job roster.Job, fl
 		return err
 	}
 	closing.add(script.close)
-	flow.Source, flow.Script, flow.Sync.Mapper = source, script.digest, script
+	flow.Source, flow.Script, flow.Sync.Mapper = source, script.digest, timedRows{script, p.metrics}
 	if source.Has(sdk.AbilityGetter) {
 		flow.Sync.GetSource = source.Get
 	}
@@ -230,15 +242,6 @@ func packed(values ...any) string {
 		return err.Error()
 	}
 	return string(text)
-}
-
-// openChanges opens a change set for reading.
-func openChanges(sets *store.ChangeSets, run string) (pipeline.Changes, error) {
-	set, err := sets.Open(run)
-	if err != nil {
-		return nil, err
-	}
-	return set, nil
 }
 
 // closers are what a flow releases when it ends, the latest first. They serve

@@ -20,29 +20,33 @@ import (
 )
 
 func (c *cli) validateCommand() *cobra.Command {
-	var strict bool
+	var strict, fields bool
 	cmd := &cobra.Command{
 		Use: "validate", Short: "Check the configuration, the scripts and the adapters' settings", Args: exactly(),
 		Long: `Check the configuration with everything it names: scripts, schedules, and each
 connection's settings against its adapter's schema. Every fault is shown at once
 with its place. What cannot be known here, as a secret that only the service is
-given, is a warning. Of each job with a schedule the next five times are shown, in
+given, is a warning. The connections of a sync are asked whether they can do what
+the job needs. Nobody outside is called, but with --fields: then each job's
+connections are asked for their fields, and those that the scripts name are
+compared with them. Of each job with a schedule the next five times are shown, in
 the account's zone.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings, cfg, err := c.findings(cmd.Context())
+			findings, cfg, err := c.findings(cmd.Context(), fields)
 			if err != nil {
 				return err
 			}
 			return c.showFindings(findings, cfg, strict)
 		},
 	}
+	cmd.Flags().BoolVar(&fields, "fields", false, "ask the connections for their fields, and find unknown ones in the scripts")
 	cmd.Flags().BoolVar(&strict, "strict", false, "take warnings for faults")
 	return cmd
 }
 
 // findings checks everything. cfg is nil when the file itself has faults.
-func (c *cli) findings(ctx context.Context) ([]config.Fault, *config.Config, error) {
-	cfg, err := c.load(true)
+func (c *cli) findings(ctx context.Context, fields bool) ([]config.Fault, *config.Config, error) {
+	cfg, err := c.load(!fields)
 	if faults, ok := errors.AsType[*config.Faults](err); ok {
 		return faults.List, nil, nil
 	}
@@ -50,13 +54,74 @@ func (c *cli) findings(ctx context.Context) ([]config.Fault, *config.Config, err
 		return nil, nil, err
 	}
 	findings := slices.Clone(cfg.Warnings)
-	findings = append(findings, scriptFindings(cfg)...)
-	fromAdapters, err := adapterFindings(ctx, cfg)
+	var known map[string]mapping.KnownFields
+	if fields {
+		var unknown []config.Fault
+		if known, unknown, err = c.fieldsOfScripts(ctx, cfg); err != nil {
+			return nil, nil, err
+		}
+		findings = append(findings, unknown...)
+	}
+	findings = append(findings, scriptFindings(cfg, known)...)
+	fromAdapters, err := adapterFindings(ctx, cfg, c.withSecrets())
 	return append(findings, fromAdapters...), cfg, err
 }
 
+// withSecrets is the configuration as the service has it; nil where a secret is
+// not known here, which is a warning of its own.
+func (c *cli) withSecrets() *config.Config {
+	cfg, err := c.load(false)
+	if err != nil {
+		return nil
+	}
+	return cfg
+}
+
+// fieldsOfScripts asks the connections of every job for their fields. A script
+// of several jobs may name what one of them has. The findings tell which jobs
+// could not be asked; nothing is known of the fields of their scripts.
+func (c *cli) fieldsOfScripts(ctx context.Context, cfg *config.Config) (map[string]mapping.KnownFields, []config.Fault, error) {
+	known := map[string]mapping.KnownFields{}
+	var findings []config.Fault
+	err := c.withConnections(cfg, func(p view) error {
+		for _, job := range cfg.Jobs {
+			fields, err := p.fieldsOf(ctx, job)
+			if err != nil {
+				findings = append(findings, fieldsUnknown(cfg, job, err))
+				fields = jobFields{}
+			}
+			names := fields.known()
+			if before, ok := known[job.Mapping]; ok {
+				names.Source, names.Target = both(before.Source, names.Source), both(before.Target, names.Target)
+			}
+			known[job.Mapping] = names
+		}
+		return nil
+	})
+	return known, findings, err
+}
+
+func fieldsUnknown(cfg *config.Config, job roster.Job, err error) config.Fault {
+	hint := "ask again when the system answers, or leave out --fields"
+	if f, ok := errors.AsType[*roster.Fault](err); ok && f.Hint != "" {
+		hint = f.Hint
+	}
+	return config.Fault{
+		Severity: config.SeverityWarning, Code: "script.fields_unknown", File: cfg.Path,
+		Message: fmt.Sprintf("the fields that %s names were not compared with those of job %s: %v", job.Mapping, job.Ref, err), Hint: hint,
+	}
+}
+
+// both joins two lists of names; what is unknown in one is unknown in both.
+func both(a, b []string) []string {
+	if a == nil || b == nil {
+		return nil
+	}
+	return append(a, b...)
+}
+
 // scriptFindings checks each script once.
-func scriptFindings(cfg *config.Config) []config.Fault {
+func scriptFindings(cfg *config.Config, known map[string]mapping.KnownFields) []config.Fault {
 	var findings []config.Fault
 	seen := map[string]bool{}
 	for _, job := range cfg.Jobs {
@@ -64,7 +129,7 @@ func scriptFindings(cfg *config.Config) []config.Fault {
 			continue
 		}
 		seen[job.Mapping] = true
-		found, err := mapping.FindingsOf(cfg.ScriptsDir, job.Mapping)
+		found, err := mapping.FindingsOf(cfg.ScriptsDir, job.Mapping, known[job.Mapping])
 		if err != nil {
 			findings = append(findings, config.Fault{
 				Severity: config.SeverityError, Code: config.CodeScript, File: job.Mapping, Message: err.Error(),
@@ -90,14 +155,18 @@ func scriptFinding(f mapping.Finding) config.Fault {
 	return fault
 }
 
-// adapterFindings starts the adapters and checks each connection's settings.
-func adapterFindings(ctx context.Context, cfg *config.Config) (findings []config.Fault, err error) {
+// adapterFindings starts the adapters and checks each connection's settings, and,
+// where whole has the secrets too, what the connections of syncs can do.
+func adapterFindings(ctx context.Context, cfg, whole *config.Config) (findings []config.Fault, err error) {
 	err = withHost(cfg, func(host *adapters.Host) error {
 		for _, id := range slices.Sorted(maps.Keys(cfg.Accounts)) {
 			connections := cfg.Accounts[id].Connections
 			for _, key := range slices.Sorted(maps.Keys(connections)) {
 				findings = append(findings, checkConnection(ctx, cfg, host, connections[key])...)
 			}
+		}
+		if whole != nil {
+			findings = append(findings, syncFindings(ctx, whole, host)...)
 		}
 		return nil
 	})

@@ -16,10 +16,11 @@ const root = ".."
 // limits are the most lines of a document: what grows beyond is not read.
 func limits() map[string]int {
 	return map[string]int{
-		"README.md": 150, "CONTRIBUTING.md": 200, "docs/architecture.md": 200, "docs/adapters.md": 260,
+		"README.md": 150, "CONTRIBUTING.md": 200, "docs/architecture.md": 200, "docs/adapters.md": 290, "docs/targets.md": 220,
 		"docs/mapping.md": 350, "docs/export.md": 250, "docs/run-states.md": 80, "docs/operations.md": 200,
-		"docs/schedule.md": 120, "docs/backup.md": 100, "docs/errors.md": 400,
-		"docs/adr/*.md": 80, "plugins/*/README.md": 100,
+		"docs/schedule.md": 120, "docs/guarantees.md": 130, "docs/backup.md": 100, "docs/errors.md": 400,
+		"docs/monitoring.md": 180,
+		"docs/adr/*.md":      80, "plugins/*/README.md": 100,
 	}
 }
 
@@ -101,6 +102,7 @@ func (d document) prose() string {
 
 func TestDocumentsKeepTheirLimits(t *testing.T) {
 	t.Parallel()
+	generated := regexp.MustCompile(`(?s)<!-- \w+: written by .*?<!-- end of \w+ -->\n`)
 	for pattern, most := range limits() {
 		paths, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(paths) == 0 {
@@ -111,7 +113,9 @@ func TestDocumentsKeepTheirLimits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := strings.Count(string(raw), "\n"); n > most {
+			// A table that is written from the code is looked up and not read.
+			written := generated.ReplaceAllString(string(raw), "")
+			if n := strings.Count(written, "\n"); n > most {
 				t.Errorf("%s has %d lines, at most %d", path, n, most)
 			}
 		}

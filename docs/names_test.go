@@ -140,7 +140,7 @@ func TestTheStraightLineIsThere(t *testing.T) {
 		t.Errorf("the straight line has %d steps, want 12 or more", len(steps))
 	}
 	for _, m := range steps {
-		dir := map[string]string{"daemon": "daemon", "csv": "plugins/csv", "intandem": "plugins/intandem", "bolt": "internal/store/bolt"}[m[1]]
+		dir := map[string]string{"daemon": "daemon", "csv": "plugins/csv", "intandem": "plugins/intandem", "rest": "plugins/rest", "bolt": "internal/store/bolt"}[m[1]]
 		if dir == "" {
 			dir = filepath.Join("internal", m[1])
 		}

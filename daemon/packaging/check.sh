@@ -2,6 +2,7 @@
 # Checks what the package is made of. It says nothing where all is well.
 #
 #	check.sh units        the units: what they say, and how far they shut in
+#	check.sh rules        the alerting rules, and what they say of made-up series
 #	check.sh package DEB  the package: what Debian asks of it, and that it
 #	                      works from the folder that it is unpacked to
 set -eu
@@ -47,6 +48,11 @@ check_units() {
 	quietly systemd-analyze security --offline=true --threshold=20 --no-pager "$work/units/rosterd.service"
 }
 
+check_rules() {
+	quietly promtool check rules daemon/packaging/rosterd.rules.yml
+	quietly promtool test rules daemon/packaging/rosterd.rules.test.yml
+}
+
 check_package() {
 	quietly lintian --allow-root --fail-on error "$1"
 	for script in postinst prerm postrm build.sh check.sh; do
@@ -87,5 +93,6 @@ check_package() {
 
 case "$1" in
 units) check_units ;;
+rules) check_rules ;;
 package) check_package "$2" ;;
 esac

@@ -153,6 +153,9 @@ func call[T any](ctx context.Context, c *Conn, a sdk.Ability, f func(context.Con
 	limited, cancel := context.WithTimeout(ctx, c.host.opt.CallTimeout)
 	defer cancel()
 	v, err := f(limited, s.remote)
+	if ctx.Err() == nil {
+		c.host.called(c.conn.Adapter, err)
+	}
 	if err == nil {
 		return v, nil
 	}

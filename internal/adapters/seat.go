@@ -42,6 +42,9 @@ type seat struct {
 	// were too many.
 	recent []time.Time
 	parked bool
+	// allEnds counts every unwanted end, calls the calls by how they ended.
+	allEnds int
+	calls   map[string]int
 }
 
 // learned is what is known of a program as long as its file is the same.
@@ -179,6 +182,7 @@ func (s *seat) ended(opt Options, err error) {
 		s.notBefore = opt.Now().Add(min(MaxPause, opt.Pause<<min(s.ends-1, 20)))
 	}
 	s.ends++
+	s.allEnds++
 	now := opt.Now()
 	s.recent = slices.DeleteFunc(append(s.recent, now), func(t time.Time) bool { return now.Sub(t) > opt.BudgetWindow })
 	if len(s.recent) >= opt.Budget && !s.parked {

@@ -47,6 +47,9 @@ func (c *Conn) Write(ctx context.Context, req sdk.WriteRequest) (sdk.WriteRespon
 	limited, cancel := context.WithTimeout(ctx, c.host.opt.CallTimeout)
 	defer cancel()
 	res, err := s.remote.Write(limited, req)
+	if ctx.Err() == nil {
+		c.host.called(c.conn.Adapter, err)
+	}
 	switch {
 	case err == nil:
 		return res, nil

@@ -14,7 +14,7 @@ import (
 type Runs interface {
 	// StartRun accepts a run of a job and returns it as it is stored. A running
 	// job is [roster.RunningError], an unknown one [roster.ErrNotFound].
-	StartRun(ctx context.Context, job, trigger string) (roster.Run, error)
+	StartRun(ctx context.Context, order RunOrder) (roster.Run, error)
 	// Run returns a run, with live counts while it is not over. It is asked
 	// several times a second for each watcher.
 	Run(ctx context.Context, id string) (roster.Run, error)
@@ -63,10 +63,12 @@ type Options struct {
 	Jobs         Jobs
 	Sessions     Sessions
 	Quarantine   Quarantine
+	Syncs        Syncs
 	Installation Installation
 	State        State
 	// Configuration changes what the daemon runs with.
 	Configuration Configuration
+	Health        Health
 	// Token is what callers over TCP present; empty for a Unix socket, whose
 	// file permissions say who may call.
 	Token roster.Secret

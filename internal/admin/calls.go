@@ -32,10 +32,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 
 // StartRun starts account/job and returns the accepted run.
 func (c *Client) StartRun(ctx context.Context, job string) (roster.Run, error) {
-	account, key, _ := strings.Cut(job, "/")
-	var run roster.Run
-	err := c.call(ctx, http.MethodPost, "/v1/jobs/"+segment(account)+"/"+segment(key)+"/runs", nil, &run)
-	return run, err
+	return c.OrderRun(ctx, RunOrder{Job: job})
 }
 
 // PauseJob keeps account/job from being started by its schedule, and returns how

@@ -48,6 +48,8 @@ type Event struct {
 	Counts *roster.Counts  `json:"counts,omitempty"`
 	// Waits says what a run waits for.
 	Waits string `json:"waits,omitempty"`
+	// Again is when the job goes on by itself.
+	Again *time.Time `json:"again,omitempty"`
 
 	Started  *time.Time    `json:"started,omitempty"`
 	Ended    *time.Time    `json:"ended,omitempty"`
@@ -61,7 +63,7 @@ type Event struct {
 func eventOf(run roster.Run) Event {
 	e := Event{
 		Type: EventStatus, Run: run.ID, Job: run.Job, State: run.State, Phase: PhasePrepare, Counts: &run.Counts, Waits: run.Waits,
-		Started: run.Started, Ended: run.Ended, Warnings: run.Warnings, Fault: run.Fault,
+		Started: run.Started, Ended: run.Ended, Warnings: run.Warnings, Fault: run.Fault, Again: run.Again,
 	}
 	switch {
 	case run.State.Ended():

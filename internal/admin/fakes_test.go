@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -38,6 +39,7 @@ type fake struct {
 	started  int
 	triggers []string
 	paused   map[string]*roster.Pause
+	linkedBy string
 }
 
 func newFake() *fake {
@@ -52,6 +54,12 @@ func newFake() *fake {
 				Counts: roster.Counts{Read: 5, Quarantined: 1, Skipped: 1, Frozen: 3, Served: 3, Created: &told},
 				Fields: []string{"first_name"}, Warnings: []string{"the business has no field title"},
 				Fault: &roster.Fault{Code: "export.unserved", Message: "some clients were not pulled", Hint: "run it again"}, Script: "ab12",
+			},
+			"r-planned": {
+				ID: "r-planned", Job: "acme/sync", Type: roster.JobSync, Trigger: "manual", State: roster.RunPlanned, Asked: start, Started: &began, Ended: &over,
+				Plan: true, Scope: roster.Scope{Sweep: true}, Basis: map[string]string{"script": "ab"}, Behind: map[sdk.Kind]sdk.Cursor{sdk.KindMember: nil},
+				Cursors: map[sdk.Kind]sdk.Cursor{sdk.KindMember: sdk.Cursor("9")}, Delivered: 1, Again: &over, Whole: true, Retried: []string{"q-1"}, Approved: true,
+				Counts: roster.Counts{Read: 7, Unchanged: 1, Waiting: 1, Deactivated: 1, ToCreate: 2, ToUpdate: 2, ToDeactivate: 1},
 			},
 			"r-live": {ID: "r-live", Job: "acme/live", Type: roster.JobImport, Trigger: "manual", State: roster.RunPreparing, Asked: start, Started: &began, Waits: "waits for acme/crm"},
 		},
@@ -78,9 +86,11 @@ func (f *fake) lock() func() {
 	return f.mu.Unlock
 }
 
-func (f *fake) StartRun(_ context.Context, job, trigger string) (roster.Run, error) {
+func (f *fake) StartRun(_ context.Context, order admin.RunOrder) (roster.Run, error) {
 	defer f.lock()()
-	f.triggers = append(f.triggers, trigger)
+	f.triggers = append(f.triggers, order.Trigger)
+	f.asked = order
+	job, trigger := order.Job, order.Trigger
 	switch {
 	case f.fault != nil:
 		return roster.Run{}, f.fault
@@ -90,7 +100,7 @@ func (f *fake) StartRun(_ context.Context, job, trigger string) (roster.Run, err
 		return roster.Run{}, fmt.Errorf("start %s: %w", job, roster.ErrNotFound)
 	}
 	f.started++
-	run := roster.Run{ID: fmt.Sprintf("r-%d", f.started), Job: job, Type: roster.JobImport, Trigger: trigger, State: roster.RunQueued, Asked: start}
+	run := roster.Run{ID: fmt.Sprintf("r-%d", f.started), Job: job, Type: roster.JobImport, Trigger: trigger, State: roster.RunQueued, Asked: start, Plan: order.Plan, Scope: order.Scope}
 	f.runs[run.ID] = run
 	return run, nil
 }
@@ -252,6 +262,7 @@ func (f *fake) Connections(context.Context) ([]admin.ConnectionInfo, error) {
 		{
 			Ref: "acme/intandem", Adapter: "intandem", AdapterVersion: "0.1.0", Abilities: []sdk.Ability{sdk.AbilityImportStarter},
 			Clubs: map[string]string{"downtown": "1"}, Jobs: []string{"acme/launch"},
+			Guarantees: []admin.Guarantee{{Kind: sdk.KindMember, Class: sdk.ClassC, ExecLag: 30_000, IndexLag: 10_000, Text: "none twice"}}, Unknown: "none",
 			APIURI: roster.NewSecret("https://sync.example.com/c/" + exportSecret), Check: &admin.CheckResult{OK: true, At: start},
 		},
 		{Ref: "acme/gym", Adapter: "csv", Check: &admin.CheckResult{At: start, Fault: &roster.Fault{Code: "adapter.config", Message: "no such file"}}},
@@ -269,11 +280,30 @@ func (f *fake) Adapters(context.Context) ([]admin.AdapterInfo, error) {
 	}, f.fault
 }
 
+func (f *fake) Ready(context.Context) []admin.PartCheck {
+	defer f.lock()()
+	return []admin.PartCheck{{Name: "store", OK: f.fault == nil, Detail: "it does not answer"}, {Name: "adapters", Optional: true, Detail: "csv is parked"}}
+}
+
+func (f *fake) Metrics() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
+		_, _ = w.Write([]byte("rosterd_sessions 1\n"))
+	})
+}
+
+func (f *fake) TestAlerts(_ context.Context, receiver string) ([]admin.AlertTest, error) {
+	if receiver != "" && receiver != "ops" {
+		return nil, fmt.Errorf("receiver %s: %w", receiver, roster.ErrNotFound)
+	}
+	return []admin.AlertTest{{Receiver: "ops", Type: "email", Fault: &roster.Fault{Code: "alert.smtp", Message: "refused", Hint: "look"}}}, nil
+}
+
 // newAPI serves the fake and ends its streams when the test is over.
 func newAPI(t *testing.T, f *fake, token string) *admin.API {
 	t.Helper()
 	a := admin.New(admin.Options{
-		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Installation: f, State: f, Configuration: f, Token: roster.NewSecret(token),
+		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f, State: f, Configuration: f, Health: f, Token: roster.NewSecret(token),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	t.Cleanup(a.Stop)

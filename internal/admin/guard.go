@@ -66,8 +66,8 @@ func (a *API) recovered(w *recorder, r *http.Request, fault any) {
 	a.fail(w, r, "", fmt.Errorf("panic of type %T", fault))
 }
 
-// authorized asks for the token where there is one. Whether the daemon lives
-// may be asked by anybody.
+// authorized asks for the token where there is one. Whether the daemon lives and
+// is ready may be asked by anybody, and not why it is not.
 func (a *API) authorized(next http.Handler) http.Handler {
 	token := a.o.Token.Reveal()
 	if token == "" {
@@ -75,7 +75,7 @@ func (a *API) authorized(next http.Handler) http.Handler {
 	}
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/livez" || bearer(r, want) {
+		if r.URL.Path == "/livez" || r.URL.Path == "/readyz" && r.URL.RawQuery == "" || bearer(r, want) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -74,11 +74,15 @@ func (a *API) adapters(w http.ResponseWriter, r *http.Request, _ *query) error {
 	return reply(w, http.StatusOK, adaptersBody{all})
 }
 
-func (a *API) startRun(w http.ResponseWriter, r *http.Request, _ *query) error {
-	job := jobOf(r)
-	run, err := a.o.Runs.StartRun(r.Context(), job, "manual")
+func (a *API) startRun(w http.ResponseWriter, r *http.Request, q *query) error {
+	order := q.order()
+	if err := q.err(); err != nil {
+		return err
+	}
+	order.Job = jobOf(r)
+	run, err := a.o.Runs.StartRun(r.Context(), order)
 	if errors.Is(err, roster.ErrNotFound) {
-		return a.unknownJob(r.Context(), job, err)
+		return a.unknownJob(r.Context(), order.Job, err)
 	}
 	if err != nil {
 		return err

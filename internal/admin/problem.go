@@ -36,6 +36,8 @@ type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 	Errors []ParameterFault `json:"errors,omitempty"`
 	// Findings are what is wrong with a configuration that was to be loaded.
 	Findings []ConfigFinding `json:"findings,omitempty"`
+	// Checks are the parts of a daemon that is not ready.
+	Checks []PartCheck `json:"checks,omitempty"`
 }
 
 // ParameterFault is what is wrong with one parameter of a request.
@@ -108,6 +110,7 @@ func kinds() []kind {
 		{nil, codeCrossOrigin, http.StatusForbidden, "Cross-origin request refused", "call the API from a program, not from another site's page"},
 		{nil, codeToken, http.StatusUnauthorized, "Token missing or wrong", "send  Authorization: Bearer TOKEN  with the token of listen.admin"},
 		{nil, codeWatchers, http.StatusServiceUnavailable, "Too many watchers", "end some of the commands that watch a run"},
+		{nil, codeNotReady, http.StatusServiceUnavailable, "The daemon is not ready", "see what is wrong with  rosterd status  or  /readyz?verbose"},
 		{nil, codeFault, http.StatusUnprocessableEntity, "It cannot be done as things are", hintLog},
 		{nil, codeInternal, http.StatusInternalServerError, "Internal fault", hintLog},
 	}
@@ -130,6 +133,9 @@ const (
 	nounRun        = "run"
 	nounSession    = "session"
 	nounQuarantine = "quarantine"
+	nounLink       = "link"
+	nounParked     = "parked"
+	nounReceiver   = "receiver"
 )
 
 // hintFor is the hint where a noun gives a better one than the table.
@@ -143,8 +149,16 @@ func hintFor(noun string, k kind) string {
 		return "list the runs with  rosterd runs"
 	case noun == nounSession:
 		return "list the sessions with  rosterd session list"
+	case noun == nounReceiver:
+		return "the receivers are those below  alerts.receivers  in the configuration"
 	case noun == nounQuarantine:
 		return "list the records with  rosterd quarantine list"
+	case noun == nounParked:
+		return "list what waits with  rosterd parked list"
+	case noun == nounLink && k.is == roster.ErrConflict: //nolint:errorlint // see above
+		return "see what the target is linked to with  rosterd links show, and remove that link first"
+	case noun == nounLink:
+		return "list the links with  rosterd links list"
 	}
 	return k.hint
 }

@@ -45,8 +45,8 @@ type query struct {
 	bad    invalidError
 }
 
-// repeatable is the one parameter that may be given more than once.
-const repeatable = "state"
+// repeatable reports whether a parameter may be given more than once.
+func repeatable(name string) bool { return name == "state" || name == "entry" }
 
 // parseQuery reads a query that may have the known parameters only.
 func parseQuery(raw string, known []string) *query {
@@ -65,7 +65,7 @@ func parseQuery(raw string, known []string) *query {
 		switch {
 		case !slices.Contains(known, name):
 			q.bad.add(name, "is not known here; "+knownNames(known))
-		case len(values[name]) > 1 && name != repeatable:
+		case len(values[name]) > 1 && !repeatable(name):
 			q.bad.add(name, "is given more than once")
 		}
 	}
@@ -166,7 +166,7 @@ func (q *query) states() []roster.RunState {
 func runStates() []roster.RunState {
 	return []roster.RunState{
 		roster.RunQueued, roster.RunPreparing, roster.RunDelivering, roster.RunOK, roster.RunPartial,
-		roster.RunFailed, roster.RunBlocked, roster.RunCancelled, roster.RunSkipped,
+		roster.RunFailed, roster.RunBlocked, roster.RunPlanned, roster.RunCancelled, roster.RunSkipped,
 	}
 }
 

@@ -81,6 +81,10 @@ type ConnectionInfo struct {
 	// connections. It holds the export secret. Encoding a ConnectionInfo as JSON
 	// reveals it: an operator has to type it into the target.
 	APIURI roster.Secret `json:"-"`
+	// Guarantees are what is promised of the creates of a sync's target, by kind;
+	// Unknown says why they are not known where they should be.
+	Guarantees []Guarantee `json:"guarantees,omitempty"`
+	Unknown    string      `json:"guarantees_unknown,omitempty"`
 	// Check is what the latest test of the connection said; nil without one.
 	Check *CheckResult `json:"check,omitempty"`
 }

@@ -27,6 +27,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Plugins        Plugins
 	Export         Export
+	Alerts         Alerts
 	// Concurrency is how many runs there may be at a time.
 	Concurrency int
 	Retention   Retention

@@ -54,6 +54,7 @@ func settings() []setting {
 		{"concurrency", true, func(c *Config) any { return c.Concurrency }},
 		{"include", true, func(c *Config) any { return c.Include }},
 		{"scripts_dir", false, func(c *Config) any { return c.ScriptsDir }},
+		{"alerts", false, func(c *Config) any { return c.Alerts }},
 		{"retention", false, func(c *Config) any { return c.Retention }},
 	}
 }

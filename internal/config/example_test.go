@@ -95,7 +95,7 @@ func fullExample(t *testing.T) string {
 func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 	path := fullExample(t)
 	dir := filepath.Dir(path)
-	cfg := load(t, path, config.Options{Getenv: environment(t, "master.key", "admin", "export", "intandem", "crm", "clubsys")})
+	cfg := load(t, path, config.Options{Getenv: environment(t, "master.key", "admin", "export", "intandem", "crm", "clubsys", "smtp", "webhook")})
 	toronto, err := time.LoadLocation("America/Toronto")
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +114,19 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 			Secrets: []roster.Secret{secret("export")}, AnnounceWait: 2 * time.Minute, SessionTimeout: 30 * time.Minute,
 			SessionGap: 10 * time.Second, OutcomeWait: 24 * time.Hour, Repeats: 20,
 		},
+		Alerts: config.Alerts{Repeat: 24 * time.Hour, Receivers: []config.AlertReceiver{
+			{
+				Name: "chat", Account: "acme", On: []string{"failed", "partial"},
+				Webhook: &config.AlertWebhook{URL: "https://alerts.example.com/rosterd", Key: secret("webhook")},
+			},
+			{
+				Name: "ops", On: []string{"failed", "blocked", "parked", "stale", "adapter_parked", "disk"},
+				Email: &config.AlertEmail{
+					Host: "mail.example.com", Port: 587, TLS: "starttls", Username: "rosterd", Password: secret("smtp"),
+					From: "rosterd@example.com", To: []string{"ops@example.com"},
+				},
+			},
+		}},
 		Concurrency: 4, Retention: config.Retention{Runs: 90 * 24 * time.Hour, Keep: 50},
 		ScriptsDir: filepath.Join(dir, "scripts"), Include: []string{filepath.Join(dir, "accounts.d/*.yaml")},
 		Accounts: map[string]roster.Account{"acme": {
@@ -155,7 +168,7 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 					MaxCreate: roster.Limit{Count: 500}, MaxUpdate: roster.Limit{Percent: 20, Relative: true},
 					MaxDeactivate: roster.Limit{Percent: 5, Relative: true}, BlankField: roster.Limit{Percent: 10, Relative: true},
 					BlockEmptySource: true,
-				}, OnMatch: true, OnMissing: true, OnGone: "deactivate", Conflict: "from", Modified: "updated_at", Policies: map[string]roster.FieldPolicy{
+				}, OnMatch: true, OnMissing: true, OnGone: "deactivate", Match: []string{"stored_id", "name_email_mobile", "name_email"}, Conflict: "from", Modified: "updated_at", Policies: map[string]roster.FieldPolicy{
 					"notes": roster.PolicyFillIfEmpty, "mobile": roster.PolicyNeverNull,
 				}},
 			},

@@ -31,7 +31,7 @@ func (l *loader) readJob(account roster.Account, key string, v value) roster.Job
 	l.checkEnds(account, v, job)
 	switch job.Type {
 	case roster.JobImport:
-		l.refuse(v, job.Type, "sweep", "owner", "lead_sources", "guards", "on_match", "on_missing", "on_gone", "fields", "conflict", "modified")
+		l.refuse(v, job.Type, "sweep", "owner", "lead_sources", "guards", "on_match", "on_missing", "on_gone", "fields", "match", "conflict", "modified")
 		job.Override = v.get("override").boolOr(false)
 		job.Upload = v.get("upload").textOr("single")
 		job.Notify = v.get("notify").boolOr(true)
@@ -187,6 +187,9 @@ func (l *loader) readSync(v value, loc *time.Location) roster.SyncOptions {
 			BlankField:       limit(guards.get("blank_field"), roster.Limit{Percent: 10, Relative: true}),
 			BlockEmptySource: guards.get("empty_source").textOr("block") == "block",
 		},
+	}
+	for _, rule := range v.get("match").items() {
+		options.Match = append(options.Match, rule.textOr(""))
 	}
 	for name, policy := range v.get("fields").entries() {
 		if p := roster.FieldPolicy(policy.textOr("")); p != roster.PolicyOverwrite {

@@ -33,6 +33,7 @@ func (l *loader) readRoot(v value) {
 	}
 	l.readExport(v.get("export"))
 	c.Retention = l.retention(v.get("retention"))
+	l.readAlerts(v.get("alerts"))
 	c.Concurrency = v.get("concurrency").intOr(defaultRuns)
 }
 
@@ -49,6 +50,7 @@ func (l *loader) checkUse(v value) {
 		l.warn(at, CodeUnlocked, "no lock pins the adapters: any program in "+l.cfg.Plugins.Dir+" is trusted",
 			"run  rosterd adapter lock  and name its file in plugins.lock")
 	}
+	l.checkAlerts(v)
 	for _, job := range l.cfg.Jobs {
 		if job.Type == roster.JobImport && v.get("public_url").node == nil {
 			l.fault(v, CodeMissing, `"public_url" is missing, and job `+job.Ref+" is an import",

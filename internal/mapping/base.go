@@ -100,7 +100,9 @@ func (e *engine) replaceString() {
 	e.openPatterns(table)
 	format := table.RawGetString("format")
 	table.RawSetString("format", l.NewFunction(func(l *lua.LState) int { return e.limitedFormat(l, format) }))
-	l.SetMetatable(lua.LString(""), e.readOnly("the library is read-only", table))
+	metatable := e.readOnly("the library is read-only", table)
+	e.openNumbers(metatable)
+	l.SetMetatable(lua.LString(""), metatable)
 }
 
 func limitedRep(l *lua.LState) int {
@@ -128,6 +130,7 @@ func (e *engine) limitedFormat(l *lua.LState, format lua.LValue) int {
 			l.ArgError(1, "width or precision too long")
 		}
 	}
+	decimalsFor(l, pattern)
 	n, size := l.GetTop(), len(pattern)
 	l.Push(format)
 	l.Push(lua.LString(pattern))

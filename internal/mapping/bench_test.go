@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/roster"
@@ -26,6 +24,7 @@ func BenchmarkWorkers(b *testing.B) {
 		{"function", mapping.BenchSource, 2},
 		{"plan", mapping.BenchPlan, 1},
 		{"plan", mapping.BenchPlan, 2},
+		{"hop", mapping.BenchHop, 1},
 	} {
 		b.Run(fmt.Sprint(form.name, "-", form.workers), func(b *testing.B) {
 			workers := form.workers
@@ -43,7 +42,7 @@ func BenchmarkWorkers(b *testing.B) {
 			var wait sync.WaitGroup
 			b.ReportAllocs()
 			b.ResetTimer()
-			before := cpuTime(b)
+			before := mapping.CPUTime(b)
 			for range workers {
 				wait.Go(func() {
 					for i := range work {
@@ -63,24 +62,9 @@ func BenchmarkWorkers(b *testing.B) {
 				b.Error(err)
 			}
 			records := float64(b.N) * 500
-			b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/records, "CPU-µs/record")
+			b.ReportMetric(float64((mapping.CPUTime(b)-before).Microseconds())/records, "CPU-µs/record")
 			b.ReportMetric(records/b.Elapsed().Seconds(), "records/s")
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/records, "µs/record")
 		})
 	}
-}
-
-// cpuTime is the processor time of this process and of the workers that it has
-// waited for.
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var sum time.Duration
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var usage syscall.Rusage
-		if err := syscall.Getrusage(who, &usage); err != nil {
-			b.Fatal(err)
-		}
-		sum += time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-	}
-	return sum
 }

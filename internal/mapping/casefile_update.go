@@ -24,7 +24,7 @@ func (e *engine) updateOf(c mapCase, got roster.MappedRecord) (caseUpdate, bool,
 	case roster.VerdictSkipped:
 		return caseUpdate{c, "skip", got.Reason}, true, nil
 	case roster.VerdictRejected:
-		if got.Code == roster.CodeMapError || got.Code == roster.CodeMapInvalid {
+		if got.Code == roster.CodeMapError || got.Code == roster.CodeMapInvalid || got.Code == roster.CodeMapStopped {
 			return caseUpdate{}, false, nil
 		}
 		return caseUpdate{c, "reject", got.Reason}, true, nil

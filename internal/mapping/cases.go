@@ -25,6 +25,9 @@ type CaseResult struct {
 	// which line of the script where that is known; empty for a case that
 	// passed.
 	Failure string
+	// Cause is what failed, without the values: cases that fail in the same way
+	// have the same. It is empty for a case that passed.
+	Cause string
 	// Updated says how the case's expectation was changed; empty for a case that
 	// was left as it is.
 	Updated string
@@ -47,6 +50,9 @@ func (r CaseResult) String() string {
 
 // CaseOptions say what is done beside running the cases.
 type CaseOptions struct {
+	// Dir is scripts_dir, in which modules and tables are looked for; empty is
+	// the script's own folder.
+	Dir string
 	// Update makes what came out what the cases expect, and writes their file.
 	// A case on which the script fails is left as it is.
 	Update bool
@@ -72,12 +78,14 @@ func RunCases(ctx context.Context, scriptPath string) ([]CaseResult, error) {
 }
 
 // TestCases runs the cases that stand beside a script, in a file of the same
-// name that ends in .txtar; the package comment describes its form. Modules are
-// looked for from the script's folder. The script runs in the engine that
+// name that ends in .txtar; the package comment describes its form. The script runs in the engine that
 // workers use, but inside the calling process, until ctx ends. The error is a
 // [ScriptError] for a fault of the script; a case that fails is no error.
 func TestCases(ctx context.Context, scriptPath string, o CaseOptions) (CaseRun, error) {
-	script, err := ReadScript(filepath.Dir(scriptPath), scriptPath)
+	if o.Dir == "" {
+		o.Dir = filepath.Dir(scriptPath)
+	}
+	script, err := ReadScript(o.Dir, scriptPath)
 	if err != nil {
 		return CaseRun{}, err
 	}
@@ -134,9 +142,8 @@ type caseTest struct {
 func (t *caseTest) run(ctx context.Context, cases []mapCase) ([]CaseResult, error) {
 	results := make([]CaseResult, 0, len(cases))
 	for _, c := range cases {
-		t.engine.lua.SetContext(ctx)
 		result := CaseResult{Name: c.name, File: t.path, Line: c.line}
-		err := t.runCase(c, &result)
+		err := t.runCase(ctx, c, &result)
 		if err := errors.Join(err, ctx.Err()); err != nil {
 			return results, fmt.Errorf("%s:%d: case %q: %w", t.path, c.line, c.name, err)
 		}
@@ -146,7 +153,7 @@ func (t *caseTest) run(ctx context.Context, cases []mapCase) ([]CaseResult, erro
 }
 
 // runCase finds how the outcome differs from what is expected, if it does.
-func (t *caseTest) runCase(c mapCase, result *CaseResult) error {
+func (t *caseTest) runCase(ctx context.Context, c mapCase, result *CaseResult) error {
 	e := t.engine
 	page, err := casePage(t.kind, c.in)
 	if err != nil {
@@ -154,8 +161,10 @@ func (t *caseTest) runCase(c mapCase, result *CaseResult) error {
 	}
 	e.target.Kind, e.target.Required = page.Kind, caseTarget(page.Kind, t.options.Sync).Required
 	e.result.require(e.target.Required)
-	got := e.mapPage(page, rowSet{to: page.Rows}, func(int) {}).Records[0]
-	if result.Failure, err = e.compare(c, got); err != nil || result.Passed() || !t.options.Update {
+	got := t.guarded(ctx, func() roster.MappedRecord {
+		return e.mapPage(page, rowSet{to: page.Rows}, func(int) {}).Records[0]
+	})
+	if result.Failure, result.Cause, err = e.compare(c, got); err != nil || result.Passed() || !t.options.Update {
 		return err
 	}
 	update, ok, err := e.updateOf(c, got)
@@ -167,7 +176,7 @@ func (t *caseTest) runCase(c mapCase, result *CaseResult) error {
 		return nil
 	}
 	t.updates = append(t.updates, update)
-	result.Failure, result.Updated = "", result.Failure
+	result.Failure, result.Cause, result.Updated = "", "", result.Failure
 	return nil
 }
 
@@ -187,21 +196,31 @@ func replaceFile(path string, data []byte) error {
 	return nil
 }
 
-func (e *engine) compare(c mapCase, got roster.MappedRecord) (string, error) {
+// compare tells how the outcome differs from what the case expects, with the
+// values for people and without them as the cause; nothing where it does not.
+func (e *engine) compare(c mapCase, got roster.MappedRecord) (failure, cause string, err error) {
 	want := map[string]roster.Verdict{
 		"out.json": roster.VerdictMapped, "skip": roster.VerdictSkipped, "reject": roster.VerdictRejected,
 	}[c.want]
-	if got.Verdict != want {
-		return "  - " + c.want + "\n  + " + e.outcome(got), nil
-	}
-	if want != roster.VerdictMapped {
+	failed := "  - " + c.want
+	switch {
+	case got.Verdict != want:
+	case want == roster.VerdictMapped:
+		return e.compareFields(c.expected, got)
+	default:
 		expected := strings.TrimSpace(string(c.expected))
-		if expected == "" || expected == got.Reason || expected == got.Code {
-			return "", nil
+		if expected == "" || expected == got.Reason || expected == got.Code || expected == strings.TrimPrefix(got.Reason, place(e.script, got.Line)) {
+			return "", "", nil
 		}
-		return "  - " + c.want + ": " + expected + "\n  + " + e.outcome(got), nil
+		failed += ": " + expected
 	}
-	return e.compareFields(c.expected, got)
+	cause = failed
+	if got.Verdict == roster.VerdictMapped {
+		cause += "\n  + out.json"
+	} else {
+		cause += "\n  + " + e.outcome(got)
+	}
+	return failed + "\n  + " + e.outcome(got), cause, nil
 }
 
 // outcome describes a result in one line.
@@ -226,21 +245,21 @@ func (e *engine) at(line int) string {
 // compareFields lists the fields that differ. The field that identifies the
 // record is compared only where the case names it: left to itself it is the
 // source id.
-func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (string, error) {
+func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (failure, cause string, err error) {
 	var want map[string]any
 	if err := strictJSON(expected, &want); err != nil {
-		return "", fmt.Errorf("read out.json: %w", err)
+		return "", "", fmt.Errorf("read out.json: %w", err)
 	}
 	have, err := fieldsOf(got)
 	if err != nil {
-		return "", fmt.Errorf("read the mapped record: %w", err)
+		return "", "", fmt.Errorf("read the mapped record: %w", err)
 	}
 	if _, named := want[e.target.KeyField]; !named {
 		delete(have, e.target.KeyField)
 	}
 	names := maps.Clone(want)
 	maps.Copy(names, have)
-	var b strings.Builder
+	var text, causes strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		w, wanted := show(want, name)
 		h, had := show(have, name)
@@ -248,20 +267,23 @@ func (e *engine) compareFields(expected []byte, got roster.MappedRecord) (string
 			continue
 		}
 		if wanted {
-			fmt.Fprintf(&b, "  - %s: %s", name, w)
+			fmt.Fprintf(&text, "  - %s: %s", name, w)
 		}
 		if wanted && had {
-			b.WriteByte('\n')
+			text.WriteByte('\n')
 		}
 		if had {
-			fmt.Fprintf(&b, "  + %s: %s", name, h)
+			fmt.Fprintf(&text, "  + %s: %s", name, h)
 		}
-		b.WriteString(e.at(e.fieldLines[name]) + "\n")
+		at := e.at(e.fieldLines[name]) + "\n"
+		text.WriteString(at)
+		fmt.Fprintf(&causes, "%s wanted=%t had=%t%s", name, wanted, had, at)
 	}
-	if b.Len() == 0 {
-		return "", nil
+	if text.Len() == 0 {
+		return "", "", nil
 	}
-	return e.script + ": - is what the case expects, + is what the script made\n" + strings.TrimSuffix(b.String(), "\n"), nil
+	head := e.script + ": - is what the case expects, + is what the script made\n"
+	return head + strings.TrimSuffix(text.String(), "\n"), causes.String(), nil
 }
 
 // show returns a field as JSON. Values of one decoder have one form.

@@ -34,7 +34,7 @@ func fieldsOf(got roster.MappedRecord) (map[string]any, error) {
 	if err := strictJSON(got.Data, &fields); err != nil {
 		return nil, err
 	}
-	for name, id := range map[string]string{roster.OwnerField: got.Owner, roster.LeadSourceField: got.LeadSource} {
+	for name, id := range map[string]string{roster.OwnerField: got.Owner, roster.LeadSourceField: got.LeadSource, roster.TargetField: got.Target} {
 		if id != "" {
 			fields[name] = id
 		}
@@ -50,6 +50,9 @@ func references(got roster.MappedRecord) string {
 	}
 	if got.LeadSource != "" {
 		text += ", lead_source " + got.LeadSource
+	}
+	if got.Target != "" {
+		text += ", target_id " + got.Target
 	}
 	return text
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -111,7 +112,7 @@ func checkSource(script Script) error {
 	if len(script.Source) > MaxScriptBytes {
 		return &ScriptError{
 			File: script.Name, Message: fmt.Sprintf("the script has %d bytes, at most %d are allowed", len(script.Source), MaxScriptBytes),
-			Hint: "keep large tables out of the script",
+			Hint: "keep large tables in a CSV file and look into it with `lookup(\"table.csv\", key)`",
 		}
 	}
 	if line := tooDeep(script.Source); line > 0 {
@@ -143,8 +144,17 @@ func syntaxError(script Script, err error) error {
 		return fault
 	}
 	fault.Line, fault.Column = parseErr.Pos.Line, tokenColumn(script.Source, parseErr)
-	fault.Message = fmt.Sprintf("syntax error near %q", parseErr.Token)
-	fault.Hint = syntaxHint(parseErr.Token)
+	token, written := parseErr.Token, lineOf(script.Source, fault.Line)
+	signs := []rune(string(written))
+	if at := fault.Column - 1; token == "" && at >= 0 && at < len(signs) {
+		// The parser leaves out the token where it is a single sign.
+		token = string(signs[at])
+	}
+	fault.Message = fmt.Sprintf("syntax error near %q", token)
+	fault.Hint = syntaxHint(token)
+	if regexp.MustCompile(`^\s*\w+:\s|[{,]\s*\w+:\s`).Match(written) {
+		fault.Hint = syntaxHint(":")
+	}
 	return fault
 }
 
@@ -171,6 +181,8 @@ func syntaxHint(token string) string {
 		return "Lua writes `x = x + 1`"
 	case "=":
 		return "a comparison is written `==`"
+	case ":":
+		return "a field is written `name = value`, and a method with brackets: `source.first:title()`"
 	}
 	return "look at this place and just before it: a comma, `then`, `end` or a bracket may be missing"
 }

@@ -74,8 +74,11 @@
 //
 // Scripts run in worker processes, because a library call inside the engine can
 // be neither interrupted nor bounded in memory from inside. A worker belongs to
-// one loaded script, limits itself (see docs/adr/0003-worker-memory-limit.md)
-// and publishes the row at hand in shared memory. A watchdog kills one whose row
+// one loaded script and has no environment. Where the kernel has Landlock, the
+// thread that starts it lets it through to the program itself and to what a
+// start needs; the worker then limits itself (see
+// docs/adr/0003-worker-memory-limit.md), so that it opens nothing any more, and
+// publishes the row at hand in shared memory. A watchdog kills one whose row
 // does not advance; that record is rejected, and the rest of the page is mapped
 // again without it. Pages cross the pipe packed as they are: the calling process
 // opens no record but those that a worker was killed on.

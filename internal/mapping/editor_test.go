@@ -29,7 +29,7 @@ func TestTheFieldsOfAJobAreCompleted(t *testing.T) {
 	if strings.Contains(types, "bad") {
 		t.Error("a name with a line break became a definition")
 	}
-	for _, f := range mapping.Findings(mapping.Script{Name: "types.lua", Source: []byte(types)}) {
+	for _, f := range mapping.Findings(mapping.Script{Name: "types.lua", Source: []byte(types)}, mapping.KnownFields{}) {
 		if f.Code == mapping.CodeSyntax {
 			t.Error(f)
 		}

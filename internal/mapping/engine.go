@@ -109,7 +109,7 @@ func newEngine(ctx context.Context, script Script, c Context, target roster.MapT
 		script: script.Name, context: c, target: target,
 		literals: map[string]struct{}{}, unknown: map[string]struct{}{}, layouts: map[string]string{}, regexes: map[string]*regex{}, tables: map[string]*lookupTable{},
 	}
-	e.result.init(target)
+	e.result.init(script.Name, target)
 	e.lua = lua.NewState(lua.Options{
 		SkipOpenLibs: true, CallStackSize: callStackSize,
 		RegistrySize: registrySize, RegistryMaxSize: registryMaxSize, RegistryGrowStep: registryGrowStep,

@@ -87,7 +87,7 @@ func TestARecordCostsFewAllocations(t *testing.T) {
 	for _, form := range []struct {
 		name, source string
 		most         float64
-	}{{"function", BenchSource, 60}, {"plan", BenchPlan, 36}} {
+	}{{"function", BenchSource, 60}, {"plan", BenchPlan, 36}, {"fields of a function", BenchProxy, 34}, {"fields of a plan", BenchFields, 24}} {
 		e, page := benchEngine(t, form.source), BenchPage(t, 500, 1)
 		run := func() { e.mapPage(page, rowSet{to: page.Rows}, func(int) {}) }
 		run()

@@ -38,6 +38,8 @@ type slot struct {
 	page, position int
 	// fixed says that it is kept when there are too many.
 	fixed bool
+	// line is where a plan fills it; zero in a function.
+	line int
 }
 
 // field is one field of the record at hand.

@@ -36,7 +36,9 @@ const (
 	CodeFunction = "script.unknown_function"
 	CodeMethod   = "script.unknown_method"
 	CodePlan     = "script.plan"
+	CodeOperator = "script.operator"
 	CodeField    = "script.field"
+	CodeSource   = "script.source_field"
 )
 
 // Finding is one thing that is wrong, or probably wrong, with a script.
@@ -76,10 +78,11 @@ func (f Finding) String() string {
 // globals, and, as warnings, local variables that nobody reads and target
 // fields whose names look misspelt. A script whose text shows no error is loaded
 // as well, as by [Check], which finds what shows only there.
-func Findings(script Script) []Finding {
-	found := textFindings(script, false)
+// Fields are compared with those that are known.
+func Findings(script Script, known KnownFields) []Finding {
+	found := textFindings(script, known, false)
 	for _, path := range slices.Sorted(maps.Keys(script.Modules)) {
-		found = append(found, textFindings(Script{Name: script.moduleName(path), Source: script.Modules[path]}, true)...)
+		found = append(found, textFindings(Script{Name: script.moduleName(path), Source: script.Modules[path]}, KnownFields{}, true)...)
 	}
 	if !slices.ContainsFunc(found, isError) {
 		if err := CheckScript(script); err != nil {
@@ -91,10 +94,10 @@ func Findings(script Script) []Finding {
 
 // FindingsOf reads a script as [ReadScript] does and returns its [Findings].
 // The error is that of a file that cannot be read.
-func FindingsOf(dir, path string) ([]Finding, error) {
+func FindingsOf(dir, path string, known KnownFields) ([]Finding, error) {
 	script, err := ReadScript(dir, path)
 	if err == nil {
-		return Findings(script), nil
+		return Findings(script, known), nil
 	}
 	if _, ok := errors.AsType[*ScriptError](err); !ok {
 		return nil, err
@@ -104,7 +107,7 @@ func FindingsOf(dir, path string) ([]Finding, error) {
 	if readErr != nil {
 		return nil, fmt.Errorf("read the script: %w", readErr)
 	}
-	found := textFindings(Script{Name: path, Source: source}, false)
+	found := textFindings(Script{Name: path, Source: source}, known, false)
 	if fault := loadFinding(path, err); fault.File != path || !slices.ContainsFunc(found, isError) {
 		found = append(found, fault)
 	}
@@ -112,9 +115,9 @@ func FindingsOf(dir, path string) ([]Finding, error) {
 }
 
 // textFindings returns what the text of one file shows, by line.
-func textFindings(script Script, isModule bool) []Finding {
+func textFindings(script Script, known KnownFields, isModule bool) []Finding {
 	c, err := newChecker(script)
-	c.isModule = isModule
+	c.isModule, c.known = isModule, known
 	if err == nil {
 		c.check()
 	} else if len(c.found) == 0 {
@@ -155,11 +158,18 @@ type checker struct {
 	mapFn     *ast.FunctionExpr
 	// isModule says that the file is a module, which assigns no global at all.
 	isModule bool
+	known    KnownFields
+	// targets are the target fields that were checked, missing the source
+	// fields that were told to be none.
+	targets, missing map[string]bool
 }
 
 // newChecker parses a script. Its error is a [ScriptError].
 func newChecker(script Script) (*checker, error) {
-	c := &checker{script: script, words: newWords(script.Source), globals: map[string]bool{}, perRecord: map[*ast.FunctionExpr]bool{}}
+	c := &checker{
+		script: script, words: newWords(script.Source), globals: map[string]bool{}, perRecord: map[*ast.FunctionExpr]bool{},
+		targets: map[string]bool{}, missing: map[string]bool{},
+	}
 	chunk, err := parseScript(script)
 	if err != nil {
 		if fault, ok := errors.AsType[*ScriptError](err); ok {

@@ -28,7 +28,7 @@ func TestTheFaultsOfModulesAreFoundWithTheScripts(t *testing.T) {
 		"main.lua": {"main.lua:2:7: warning[script.unused]", "names.lua:1:1: error[script.global]", "names.lua:2:42: error[script.unknown_function]"},
 		"lost.lua": {"lost.lua:1:7: warning[script.unused]", "lost.lua:2:7: warning[script.unused]", "lost.lua:1: error[script.load]"},
 	} {
-		found, err := mapping.FindingsOf(dir, filepath.Join(dir, name))
+		found, err := mapping.FindingsOf(dir, filepath.Join(dir, name), mapping.KnownFields{})
 		if err != nil || len(found) != len(want) {
 			t.Fatalf("%s: %v, error %v", name, found, err)
 		}
@@ -72,7 +72,7 @@ func TestEveryFaultOfAScriptIsFoundAtOnceWithItsPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b strings.Builder
-		for _, f := range mapping.Findings(mapping.Script{Name: filepath.Base(path), Source: source}) {
+		for _, f := range mapping.Findings(mapping.Script{Name: filepath.Base(path), Source: source}, mapping.KnownFields{}) {
 			b.WriteString(f.String() + "\n")
 		}
 		golden(t, strings.TrimSuffix(path, ".lua")+".want", b.String())
@@ -90,7 +90,7 @@ func TestTheShippedScriptsHaveNoFindings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range mapping.Findings(mapping.Script{Name: path, Source: source}) {
+		for _, f := range mapping.Findings(mapping.Script{Name: path, Source: source}, mapping.KnownFields{}) {
 			t.Error(f)
 		}
 	}
@@ -102,7 +102,7 @@ func TestHostileSourcesAreFoundFaultyWithoutHarm(t *testing.T) {
 		"", strings.Repeat("(", 5000), strings.Repeat("x", mapping.MaxScriptBytes+1), "\x00", "local \xff = 1", "goto x",
 		"return " + strings.Repeat("a..", 20000) + "a", "x = [[", "--[[", "function map() end while true do end",
 	} {
-		if found := mapping.Findings(mapping.Script{Name: "x.lua", Source: []byte(source)}); len(found) == 0 {
+		if found := mapping.Findings(mapping.Script{Name: "x.lua", Source: []byte(source)}, mapping.KnownFields{}); len(found) == 0 {
 			t.Errorf("%.20q: nothing found", source)
 		}
 	}

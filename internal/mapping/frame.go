@@ -185,7 +185,7 @@ func appendHead(b []byte, r *roster.MappedRecord) []byte {
 	b = appendInts(b, r.Row, r.Line, int(r.Verdict))
 	b = appendText(appendText(appendText(appendText(b, r.ID), r.Club), r.Position), r.Key)
 	b = appendText(appendText(appendText(b, r.Code), r.Reason), string(r.Stage))
-	b = appendText(appendText(b, r.Owner), r.LeadSource)
+	b = appendText(appendText(appendText(b, r.Owner), r.LeadSource), r.Target)
 	for _, word := range r.Fields {
 		b = binary.AppendUvarint(b, word)
 	}
@@ -261,7 +261,7 @@ func (p *mappedReader) record(rec *roster.MappedRecord) {
 	rec.Row, rec.Line, rec.Verdict = r.int(), r.int(), roster.Verdict(r.int())
 	rec.ID, rec.Club, rec.Position, rec.Key = r.text(), r.text(), r.text(), r.text()
 	rec.Code, rec.Reason, rec.Stage = r.text(), r.text(), roster.Stage(r.text())
-	rec.Owner, rec.LeadSource = r.text(), r.text()
+	rec.Owner, rec.LeadSource, rec.Target = r.text(), r.text(), r.text()
 	for w := range rec.Fields {
 		rec.Fields[w] = r.uvarint()
 		r.failed = r.failed || rec.Fields[w]&^p.fields[w] != 0

@@ -58,6 +58,8 @@ func contactFunctions() []function {
 		{"phone", "national", "national", "s, [country]", "text", "(555) 123-4567, as it is written in its own country", onPhone((*phoneBook).national)},
 		{"phone", "extension", "extension", "s, [country]", "text", "the extension behind a number: 12 of 555-123-4567 x12", onPhone((*phoneBook).extension)},
 		{"address", "join", "", "...", "text", "the parts that are not blank, with commas", joinedAddress},
+		{"address", "part", "address_part", "s, n", "text", "part n of an address in one line or several; -1 is the last, and blank parts do not count", partOfAddress},
+		{"address", "parts", "address_parts", "s", "list", "the parts of an address in one line or several", partsOfAddress},
 	}
 }
 
@@ -282,6 +284,10 @@ func operators() map[string]function {
 		b, okB := argument(args, 1).asText()
 		if !okA || !okB {
 			return faultValue("a value that is joined with .. is no text")
+		}
+		if argument(args, 0).kind == kindText || argument(args, 1).kind == kindText {
+			// An empty text stays one, as with Lua's own operator.
+			return value{kind: kindText, text: a + b}
 		}
 		return textValue(a + b)
 	}

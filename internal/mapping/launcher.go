@@ -13,12 +13,15 @@ var ErrClosed = errors.New("the mapping is closed")
 
 // launcher starts worker processes from one thread that lives as long as they
 // do: the kernel's parent-death signal is sent when the starting thread ends,
-// and the Go runtime ends threads as it likes.
+// and the Go runtime ends threads as it likes. The thread is confined, and what
+// it starts is confined with it from its first instruction on.
 type launcher struct {
-	once   sync.Once
-	starts chan start
-	stop   chan struct{}
-	done   sync.WaitGroup
+	// program is what all of its processes run.
+	program string
+	once    sync.Once
+	starts  chan start
+	stop    chan struct{}
+	done    sync.WaitGroup
 }
 
 type start struct {
@@ -26,17 +29,22 @@ type start struct {
 	result chan error
 }
 
-func newLauncher() *launcher {
-	return &launcher{starts: make(chan start), stop: make(chan struct{})}
+func newLauncher(program string) *launcher {
+	return &launcher{program: program, starts: make(chan start), stop: make(chan struct{})}
 }
 
 // run never unlocks its thread, so the thread ends with it, and with it every
 // worker that is still there.
 func (l *launcher) run() {
 	runtime.LockOSThread()
+	confined := confineThread(l.program)
 	for {
 		select {
 		case s := <-l.starts:
+			if confined != nil {
+				s.result <- confined
+				continue
+			}
 			s.result <- s.cmd.Start()
 		case <-l.stop:
 			return

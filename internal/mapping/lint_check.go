@@ -11,6 +11,8 @@ import (
 func (c *checker) check() {
 	c.collect()
 	c.block(c.chunk)
+	c.filledFields()
+	c.unreturned()
 }
 
 // collect finds what has to be known before the walk: the globals that the top
@@ -107,6 +109,7 @@ func (c *checker) expression(e ast.Expr) {
 // operator checks an operator and what it works on.
 func (c *checker) operator(e ast.Expr) {
 	c.planOperator(e)
+	c.addedText(e)
 	c.expressions(operands(e))
 }
 
@@ -145,8 +148,27 @@ func (c *checker) read(ident *ast.IdentExpr) {
 	if c.globals[name] {
 		return
 	}
-	fallback := "a field of the record is `record." + name + "`; a text is written in quotes; files, clock and network are out of reach"
-	c.report(CodeName, name, ident.Line(), "", "unknown name "+quoted(name), meant(name, c.readable(), "", fallback))
+	where := "record."
+	if len(c.around) == 0 {
+		where = "source."
+	}
+	fallback := "a field of the record is `" + where + name + "`; a text is written in quotes; files, clock and network are out of reach"
+	hint := meant(name, c.readable(), "", fallback)
+	if full := c.functionNamed(name); full != "" {
+		hint = "did you mean `" + full + "`?"
+	}
+	c.report(CodeName, name, ident.Line(), "", "unknown name "+quoted(name), hint)
+}
+
+// functionNamed is the function of the library that has a name of its own or as
+// a method, with its table, or nothing.
+func (c *checker) functionNamed(name string) string {
+	for _, f := range functions() {
+		if f.table != "" && (f.name == name || f.method == name) {
+			return f.fullName()
+		}
+	}
+	return ""
 }
 
 // readable are the names that may be read at the place at hand.
@@ -166,11 +188,20 @@ func (c *checker) report(code, name string, line int, led, message, hint string)
 	c.add(f)
 }
 
-// attribute checks the name of a function of the library.
+// attribute checks the name of a function of the library, or of a field of the
+// source.
 func (c *checker) attribute(e *ast.AttrGetExpr) {
 	table, isIdent := e.Object.(*ast.IdentExpr)
 	key, isText := e.Key.(*ast.StringExpr)
-	if !isIdent || !isText || c.find(table.Value) != nil {
+	if !isText {
+		return
+	}
+	c.behindField(e, key.Value)
+	if !isIdent {
+		return
+	}
+	c.sourceField(e, key.Value)
+	if c.find(table.Value) != nil {
 		return
 	}
 	names, isTable := c.library.tables[table.Value]
@@ -189,6 +220,7 @@ func (c *checker) call(e *ast.FuncCallExpr) {
 		c.expressions(e.Args)
 		return
 	}
+	c.calledGroup(e)
 	argument := valueAt(e.Args, 0)
 	if fn, ok := argument.(*ast.FunctionExpr); ok && c.isGlobal(e.Func, "call") {
 		c.perRecord[fn] = true
@@ -205,6 +237,10 @@ func (c *checker) method(e *ast.FuncCallExpr) {
 	texts := c.library.tables["string"]
 	switch receiver := e.Receiver.(type) {
 	case *ast.IdentExpr:
+		if c.isGlobal(receiver, "source") {
+			c.report(CodeMethod, e.Method, e.Line(), ":", "source:"+e.Method+" is called with a colon", "a field of the source is `source."+e.Method+"`")
+			return
+		}
 		if names, ok := c.library.tables[receiver.Value]; ok && c.find(receiver.Value) == nil {
 			c.report(CodeMethod, e.Method, e.Line(), ":", receiver.Value+":"+e.Method+" is called with a colon",
 				meant(e.Method, names, receiver.Value+".", "a function of the library is called with a dot"))

@@ -2,11 +2,8 @@ package mapping
 
 import (
 	"slices"
-	"unicode"
 
 	"github.com/yuin/gopher-lua/ast"
-
-	"github.com/rosterd/rosterd/internal/roster"
 )
 
 // isPlan reports whether an expression is a part of a plan for certain: a field
@@ -94,56 +91,4 @@ func (c *checker) condition(e ast.Expr) {
 		c.planFinding(e.Line(), "if", "write when(condition, value) in the mapping")
 	}
 	c.expression(e)
-}
-
-// wellKnown are the target fields that every business has, and those that
-// rosterd itself knows.
-func wellKnown() []string {
-	return []string{"first_name", "last_name", "email", "phone", "address", "status", "opt_in", "external_id", roster.MattersField}
-}
-
-// targetFields warns of fields that look misspelt, and of those that stand there
-// twice. Which fields a business has beyond the well-known ones is not known
-// here.
-func (c *checker) targetFields(e ast.Expr) {
-	table, ok := e.(*ast.TableExpr)
-	if !ok {
-		return
-	}
-	seen := map[string]bool{}
-	for _, f := range table.Fields {
-		key, ok := f.Key.(*ast.StringExpr)
-		if !ok {
-			continue
-		}
-		finding := Finding{Severity: SeverityWarning, Code: CodeField, File: c.script.Name}
-		if seen[key.Value] {
-			finding.Message = "the target field " + key.Value + " stands here twice, and only the last one counts"
-			finding.Hint = "write first(a, b) in a plan, or a or b in a function"
-		} else if known := misspelt(key.Value); known != "" {
-			finding.Message = "the target field " + key.Value + " is none that every business has"
-			finding.Hint = "did you mean `" + known + "`?"
-		}
-		line, column := c.words.take(key.Value, key.Line(), "")
-		seen[key.Value] = true
-		if finding.Message != "" {
-			finding.Line, finding.Column = line, column
-			c.add(finding)
-		}
-	}
-}
-
-// misspelt returns the well-known field that a name is one letter or only its
-// case and separators away from. A number behind a name is no misspelling.
-func misspelt(name string) string {
-	known := wellKnown()
-	if name == "" || slices.Contains(known, name) || unicode.IsDigit(rune(name[len(name)-1])) {
-		return ""
-	}
-	for _, candidate := range known {
-		if bareName(candidate) == bareName(name) || len(name) > 3 && edits(candidate, name) == 1 {
-			return candidate
-		}
-	}
-	return ""
 }

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 		case parentArg:
 			parent()
 			os.Exit(0)
+		case mapping.ProbeArg:
+			mapping.Probe(os.Args[2:])
+			os.Exit(0)
 		}
 	}
 	os.Exit(m.Run())

@@ -20,7 +20,7 @@ var errNoFile = errors.New("not a regular file")
 // of it is refused. An error in what a script or a module requires is a
 // [ScriptError]; that the script itself cannot be read is another error.
 func ReadScript(dir, path string) (script Script, err error) {
-	name, err := filepath.Rel(dir, path)
+	name, err := nameBelow(dir, path)
 	if err != nil {
 		return Script{}, fmt.Errorf("read the script: %w", err)
 	}
@@ -45,6 +45,18 @@ func ReadScript(dir, path string) (script Script, err error) {
 		return Script{}, err
 	}
 	return script, nil
+}
+
+// nameBelow returns how a path is written from a folder on.
+func nameBelow(dir, path string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", err
+	}
+	return filepath.Rel(dir, path)
 }
 
 // cause is what is wrong with a file, without the operation and the path.

@@ -152,13 +152,22 @@ func (c *pageCall) stoppedRecord(index int, why ending) roster.MappedRecord {
 	}
 	switch why {
 	case endDeadline:
-		r.Reason = fmt.Sprintf("the script took longer than %s for one record", opts.RecordDeadline.Round(time.Millisecond))
+		r.Reason = tookTooLong(opts.RecordDeadline)
 	case endMemory:
-		r.Reason = fmt.Sprintf("the script needed more than %d MiB of memory", opts.MemoryLimit>>20)
+		r.Reason = neededTooMuch(opts.MemoryLimit)
 	default:
 		r.Reason = "the worker process ended twice on this record"
 	}
+	r.Reason = place(c.mapping.request.Script.Name, 0) + r.Reason
 	return r
+}
+
+func tookTooLong(limit time.Duration) string {
+	return fmt.Sprintf("the script took longer than %s for one record", limit.Round(time.Millisecond))
+}
+
+func neededTooMuch(limit int64) string {
+	return fmt.Sprintf("the script needed more than %d MiB of memory", limit>>20)
 }
 
 func (m *Mapping) countStop() error {

@@ -207,7 +207,8 @@ func (e *engine) buildMapping(l *lua.LState) int {
 		}
 		slot.fixed = true
 		x := e.expressionOf(l, table.RawGetString(name))
-		p.fields = append(p.fields, planField{slot: slot, from: x, line: lineageOf(name, x, 0).Line})
+		slot.line = lineageOf(name, x, 0).Line
+		p.fields = append(p.fields, planField{slot: slot, from: x, line: slot.line})
 	}
 	if len(p.fields) > roster.MaxFields {
 		l.RaiseError("the mapping has more than 256 fields")

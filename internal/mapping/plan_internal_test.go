@@ -60,7 +60,7 @@ func TestAPlanThatMapsNoRecordSaysWhy(t *testing.T) {
 		"no number":        {"first_name = \"A\",\n n = source.a * 2", `{"a": "secret"}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:2: *: a value in a calculation is no number", 2},
 		"an error in call": {"\n first_name = call(function(record) return record.a.b.c end)", `{}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:2: attempt to index a nil value (field 'b')", 2},
 		"a table":          {"first_name = source.a:title()", `{"a": [1]}`, roster.VerdictRejected, roster.CodeMapError, "x.lua:1: text.title: the first argument is no text", 1},
-		"too much of it":   {"first_name = source.a", `{"a": [1]}`, roster.VerdictRejected, roster.CodeMapInvalid, "field first_name is a table; a field is text, a number, true, false or null", 0},
+		"too much of it":   {"first_name = source.a", `{"a": [1]}`, roster.VerdictRejected, roster.CodeMapInvalid, "x.lua:1: field first_name is a table; a field is text, a number, true, false or null", 1},
 	} {
 		e := newTestEngine(t, "return mapping{ "+test.plan+" }")
 		got, _ := mapIn(t, e, test.in)

@@ -28,8 +28,12 @@ type Pool struct {
 
 // NewPool returns a pool. It starts no process before [Pool.Load].
 func NewPool(opts Options) *Pool {
+	program := ""
+	if len(opts.Command) > 0 {
+		program = opts.Command[0]
+	}
 	return &Pool{
-		opts: opts.withDefaults(), launcher: newLauncher(), progress: newProgress, maxStops: maxStops,
+		opts: opts.withDefaults(), launcher: newLauncher(program), progress: newProgress, maxStops: maxStops,
 		loaded: map[*Mapping]struct{}{},
 	}
 }

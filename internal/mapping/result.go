@@ -26,6 +26,8 @@ const (
 // result validates and encodes what a script returned, record by record. Its
 // buffers are reused for all records of a page.
 type result struct {
+	// script is the script's name, which leads every reason.
+	script string
 	// required and present are the slots of [roster.MapTarget].
 	required, present []*slot
 	keyField          string
@@ -52,8 +54,8 @@ type result struct {
 	written int
 }
 
-func (r *result) init(target roster.MapTarget) {
-	r.keyField = target.KeyField
+func (r *result) init(script string, target roster.MapTarget) {
+	r.script, r.keyField = script, target.KeyField
 	r.slots = newSlots(nil, func(name string) string { return name })
 	r.slots.rules = newFieldRules(target)
 	r.require(target.Required)
@@ -107,7 +109,7 @@ func (r *result) finish(e *engine, m *roster.MappedRecord) {
 		if text, ok := keyText(value); ok && text != "" {
 			m.Key = text
 		} else if !ok {
-			r.invalid(m, "field "+r.keyField+" is a "+typeName(e, value)+"; an id is text or a whole number")
+			r.invalidAt(r.keySlot.line, m, "field "+r.keyField+" is a "+typeName(e, value)+"; an id is text or a whole number")
 			return
 		}
 	}
@@ -150,7 +152,7 @@ func (r *result) encode(e *engine, m *roster.MappedRecord) {
 		}
 	}
 	b = r.encodeKey(b, m)
-	if !r.fits(m, len(b)-start+len(m.Owner)+len(m.LeadSource)) {
+	if !r.fits(m, len(b)-start+len(m.Owner)+len(m.LeadSource)+len(m.Target)) {
 		return
 	}
 	r.out = b
@@ -173,6 +175,8 @@ func (r *result) encodeField(e *engine, b []byte, f field, m *roster.MappedRecor
 		return b, r.takeReference(e, f, m, &m.Owner)
 	case roleLeadSource:
 		return b, r.takeReference(e, f, m, &m.LeadSource)
+	case roleTarget:
+		return b, r.takeReference(e, f, m, &m.Target)
 	case roleUnknown:
 		r.warn(e, f.slot)
 		return b, true
@@ -187,7 +191,7 @@ func (r *result) encodeField(e *engine, b []byte, f field, m *roster.MappedRecor
 	before, at := len(b), len(b)+len(f.slot.label)
 	b, ok := appendValue(e, append(b, f.slot.label...), f.value)
 	if !ok {
-		r.invalid(m, "field "+e.showName(f.slot.name)+" is "+e.fault(f.value))
+		r.invalidAt(f.slot.line, m, "field "+e.showName(f.slot.name)+" is "+e.fault(f.value))
 		return b, false
 	}
 	if f.slot.rule != nil {
@@ -278,8 +282,12 @@ func (r *result) payload(columns []string, row sdk.Row) []byte {
 	return b[start:len(b):len(b)]
 }
 
-func (r *result) invalid(m *roster.MappedRecord, reason string) {
-	m.Verdict, m.Stage, m.Code, m.Reason = roster.VerdictRejected, roster.StageMap, roster.CodeMapInvalid, reason
+func (r *result) invalid(m *roster.MappedRecord, reason string) { r.invalidAt(0, m, reason) }
+
+// invalidAt is invalid with the script's line, or zero where it is not known.
+func (r *result) invalidAt(line int, m *roster.MappedRecord, reason string) {
+	m.Verdict, m.Stage, m.Code = roster.VerdictRejected, roster.StageMap, roster.CodeMapInvalid
+	m.Line, m.Reason = line, place(r.script, line)+reason
 }
 
 func appendValue(e *engine, b []byte, v lua.LValue) ([]byte, bool) {

@@ -23,6 +23,8 @@ const (
 	// later.
 	roleOwner
 	roleLeadSource
+	// roleTarget: it is the target's id of the record, where the source knows it.
+	roleTarget
 	// roleUnknown: the target has no such field.
 	roleUnknown
 )
@@ -52,6 +54,8 @@ func (t *fieldRules) dress(s *slot) {
 		s.role = roleOwner
 	case t.target.References && s.name == roster.LeadSourceField:
 		s.role = roleLeadSource
+	case t.target.References && s.name == roster.TargetField:
+		s.role = roleTarget
 	case !known && len(t.declared) > 0:
 		s.role = roleUnknown
 	}

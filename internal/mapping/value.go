@@ -1,8 +1,6 @@
 package mapping
 
 import (
-	"strconv"
-
 	lua "github.com/yuin/gopher-lua"
 
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -83,8 +81,7 @@ func (v value) asNumber() (number float64, ok bool) {
 	case kindNumber:
 		return v.number, true
 	case kindText:
-		number, err := strconv.ParseFloat(trim(v.text), 64)
-		return number, err == nil
+		return decimal(v.text)
 	default:
 		return 0, false
 	}

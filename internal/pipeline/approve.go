@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/rosterd/rosterd/internal/roster"
-	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // takeUp lets a run deliver that a person has approved, if its change set is what
@@ -88,7 +87,7 @@ func touchedLinks(ctx context.Context, sync *SyncFlow) (touched int, err error) 
 		}
 		for i, it := range b.items {
 			link := standings[i].Link
-			if link.Version != it.version || it.op != sdk.OpCreate && link.Target != it.target {
+			if link.Version != it.version || it.version > 0 && link.Target != it.target {
 				touched++
 			}
 		}

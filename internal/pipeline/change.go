@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/roster"
@@ -42,6 +43,14 @@ type change struct {
 	shorts []uint32
 	// changed are the fields that differ from what was sent last.
 	changed []string
+	// matched says that the target had the record and that no link leads to it yet,
+	// reopened that only its references are sent, because one has a link by now, and
+	// warned that something was left out or shortened when it was mapped.
+	matched, reopened, warned bool
+	// knownAs is the target's id as the source knows it; it is not stored.
+	knownAs string
+	// hits are the records of the target that a new one could be.
+	hits []string
 	// data is the mapped record, payload the source record, both as JSON.
 	data, payload []byte
 }
@@ -69,8 +78,17 @@ func (c *change) append(b []byte) []byte {
 		b = binary.LittleEndian.AppendUint32(b, short)
 	}
 	b = appendTexts(b, c.changed)
+	b = appendTexts(b, c.hits)
+	b = append(b, flag(c.matched)|flag(c.reopened)<<1|flag(c.warned)<<2)
 	b = appendText(b, string(c.data))
 	return appendText(b, string(c.payload))
+}
+
+func flag(set bool) byte {
+	if set {
+		return 1
+	}
+	return 0
 }
 
 func appendText(b []byte, s string) []byte {
@@ -102,7 +120,10 @@ func parseChange(b []byte) (change, error) {
 	for range c.fields {
 		c.shorts = append(c.shorts, r.short())
 	}
-	c.changed = r.texts()
+	c.changed, c.hits = r.texts(), r.texts()
+	if flags := r.take(1); flags != nil {
+		c.matched, c.reopened, c.warned = flags[0]&1 != 0, flags[0]&2 != 0, flags[0]&4 != 0
+	}
 	c.data, c.payload = r.bytes(), r.bytes()
 	if r.failed || len(r.rest) > 0 {
 		return change{}, errChange
@@ -171,15 +192,22 @@ func (r *changeReader) texts() []string {
 // references.
 func (c *change) sent(key digest.Key, mapping uint32, refs references) roster.Sent {
 	s := roster.Sent{Row: c.row, Mapping: mapping, Sum: c.sum, Open: refs.open}
+	if refs.open {
+		s.Owner, s.LeadSource = c.owner, c.leadSource
+	}
 	s.Fields = make([]roster.SentField, 0, len(c.fields)+2)
 	for i, name := range c.fields {
 		s.Fields = append(s.Fields, roster.SentField{Name: name, Short: c.shorts[i]})
 	}
-	refs.each(func(name, id string) {
+	add := func(name, id string) {
 		f := key.Field(name, []byte(id))
 		s.Sum = s.Sum.Add(f)
 		s.Fields = append(s.Fields, roster.SentField{Name: name, Short: f.Short()})
-	})
+	}
+	refs.each(add)
+	if c.club != "" && !slices.Contains(c.fields, roster.ClubField) {
+		add(roster.ClubField, c.club)
+	}
 	sortFields(s.Fields)
 	return s
 }

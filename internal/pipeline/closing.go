@@ -57,6 +57,10 @@ func (c *closing) take(it *item) {
 // undone keeps an operation for another run. One that may have been executed
 // stays armed.
 func (c *closing) undone(it *item) {
+	if it.made != "" {
+		c.converted(it)
+		return
+	}
 	if !it.intent {
 		return
 	}
@@ -88,12 +92,18 @@ func (c *closing) left(it *item) {
 		c.quarantine(it, roster.CodeDeliverRestored, "it is created when the job of the other direction has walked its source once since the state was restored")
 	case leftMissing:
 		c.quarantine(it, roster.CodeDeliverGone, "the target does not have its record any more; mend the link with `rosterd links`")
+	case leftReview:
+		c.park(it, parkReview, it.hits)
 	case leftNewer:
 		c.Events = append(c.Events, c.event(it, "conflict", it.note))
 		c.counts.Skipped++
 		c.Links = append(c.Links, c.link(it))
-	case 0: // a refresh
+	case 0: // a refresh, or a link to a record that is not changed
 		c.Links = append(c.Links, c.link(it))
+		if it.op == opLink {
+			c.counts.Linked++
+			c.made[it.source] = it
+		}
 	}
 }
 
@@ -103,12 +113,18 @@ func (c *closing) outcome(it *item) {
 	case stepDone:
 		c.done(it)
 	case stepRefuse:
-		if it.intent {
+		if it.made != "" {
+			c.converted(it)
+		} else if it.intent {
 			c.Refused = append(c.Refused, it.source)
 		}
 		c.quarantine(it, roster.CodeDeliverRefused, refusalReason(it.result))
 	case stepPark:
-		c.park(it, parkNoSearch, nil)
+		reason := parkNoSearch
+		if it.operation.Op == sdk.OpConvert {
+			reason = parkConverted
+		}
+		c.park(it, reason, nil)
 	case stepSettle, stepAgain, stepStop:
 		// It stays armed, which already means that its outcome is not known.
 	}
@@ -122,20 +138,14 @@ func refusalReason(r sdk.Result) string {
 }
 
 func (c *closing) done(it *item) {
-	for _, text := range it.result.Warnings {
-		c.w.warn(text)
-	}
+	c.warn(it)
 	switch it.operation.Op {
-	case sdk.OpCreate:
+	case sdk.OpCreate, sdk.OpConvert:
 		*c.counts.Created++
 		c.made[it.source] = it
 		c.Links = append(c.Links, c.link(it))
-	case sdk.OpUpdate:
-		*c.counts.Updated++
-		c.Links = append(c.Links, c.link(it))
-		if it.note != "" {
-			c.Events = append(c.Events, c.event(it, "conflict", it.note))
-		}
+	case sdk.OpUpdate, sdk.OpTransfer:
+		c.updated(it)
 	case sdk.OpDeactivate, sdk.OpDelete:
 		c.counts.Deactivated++
 		if it.operation.Op == sdk.OpDelete {
@@ -149,15 +159,61 @@ func (c *closing) done(it *item) {
 	}
 }
 
+// updated takes an update that is done.
+func (c *closing) updated(it *item) {
+	switch {
+	case it.made != "":
+		*c.counts.Created++
+	case it.reopened:
+		c.counts.Reopened++
+	default:
+		*c.counts.Updated++
+	}
+	if it.made != "" || it.matched {
+		c.made[it.source] = it
+	}
+	c.Links = append(c.Links, c.link(it))
+	if it.note != "" {
+		c.Events = append(c.Events, c.event(it, "conflict", it.note))
+	}
+}
+
+// converted links a member that was made of a prospect and whose values are still
+// to be sent: nothing is remembered of them, so that they are compared again.
+func (c *closing) converted(it *item) {
+	l := c.link(it)
+	l.Sent = roster.Sent{}
+	c.made[it.source] = it
+	c.Links = append(c.Links, l)
+}
+
+// warn counts a record that is delivered without something.
+func (c *closing) warn(it *item) {
+	for _, text := range it.result.Warnings {
+		c.w.warn(text)
+	}
+	if it.refs.open {
+		c.w.warn("some people were sent without their owner or their lead source, which have no link at the target")
+	}
+	if it.refs.open || it.warned || len(it.result.Warnings) > 0 {
+		c.counts.Warned++
+	}
+}
+
 // link is the link of a change that is done.
 func (c *closing) link(it *item) roster.Link {
 	l := roster.Link{Source: it.source, Target: it.target, Origin: roster.LinkCreated, Sent: it.sent, Seen: it.seen}
 	if it.found {
 		l.Origin = roster.LinkFound
 	}
-	if it.operation.Op == sdk.OpCreate && !it.skip {
+	switch {
+	case it.made != "":
+		l.Target = it.made
+	case makes(it.operation.Op) && !it.skip:
 		l.Target = it.result.ID
-	} else {
+	case it.matched || it.op == opLink:
+		l.Origin = roster.LinkMatched
+	default:
 		l.Version = it.version
 	}
 	return l
@@ -176,6 +232,10 @@ func (c *closing) park(it *item, reason string, hits []string) {
 }
 
 func (c *closing) quarantine(it *item, code, reason string) {
+	if it.reopened {
+		c.w.warn("the owner or the lead source of some linked people could not be sent later: " + reason)
+		return // it stays open, and is tried again by the next run
+	}
 	c.counts.Quarantined++
 	c.Quarantined = append(c.Quarantined, roster.Quarantined{
 		Job: c.w.run.Job, Run: c.Run, Kind: it.kind, Record: it.source, Position: it.position,
@@ -226,6 +286,22 @@ func (c *closing) close(ctx context.Context) error {
 	}
 }
 
+// clashed takes back what was counted of a link that was not made.
+func (c *closing) clashed(it *item) {
+	switch {
+	case it.op == opLink:
+		c.counts.Linked--
+		c.counts.Skipped++
+		c.w.warn("a record of the target is linked to another one of the source already, so that it is not taken for a second one")
+	case it.matched:
+		*c.counts.Updated--
+		c.park(it, parkClash, []string{it.target})
+	default:
+		*c.counts.Created--
+		c.park(it, parkClash, []string{it.result.ID})
+	}
+}
+
 // clash takes links out of the closing that were not made, and parks them.
 func (c *closing) clash(sources []string) {
 	again := &closing{w: c.w, b: c.b, counts: c.counts, quiet: c.quiet}
@@ -236,8 +312,7 @@ func (c *closing) clash(sources []string) {
 		if !ok {
 			continue
 		}
-		*again.counts.Created--
-		again.park(it, parkClash, []string{it.result.ID})
+		again.clashed(it)
 	}
 	again.made = map[string]*item{}
 	*c = *again

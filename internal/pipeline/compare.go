@@ -25,16 +25,22 @@ type comparer struct {
 	// appended are the records that the run changes: one that is read again is
 	// compared when it is delivered, behind what comes before it.
 	appended map[sdk.Kind]keySet
-	// creates counts what would be created, by kind.
-	creates map[sdk.Kind]int
+	// creates counts what would be created, by kind, and converts says that members
+	// would be made of prospects.
+	creates   map[sdk.Kind]int
+	converts  bool
+	directory *directory
+	// pending are the records of a page that are to be matched.
+	pending []change
 	// parked are intents that wait for a person and whose record has changed.
 	parked []roster.Intent
 	packed []byte
 }
 
-func newComparer(p *preparation, changes ChangeSet) *comparer {
+func newComparer(r *Runner, p *preparation, changes ChangeSet) *comparer {
 	return &comparer{
-		p: p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
+		directory: newDirectory(r, p.flow.Sync),
+		p:         p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
 		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{}, creates: map[sdk.Kind]int{},
 	}
 }
@@ -118,7 +124,7 @@ func (c *comparer) records(ctx context.Context, kind sdk.Kind, page mappedPage) 
 	for _, text := range page.mapped.Warnings {
 		c.p.warn(text)
 	}
-	return nil
+	return c.matchPending(ctx)
 }
 
 // repeated takes the records of a page that are what was sent last. Those that
@@ -171,18 +177,41 @@ func (c *comparer) record(ctx context.Context, kind sdk.Kind, shapes *shapeCache
 	next := c.change(kind, shapes, page, record)
 	sent := next.sent(c.sync.Digests, c.sync.Mapping, refs)
 	link := standing.Link
+	switch kind {
+	case sdk.KindStaff:
+		return c.staffMember(ctx, next, link, sent)
+	case sdk.KindLeadSource:
+		if settled, err := c.leadSource(ctx, next, link, sent); settled || err != nil {
+			return err
+		}
+	case sdk.KindProspect, sdk.KindMember:
+	}
+	return c.compare(ctx, next, link, sent, refs)
+}
+
+// compare decides about a record by its link.
+func (c *comparer) compare(ctx context.Context, next change, link roster.Link, sent roster.Sent, refs references) error {
 	switch {
-	case c.has(kind, next.source):
+	case c.has(next.kind, next.source):
 		next.op, next.target, next.version = sdk.OpUpdate, link.Target, link.Version
 		return c.append(next)
 	case link.Version == 0:
-		return c.create(next)
-	case link.Gone || link.Sent.Sum != sent.Sum && !onlyLeftOut(link.Sent.Fields, sent.Fields):
+		return c.unlinked(ctx, next)
+	case link.Sent.Mapping == 0 && link.Sent.Row == next.row:
+		// It is as the other direction has left it: its own echo.
+		return c.refresh(next, link)
+	case link.Gone || refs.pending || link.Sent.Sum != sent.Sum && !onlyLeftOut(link.Sent.Fields, sent.Fields):
 		return c.update(next, link, sent)
 	case link.Sent.Row == sent.Row && link.Sent.Mapping == sent.Mapping && link.Sent.Open == sent.Open:
 		c.p.counts.Unchanged++
 		return nil
 	}
+	return c.refresh(next, link)
+}
+
+// refresh lets the link take over what the record is mapped from, without a
+// change of the target.
+func (c *comparer) refresh(next change, link roster.Link) error {
 	c.p.counts.Unchanged++
 	next.op, next.target, next.version, next.data, next.payload = opRefresh, link.Target, link.Version, nil, nil
 	return c.append(next)
@@ -223,6 +252,7 @@ func (c *comparer) change(kind sdk.Kind, shapes *shapeCache, page mappedPage, re
 	next := change{
 		kind: kind, source: record.ID, position: record.Position, club: record.Club,
 		owner: record.Owner, leadSource: record.LeadSource, row: page.rows[record.Row],
+		knownAs: record.Target, warned: len(record.Warnings) > 0,
 		sum: record.Sum, shorts: record.Shorts, fields: shapes.of(record.Fields),
 		data: record.Data, payload: roster.Payload(page.page.Columns, row),
 	}

@@ -36,7 +36,7 @@ const (
 func nextStep(class sdk.GuaranteeClass, op sdk.Op, r sdk.Result) step {
 	switch r.Outcome {
 	case sdk.OutcomeOK:
-		if op == sdk.OpCreate && r.ID == "" {
+		if makes(op) && r.ID == "" {
 			return inDoubt(class, op)
 		}
 		return stepDone
@@ -59,8 +59,17 @@ func nextStep(class sdk.GuaranteeClass, op sdk.Op, r sdk.Result) step {
 	return inDoubt(class, op)
 }
 
-// inDoubt says what follows when nothing is proven.
+// makes reports whether an operation makes a record, so that it may not simply be
+// sent again.
+func makes(op sdk.Op) bool { return op == sdk.OpCreate || op == sdk.OpConvert }
+
+// inDoubt says what follows when nothing is proven. What a conversion has made may
+// carry the marker of the prospect that it was made of, or none: a search proves
+// nothing of it.
 func inDoubt(class sdk.GuaranteeClass, op sdk.Op) step {
+	if op == sdk.OpConvert {
+		return stepPark
+	}
 	if op != sdk.OpCreate {
 		return stepAgain
 	}
@@ -104,11 +113,13 @@ type finding struct {
 const (
 	parkNoSearch   = "the target neither answered clearly nor can be searched for the record"
 	parkSeveral    = "the target has several records with the marker of this one"
+	parkConverted  = "it is not known whether the target has made a member of the prospect"
 	parkNatural    = "the target has a record with the same values, which may be another person's"
 	parkForeign    = "the target has a record with the same unique value, and nothing proves that rosterd created it"
 	parkMissing    = "the record was sent several times and the target does not show it"
 	parkClash      = "the target answered with the id of a record that is linked to another one"
-	parkWithoutKey = "the time is over for which the target remembers its idempotency key, and it cannot be searched"
+	parkEnded      = "the run ended before it was known whether the record was created"
+	parkWithoutKey = "the time is over for which the target remembers its idempotency key, and nothing else tells whether the record was created"
 )
 
 // conclude says what a search proves that was made after the create's settle

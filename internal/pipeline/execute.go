@@ -265,8 +265,11 @@ func (r *Runner) persist(run *roster.Run, doing string, do func(ctx context.Cont
 	}
 }
 
-// ended logs the one line that each run leaves.
+// ended says that a run has ended, and logs the one line that it leaves.
 func (r *Runner) ended(run roster.Run) {
+	if r.Ended != nil {
+		r.Ended(run)
+	}
 	attrs := []any{
 		"run", run.ID, "job", run.Job, "state", run.State, "read", run.Counts.Read, "frozen", run.Counts.Frozen,
 		"skipped", run.Counts.Skipped, "quarantined", run.Counts.Quarantined, "served", run.Counts.Served,

@@ -92,6 +92,11 @@ type SyncFlow struct {
 	Get  func(ctx context.Context, req sdk.GetRequest) (*sdk.Page, error)
 	// GetSource reads single records of the source; nil where it lacks the ability.
 	GetSource func(ctx context.Context, req sdk.GetRequest) (*sdk.Page, error)
+	// ListStaff, FindStaff and ListLeadSources tell what the target has of those; nil
+	// where it lacks the ability.
+	ListStaff       func(ctx context.Context) ([]sdk.Staff, error)
+	FindStaff       func(ctx context.Context, email string) ([]sdk.Staff, error)
+	ListLeadSources func(ctx context.Context) ([]sdk.LeadSource, error)
 	// Changes opens the run's finished change set.
 	Changes func() (Changes, error)
 	// Margin is added to the times that the target declares before anything is
@@ -131,6 +136,8 @@ type LinkStore interface {
 	Standings(ctx context.Context, route roster.Route, sources []string) ([]roster.Standing, error)
 	// Links returns links in the order of their source ids.
 	Links(ctx context.Context, route roster.Route, filter roster.LinkFilter) ([]roster.Link, error)
+	// OpenLinks returns the links of which a reference has none.
+	OpenLinks(ctx context.Context, route roster.Route, filter roster.LinkFilter) ([]roster.OpenLink, error)
 	CountLinks(ctx context.Context, route roster.Route) (int, error)
 	// Marker returns the marker of a source record.
 	Marker(route roster.Route, source string) string

@@ -80,6 +80,11 @@ func (c *comparer) removed(ctx context.Context, kind sdk.Kind, ids []string) err
 // last in the change set, behind everything that is there.
 func (c *comparer) end(ctx context.Context) error {
 	for _, kind := range c.p.flow.Kinds {
+		if err := c.reopened(ctx, kind); err != nil {
+			return err
+		}
+	}
+	for _, kind := range c.p.flow.Kinds {
 		if err := c.missing(ctx, kind); err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func judgeSync(ctx context.Context, p *preparation) (judgement, error) {
 		limit      roster.Limit
 		n          int
 	}{
-		{"max_create", "create", guards.MaxCreate, p.counts.ToCreate},
+		{"max_create", "create or link", guards.MaxCreate, p.counts.ToCreate + p.counts.ToLink},
 		{"max_update", "update", guards.MaxUpdate, p.counts.ToUpdate},
 		{"max_deactivate", "deactivate", guards.MaxDeactivate, p.counts.ToDeactivate},
 	} {

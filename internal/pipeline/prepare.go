@@ -73,7 +73,7 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	if flow.Sync == nil {
 		p.collect = newFreezer(p, changes)
 	} else {
-		p.collect = newComparer(p, changes)
+		p.collect = newComparer(r, p, changes)
 	}
 	for _, kind := range flow.Kinds {
 		if err := p.kind(ctx, kind); err != nil {
@@ -107,7 +107,7 @@ func (p *preparation) kind(ctx context.Context, kind sdk.Kind) error {
 		}
 	}
 	var after sdk.Cursor
-	if !p.whole() {
+	if !p.whole() && !p.listed(kind) {
 		var err error
 		if after, err = p.from.Cursor(ctx, p.run.Job, kind); err != nil {
 			return fmt.Errorf("prepare: %w", err)
@@ -115,6 +115,13 @@ func (p *preparation) kind(ctx context.Context, kind sdk.Kind) error {
 		p.behind[kind] = after
 	}
 	return p.pages(ctx, kind, after, p.read)
+}
+
+// listed reports whether a kind is read from its beginning by every run: the few
+// staff members and lead sources of a source, whose counterparts at the target are
+// looked up anew each time.
+func (p *preparation) listed(kind sdk.Kind) bool {
+	return p.flow.Sync != nil && (kind == sdk.KindStaff || kind == sdk.KindLeadSource)
 }
 
 // whole reports whether the run walks everything, so that what was refused

@@ -15,6 +15,8 @@ type references struct {
 	owner, leadSource string
 	// open says that a reference has no link, so that it is left out.
 	open bool
+	// pending says that the run itself creates what a reference leads to.
+	pending bool
 	// unlinked names the kind of it.
 	unlinked sdk.Kind
 }
@@ -36,10 +38,18 @@ func (r references) each(visit func(name, id string)) {
 type resolver struct {
 	sync  *SyncFlow
 	found map[sdk.Kind]map[string]string
+	// expected are records that the run creates before what refers to them.
+	expected map[sdk.Kind]map[string]bool
 }
 
+// expect notes that the run creates a record.
+func (r *resolver) expect(kind sdk.Kind, source string) { r.expected[kind][source] = true }
+
 func newResolver(sync *SyncFlow) *resolver {
-	return &resolver{sync: sync, found: map[sdk.Kind]map[string]string{sdk.KindStaff: {}, sdk.KindLeadSource: {}}}
+	return &resolver{
+		sync: sync, found: map[sdk.Kind]map[string]string{sdk.KindStaff: {}, sdk.KindLeadSource: {}},
+		expected: map[sdk.Kind]map[string]bool{sdk.KindStaff: {}, sdk.KindLeadSource: {}},
+	}
 }
 
 // resolve finds the references of a record by the source's ids. What the job
@@ -62,7 +72,11 @@ func (r *resolver) resolve(ctx context.Context, owner, leadSource string) (refer
 		if err != nil {
 			return references{}, err
 		}
-		if target == "" {
+		switch {
+		case target != "":
+		case r.expected[one.kind][one.id]:
+			refs.pending = true
+		default:
 			refs.open, refs.unlinked = true, one.kind
 		}
 		*one.into = target

@@ -51,14 +51,21 @@ func (p *preparation) retryPage(ctx context.Context, kind sdk.Kind, waiting []ro
 	if err != nil {
 		return fmt.Errorf("read the quarantine: %w", err)
 	}
+	var positions []string
 	for i, q := range waiting {
 		if !slices.Contains(unreadable, i) {
-			p.retried = append(p.retried, q.ID)
+			p.retried, positions = append(p.retried, q.ID), append(positions, q.Position)
 		}
 	}
 	mapped := contained(ctx, p.collect.mapPage, page)
 	if mapped.err != nil {
 		return mapped.err
+	}
+	// A record that is refused again keeps its place in the quarantine, which its
+	// position in the source belongs to.
+	for i := range mapped.mapped.Records {
+		record := &mapped.mapped.Records[i]
+		record.Position = positions[record.Row]
 	}
 	// The cursor of the source is not moved by what did not come from it.
 	cursor, had := p.cursors[kind]

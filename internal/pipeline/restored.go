@@ -49,11 +49,18 @@ func (s *SyncFlow) proofOf(target sdk.TargetKind) proof {
 		return proofNone
 	}
 	switch target.Class {
-	case sdk.ClassA, sdk.ClassBPrime, sdk.ClassC:
+	case sdk.ClassBPrime, sdk.ClassC:
 		return proofSearch
-	default:
-		return proofNone
+	case sdk.ClassA, sdk.ClassB, sdk.ClassD, sdk.ClassE:
+		// A target of class A may have forgotten the keys, and need not find anything by them.
 	}
+	return proofNone
+}
+
+// unproven reports whether nothing keeps an operation from making a record a
+// second time. What a conversion has made is found by no search.
+func (s *SyncFlow) unproven(target sdk.TargetKind, op sdk.Op) bool {
+	return op == sdk.OpConvert || op == sdk.OpCreate && s.proofOf(target) == proofNone
 }
 
 // CodeRestored says that the state was put back from a backup and that nothing
@@ -75,11 +82,26 @@ func (c *comparer) unprovable() (sdk.Kind, bool) {
 		return "", false
 	}
 	for _, kind := range c.p.flow.Kinds {
-		if target, ok := c.sync.Target[kind]; ok && c.creates[kind] > 0 && c.sync.proofOf(target) == proofNone {
+		target, ok := c.sync.Target[kind]
+		if ok && (c.converts && kind == sdk.KindMember || c.creates[kind] > 0 && c.sync.unproven(target, sdk.OpCreate)) {
 			return kind, true
 		}
 	}
 	return "", false
+}
+
+// provable fails where a batch would make what cannot be searched for. It is
+// called before anything is armed, so that what is not sent is not in doubt.
+func (w *writing) provable(b *batch) error {
+	if w.sync.Restored == nil {
+		return nil
+	}
+	for _, it := range b.items {
+		if w.sync.unproven(b.target, it.op) {
+			return restoredFault(w.run.Job, b.kind)
+		}
+	}
+	return nil
 }
 
 // prove searches for the creates of a batch before they are sent. One that is
@@ -98,12 +120,8 @@ func (w *writing) prove(ctx context.Context, b *batch) error {
 	if len(creates) == 0 {
 		return nil
 	}
-	switch w.sync.proofOf(b.target) {
-	case proofTarget:
+	if w.sync.proofOf(b.target) == proofTarget {
 		return nil
-	case proofNone:
-		return restoredFault(w.run.Job, b.kind)
-	case proofSearch:
 	}
 	if err := w.awaitSince(ctx, b, w.sync.Began); err != nil {
 		return err

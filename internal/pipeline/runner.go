@@ -26,13 +26,19 @@ type Runner struct {
 	// sessions and its change set, and returns how many clients were served. It
 	// is called before the run ends, again where it fails.
 	Abandon func(ctx context.Context, run roster.Run) (served int, err error)
-	Now     func() time.Time
-	NewID   func() string
-	Sleep   func(ctx context.Context, d time.Duration) error
-	Logger  *slog.Logger
+	// Ended, where it is not nil, is told of each run that has ended, as it was
+	// stored. It returns at once.
+	Ended  func(run roster.Run)
+	Now    func() time.Time
+	NewID  func() string
+	Sleep  func(ctx context.Context, d time.Duration) error
+	Logger *slog.Logger
 
 	mu     sync.Mutex
 	active map[string]*activeRun // by job
+	// sends are when the last write of a route stopped being under way, with a
+	// monotonic reading.
+	sends  map[roster.Route]time.Time
 	closed bool
 	wg     sync.WaitGroup
 	ctx    context.Context //nolint:containedctx // the life of the runs, which outlive the calls that start them
@@ -55,7 +61,7 @@ var errCancelled = errors.New("cancelled")
 // of the daemon left: a preparation starts again, a delivery resumes.
 func (r *Runner) Begin(ctx context.Context) error {
 	r.mu.Lock()
-	r.active = map[string]*activeRun{}
+	r.active, r.sends = map[string]*activeRun{}, map[roster.Route]time.Time{}
 	r.ctx, r.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.mu.Unlock()
 	left, err := r.Runs.Runs(ctx, roster.RunFilter{State: []roster.RunState{
@@ -225,6 +231,22 @@ func (r *Runner) launch(run roster.Run) {
 		defer r.mu.Unlock()
 		delete(r.active, run.Job)
 	})
+}
+
+// noteSend notes that a write of a route is not under way any more, whatever came
+// of it.
+func (r *Runner) noteSend(route roster.Route) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sends[route] = r.Now()
+}
+
+// lastSend is when the last write of a route stopped being under way in this life
+// of the daemon.
+func (r *Runner) lastSend(route roster.Route) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sends[route]
 }
 
 // Live returns a run with the counts that it has reached.

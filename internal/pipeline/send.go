@@ -4,23 +4,52 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
-// send writes the operations of a batch, and again those that the target asks to
-// send later. It returns when each of them is done, refused, in doubt or for a
-// person; an error ends the run, and leaves what is armed in doubt.
-func (w *writing) send(ctx context.Context, b *batch) error {
+// sendAll writes the operations of a batch, and those that follow on them.
+func (w *writing) sendAll(ctx context.Context, b *batch) error {
 	var open []*item
 	for _, it := range b.items {
 		if !it.skip {
 			open = append(open, it)
 		}
 	}
-	wait := firstWait
+	for len(open) > 0 {
+		if err := w.send(ctx, b, open); err != nil {
+			return err
+		}
+		open = following(b.target.Class, open)
+	}
+	return nil
+}
+
+// following returns the items of which a second operation is to be sent, because
+// the first one is done.
+func following(class sdk.GuaranteeClass, sent []*item) []*item {
+	var open []*item
+	for _, it := range sent {
+		if it.then == nil || nextStep(class, it.operation.Op, it.result) != stepDone {
+			continue
+		}
+		if it.operation.Op == sdk.OpConvert {
+			it.made, it.then.ID = it.result.ID, it.result.ID
+		}
+		it.operation, it.then = *it.then, nil
+		open = append(open, it)
+	}
+	return open
+}
+
+// send sends operations of a batch, and again those that the target asks to send
+// later. It returns when each of them is done, refused, in doubt or for a person;
+// an error ends the run, and leaves what is armed in doubt.
+func (w *writing) send(ctx context.Context, b *batch, open []*item) error {
+	wait, began := firstWait, w.r.Now()
 	for try := 1; len(open) > 0; try++ {
 		w.once(ctx, b, open)
 		again, after, stop := sorted(b.target.Class, open)
@@ -30,16 +59,30 @@ func (w *writing) send(ctx context.Context, b *batch) error {
 		if len(again) == 0 {
 			return nil
 		}
-		if try == attempts {
+		pause := max(after, wait)
+		if try == attempts || forgets(b.target, again, began, w.r.Now().Add(pause)) {
 			return w.stopped(ctx, b, again[0])
 		}
-		if err := w.patience(ctx, b, again, try, max(after, wait)); err != nil {
+		if err := w.patience(ctx, b, again, try, pause); err != nil {
 			return err
 		}
 		wait = min(2*wait, longestWait)
 		open = again
 	}
 	return nil
+}
+
+// forgets reports whether the target may not remember the keys any more, at a
+// time, of creates that it may have executed: they were sent from began on, or by
+// an earlier life.
+func forgets(target sdk.TargetKind, again []*item, began, at time.Time) bool {
+	return target.Class == sdk.ClassA && slices.ContainsFunc(again, func(it *item) bool {
+		first := began
+		if !it.armed.IsZero() && it.armed.Before(first) {
+			first = it.armed
+		}
+		return it.operation.Op == sdk.OpCreate && it.result.Outcome != sdk.OutcomeRefused && at.Sub(first) >= target.KeyTTL
+	})
 }
 
 // once sends operations once.
@@ -51,7 +94,7 @@ func (w *writing) once(ctx context.Context, b *batch, open []*item) {
 	unhurried, done := w.unhurried(ctx)
 	defer done()
 	res, err := w.sync.Write(unhurried, req)
-	w.lastSend[b.kind] = w.r.Now()
+	w.r.noteSend(b.route)
 	if err == nil && len(res.Results) != len(open) {
 		err = fmt.Errorf("%d results for %d operations", len(res.Results), len(open))
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -72,8 +71,14 @@ func (w *writing) settle(ctx context.Context, b *batch) error {
 	c := newClosing(w, b)
 	for i, it := range b.items {
 		f := conclude(class, it.operation.Marker, matches[i], it.same, it.attempt)
+		if it.op == sdk.OpConvert {
+			f = finding{step: stepPark, reason: parkConverted}
+		}
 		if !it.searchable(class, b.target) {
 			f = finding{step: stepPark, reason: parkNoSearch}
+		}
+		if b.target.Class == sdk.ClassA {
+			f.reason = parkWithoutKey
 		}
 		switch f.step {
 		case stepDone:
@@ -97,7 +102,8 @@ func (w *writing) searchClass(target sdk.TargetKind) sdk.GuaranteeClass {
 	case w.sync.Find == nil:
 		return sdk.ClassE
 	case target.Class == sdk.ClassA:
-		return sdk.ClassC
+		// Its key is forgotten, and it need not find anything by it.
+		return sdk.ClassE
 	}
 	return target.Class
 }
@@ -108,7 +114,7 @@ func (w *writing) searchClass(target sdk.TargetKind) sdk.GuaranteeClass {
 // one. Monotonic time is what counts: the wall clock may jump.
 func (w *writing) await(ctx context.Context, b *batch) error {
 	since := w.sync.Began
-	if last := w.lastSend[b.kind]; last.After(since) {
+	if last := w.r.lastSend(b.route); last.After(since) {
 		since = last
 	}
 	return w.awaitSince(ctx, b, since)
@@ -210,7 +216,7 @@ func (w *writing) repeat(ctx context.Context, b *batch) error {
 	if err := w.arm(ctx, b, b.items); err != nil {
 		return err
 	}
-	if err := w.send(ctx, b); err != nil {
+	if err := w.sendAll(ctx, b); err != nil {
 		return err
 	}
 	return w.store(ctx, b)
@@ -222,7 +228,7 @@ func (w *writing) repeat(ctx context.Context, b *batch) error {
 func (r *Runner) leftovers(ctx context.Context, run roster.Run, flow *Flow, live *progress) error {
 	w := &writing{
 		r: r, run: run, flow: flow, sync: flow.Sync, live: live, refs: newResolver(flow.Sync),
-		counts: roster.Counts{}, lastSend: map[sdk.Kind]time.Time{},
+		counts: roster.Counts{},
 	}
 	for _, kind := range flow.Kinds {
 		intents, err := flow.Sync.Intents.OpenIntents(ctx, flow.Sync.route(kind))
@@ -280,29 +286,35 @@ func (w *writing) leftover(ctx context.Context, kind sdk.Kind, intents []roster.
 	return c.finishQuietly(ctx)
 }
 
-// keep gives the creates that a run leaves in doubt the values of their source
-// records, before the change set is gone: a person who has to decide about one
-// needs to know whose it is.
+// keep takes care of the creates that a run leaves in doubt when it ends before
+// its change set is delivered. Those that can be searched for by their marker stay
+// armed: the next run finds out what became of them, and reads their records
+// again. For the others the values that a search needs go with the change set, so
+// that a person has to decide.
 func (w *writing) keep(ctx context.Context) error {
 	intents, err := w.sync.Intents.Intents(ctx, w.run.ID)
-	if err != nil || len(intents) == 0 {
-		return err
+	if err != nil {
+		return fmt.Errorf("read creates in doubt: %w", err)
 	}
 	byKind := map[sdk.Kind][]roster.Intent{}
 	for _, intent := range intents {
-		err := w.changes.Entries(intent.Entry, intent.Entry+1, func(_ int, data []byte) error {
-			c, err := parseChange(slices.Clone(data))
-			intent.Payload = c.payload
-			return err
-		})
+		kind := intent.Route.Kind
+		if w.searchClass(w.sync.Target[kind]) == sdk.ClassC {
+			continue
+		}
+		byKind[kind] = append(byKind[kind], intent)
+	}
+	for kind, intents := range byKind {
+		b, err := w.doubtful(ctx, kind, intents)
 		if err != nil {
 			return err
 		}
-		byKind[intent.Route.Kind] = append(byKind[intent.Route.Kind], intent)
-	}
-	for kind, intents := range byKind {
-		closing := roster.Closing{Run: w.run.ID, Route: w.sync.route(kind), Parked: intents}
-		if _, err := w.sync.Intents.CloseLinks(ctx, closing); err != nil {
+		c := newClosing(w, b)
+		c.Delivered = 0
+		for _, it := range b.items {
+			c.park(it, parkEnded, nil)
+		}
+		if err := c.finish(ctx); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -22,10 +23,10 @@ import (
 
 // person is a record of the fake systems.
 type person struct {
-	id, name, phone, owner string
-	changed                time.Time
-	marker                 string
-	inactive               bool
+	id, name, phone, owner, lead string
+	changed                      time.Time
+	marker                       string
+	inactive                     bool
 }
 
 // crm is a source whose records change. It is read from its beginning, a page of
@@ -34,6 +35,7 @@ type crm struct {
 	mu      sync.Mutex
 	people  []person
 	staff   []person
+	leads   []person
 	changes map[string]int
 	last    int
 	// gone are reported as removed by the next page; cut ends the reading after so
@@ -63,6 +65,19 @@ func (c *crm) put(p person) {
 	c.people = append(c.people, p)
 }
 
+// putStaff keeps a staff member, whose name is the e-mail address, and putLead a
+// lead source.
+func (c *crm) putStaff(p person) { c.keep(&c.staff, p) }
+func (c *crm) putLead(p person)  { c.keep(&c.leads, p) }
+
+func (c *crm) keep(list *[]person, p person) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	c.changes[p.id] = c.last
+	*list = append(slices.DeleteFunc(*list, func(q person) bool { return q.id == p.id }), p)
+}
+
 func (c *crm) remove(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,10 +93,7 @@ func (c *crm) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
 	if c.cut > 0 && c.read > c.cut {
 		return nil, &sdk.Error{Class: sdk.ClassRetry, Code: sdk.CodeQuota, After: time.Hour, Err: fmt.Errorf("daily quota")}
 	}
-	list := c.people
-	if req.Kind == sdk.KindStaff {
-		list = c.staff
-	}
+	list := map[sdk.Kind][]person{sdk.KindProspect: c.people, sdk.KindStaff: c.staff, sdk.KindLeadSource: c.leads}[req.Kind]
 	after := 0
 	if req.After != nil {
 		after, _ = strconv.Atoi(string(req.After))
@@ -101,7 +113,7 @@ func (c *crm) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
 }
 
 func newPeople(kind sdk.Kind) *sdk.PageBuilder {
-	return sdk.NewPageBuilder(kind, []string{"name", "phone", "owner", "changed"})
+	return sdk.NewPageBuilder(kind, []string{"name", "phone", "owner", "changed", "lead"})
 }
 
 func addPerson(b *sdk.PageBuilder, p person) {
@@ -110,6 +122,7 @@ func addPerson(b *sdk.PageBuilder, p person) {
 	b.String(p.phone)
 	b.String(p.owner)
 	b.String(p.changed.Format(time.RFC3339))
+	b.String(p.lead)
 }
 
 // rows is a mapper without a script: name and phone become fields, owner a
@@ -119,15 +132,32 @@ type rows struct {
 	mapped *atomic.Int64
 	// spoil changes a name on its way.
 	spoil func(string) string
+	// named gives the fields the names by which people are matched.
+	named bool
+}
+
+// fields are the names of what a record of a kind has.
+func (m rows) fields(kind sdk.Kind) []string {
+	switch {
+	case kind == sdk.KindStaff:
+		return []string{"email"}
+	case kind == sdk.KindLeadSource:
+		return []string{"name"}
+	case m.named:
+		return []string{"first_name", "mobile"}
+	}
+	return []string{"name", "phone"}
 }
 
 func (m rows) MapRows(_ context.Context, page *sdk.Page, wanted []int) (*roster.Mapped, error) {
 	m.mapped.Add(int64(len(wanted)))
-	out := &roster.Mapped{Fields: []string{"name", "phone"}}
+	out := &roster.Mapped{Fields: m.fields(page.Kind)}
 	for _, i := range wanted {
 		row := page.Row(i)
 		name, phone := string(row.Cell(0).Bytes()), string(row.Cell(1).Bytes())
-		r := roster.MappedRecord{Row: i, ID: row.ID(), Key: row.ID(), Owner: string(row.Cell(2).Bytes())}
+		r := roster.MappedRecord{
+			Row: i, ID: row.ID(), Key: row.ID(), Owner: string(row.Cell(2).Bytes()), LeadSource: string(row.Cell(4).Bytes()),
+		}
 		switch {
 		case name == "skip":
 			r.Verdict = roster.VerdictSkipped
@@ -138,13 +168,15 @@ func (m rows) MapRows(_ context.Context, page *sdk.Page, wanted []int) (*roster.
 			if m.spoil != nil {
 				name = m.spoil(name)
 			}
-			for at, value := range []string{name, phone} {
-				text, _ := json.Marshal(value)
-				f := m.key.Field(out.Fields[at], text)
+			data := map[string]string{}
+			for at, field := range out.Fields {
+				data[field] = []string{name, phone}[at]
+				text, _ := json.Marshal(data[field])
+				f := m.key.Field(field, text)
 				r.Sum, r.Shorts = r.Sum.Add(f), append(r.Shorts, f.Short())
 				r.Fields.Add(at)
 			}
-			r.Data, _ = json.Marshal(map[string]string{"name": name, "phone": phone})
+			r.Data, _ = json.Marshal(data)
 		}
 		out.Records = append(out.Records, r)
 	}
@@ -232,7 +264,7 @@ func (c *club) execute(op sdk.Operation) sdk.Result {
 			p.inactive = true
 		} else {
 			p.inactive = false
-			p = c.fill(p, data, op.Owner)
+			p = c.fill(p, data, op)
 		}
 		c.records[op.ID] = p
 	}
@@ -243,7 +275,7 @@ func (c *club) create(op sdk.Operation, data map[string]string) sdk.Result {
 	for id, p := range c.records {
 		known := p.marker == op.Marker && (c.kind.Class == sdk.ClassA || c.kind.Class == sdk.ClassB)
 		if known {
-			c.records[id] = c.fill(p, data, op.Owner)
+			c.records[id] = c.fill(p, data, op)
 			return sdk.Result{Outcome: sdk.OutcomeOK, ID: id}
 		}
 		if c.kind.Class == sdk.ClassBPrime && p.phone == data["phone"] {
@@ -252,11 +284,14 @@ func (c *club) create(op sdk.Operation, data map[string]string) sdk.Result {
 	}
 	c.next++
 	id := fmt.Sprintf("t%d", c.next)
-	c.records[id] = c.fill(person{id: id, marker: op.Marker}, data, op.Owner)
+	c.records[id] = c.fill(person{id: id, marker: op.Marker}, data, op)
 	return sdk.Result{Outcome: sdk.OutcomeOK, ID: id}
 }
 
-func (c *club) fill(p person, data map[string]string, owner string) person {
+func (c *club) fill(p person, data map[string]string, op sdk.Operation) person {
+	if name, ok := data["first_name"]; ok {
+		data["name"], data["phone"] = name, data["mobile"]
+	}
 	if name, ok := data["name"]; ok {
 		p.name = name
 		if c.normal != nil {
@@ -266,8 +301,11 @@ func (c *club) fill(p person, data map[string]string, owner string) person {
 	if phone, ok := data["phone"]; ok {
 		p.phone = phone
 	}
-	if owner != "" {
-		p.owner = owner
+	if op.Owner != "" {
+		p.owner = op.Owner
+	}
+	if op.LeadSource != "" {
+		p.lead = op.LeadSource
 	}
 	return p
 }
@@ -279,10 +317,14 @@ func (c *club) Find(_ context.Context, req sdk.FindRequest) (sdk.FindResponse, e
 	for _, q := range req.Queries {
 		var matches []sdk.Match
 		for id, p := range c.records {
-			if q.Marker != "" && p.marker == q.Marker || q.Fields["phone"] != "" && q.Fields["phone"] == p.phone {
-				data, _ := json.Marshal(map[string]string{"name": p.name, "phone": p.phone})
+			if q.Marker != "" && p.marker == q.Marker || p.phone != "" && (q.Fields["phone"] == p.phone || q.Fields["mobile"] == p.phone) {
+				known := map[string]string{"name": p.name, "phone": p.phone}
+				if q.Fields["mobile"] != "" {
+					known = map[string]string{"first_name": p.name, "mobile": p.phone}
+				}
+				data, _ := json.Marshal(known)
 				m := sdk.Match{ID: id, Data: data}
-				if c.kind.Class == sdk.ClassC || c.kind.Class == sdk.ClassA {
+				if c.kind.Class == sdk.ClassC {
 					m.Marker = p.marker
 				}
 				matches = append(matches, m)
@@ -303,6 +345,29 @@ func (c *club) Get(_ context.Context, req sdk.GetRequest) (*sdk.Page, error) {
 		}
 	}
 	return b.Page(nil, true)
+}
+
+// Read walks the records, a page of a few at a time.
+func (c *club) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ids := slices.Sorted(maps.Keys(c.records))
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id <= string(req.After) })
+	b, after := newPeople(req.Kind), string(req.After)
+	for _, id := range ids[:min(crmPage, len(ids))] {
+		addPerson(b, c.records[id])
+		after = id
+	}
+	return b.Page(sdk.Cursor(after), len(ids) <= crmPage)
+}
+
+// change changes a record as the club's own staff would.
+func (c *club) change(id string, change func(*person)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.records[id]
+	change(&p)
+	c.records[id] = p
 }
 
 // settle lets what executes late execute.
@@ -345,15 +410,41 @@ type pair struct {
 	kinds   []sdk.Kind
 	twoWay  bool
 	noFind  bool
+	noGet   bool
+	named   bool
 	// restored makes every run one on a state that was put back.
 	restored *pipeline.Restored
-	// clock guards now and slept: a run that is stopped may still read them.
-	clock sync.Mutex
+	// connect changes what the flow has of the target.
+	connect func(*pipeline.Flow)
+	clock   fakeClock
+	ids     int
+	refs    [2]string
+	// back is the other side of a sync in two directions: a job backJob reads the
+	// club and writes to it.
+	back *club
+}
+
+// fakeClock moves only when it is slept on.
+type fakeClock struct {
+	mu    sync.Mutex
 	now   time.Time
 	slept time.Duration
-	ids   int
-	refs  [2]string
 }
+
+func (c *fakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *fakeClock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	c.slept += d
+}
+
+const backJob = "acme/back"
 
 const syncJob = "acme/leads"
 
@@ -361,7 +452,7 @@ func newPair(t *testing.T, crm *crm, club *club) *pair {
 	t.Helper()
 	p := &pair{
 		t: t, dir: t.TempDir(), crm: crm, from: crm, club: club, read: true, mapping: 7, basis: "one",
-		kinds: []sdk.Kind{sdk.KindProspect}, now: time.Unix(1_800_000_000, 0).UTC(), refs: [2]string{"acme/crm", "acme/club"},
+		kinds: []sdk.Kind{sdk.KindProspect}, refs: [2]string{"acme/crm", "acme/club"},
 		options: roster.SyncOptions{
 			Owner: "optional", LeadSources: "create", OnMatch: true, OnMissing: true, OnGone: "deactivate", Conflict: "from",
 			Guards: roster.Guards{
@@ -371,6 +462,7 @@ func newPair(t *testing.T, crm *crm, club *club) *pair {
 			},
 		},
 	}
+	p.clock.now = time.Unix(1_800_000_000, 0).UTC()
 	p.begin()
 	t.Cleanup(func() { p.end() })
 	return p
@@ -389,17 +481,17 @@ func (p *pair) begin() {
 	if p.changes, err = store.NewChangeSets(p.dir, keys); err != nil {
 		p.t.Fatal(err)
 	}
-	began := p.time()
+	began := p.clock.Now()
 	p.Runner = &pipeline.Runner{
 		Runs: p.store, Quarantine: p.store, Cursors: p.store,
-		Jobs: map[string]roster.Job{syncJob: {Ref: syncJob, Type: roster.JobSync}},
-		Now:  p.time,
+		Jobs: map[string]roster.Job{syncJob: {Ref: syncJob, Type: roster.JobSync}, backJob: {Ref: backJob, Type: roster.JobSync}},
+		Now:  p.clock.Now,
 		NewID: func() string {
 			p.ids++
 			return fmt.Sprintf("run-%03d", p.ids)
 		},
 		Sleep: func(ctx context.Context, d time.Duration) error {
-			p.pass(d)
+			p.clock.pass(d)
 			p.club.settle()
 			return ctx.Err()
 		},
@@ -412,20 +504,6 @@ func (p *pair) begin() {
 	if err := p.Begin(p.t.Context()); err != nil {
 		p.t.Fatal(err)
 	}
-}
-
-func (p *pair) time() time.Time {
-	p.clock.Lock()
-	defer p.clock.Unlock()
-	return p.now
-}
-
-// pass lets time pass.
-func (p *pair) pass(d time.Duration) {
-	p.clock.Lock()
-	defer p.clock.Unlock()
-	p.slept += d
-	p.now = p.now.Add(d)
 }
 
 // end stops this life.
@@ -451,7 +529,7 @@ func (p *pair) open(run roster.Run, began time.Time) *pipeline.Flow {
 		Discard: func() error { return p.changes.Remove(run.ID) },
 		Sync: &pipeline.SyncFlow{
 			From: p.refs[0], To: p.refs[1], Options: p.options, Links: p.store, Intents: p.store,
-			Mapper: rows{p.store.DigestKey(), &p.mapped, p.spoil}, Target: map[sdk.Kind]sdk.TargetKind{sdk.KindProspect: p.club.kind},
+			Mapper: rows{p.store.DigestKey(), &p.mapped, p.spoil, p.named}, Target: map[sdk.Kind]sdk.TargetKind{sdk.KindProspect: p.club.kind},
 			Digests: p.store.DigestKey(), Mapping: p.mapping, TwoWay: p.twoWay, Basis: map[string]string{"script": p.basis},
 			Write: p.club.Write, Get: p.club.Get, Began: began, Restored: p.restored,
 			Changes: func() (pipeline.Changes, error) { return p.changes.Open(run.ID) },
@@ -460,7 +538,27 @@ func (p *pair) open(run roster.Run, began time.Time) *pipeline.Flow {
 	if !p.noFind {
 		flow.Sync.Find = p.club.Find
 	}
+	if p.noGet {
+		flow.Sync.Get = nil
+	}
+	if run.Job == backJob {
+		p.turn(flow)
+	}
+	if p.connect != nil {
+		p.connect(flow)
+	}
 	return flow
+}
+
+// turn makes a flow one of the other direction.
+func (p *pair) turn(flow *pipeline.Flow) {
+	s := flow.Sync
+	s.From, s.To = s.To, s.From
+	flow.Source, s.Write, s.Find = p.club, p.back.Write, p.back.Find
+	if s.Get != nil {
+		s.Get = p.back.Get
+	}
+	s.Target = map[sdk.Kind]sdk.TargetKind{sdk.KindProspect: p.back.kind}
 }
 
 type writer struct{ *store.ChangeSetWriter }
@@ -506,7 +604,7 @@ func (p *pair) checkCounts(run roster.Run) {
 	if run.State != roster.RunOK && run.State != roster.RunPartial {
 		return
 	}
-	if sum := created + updated + c.Unchanged + c.Skipped + c.Quarantined + c.Waiting; sum != c.Read {
+	if sum := created + updated + c.Linked + c.Unchanged + c.Skipped + c.Quarantined + c.Waiting; sum != c.Read {
 		p.t.Errorf("run %s: %d read, %d accounted for: %+v created %d updated %d", run.ID, c.Read, sum, c, created, updated)
 	}
 }

@@ -114,8 +114,8 @@ func TestNothingIsConcludedBeforeTheTargetsTimesHavePassed(t *testing.T) {
 		return ""
 	}
 	p.run()
-	if want := p.club.kind.ExecLag + p.club.kind.IndexLag; p.slept < want {
-		t.Errorf("searched after %s, before %s had passed", p.slept, want)
+	if want := p.club.kind.ExecLag + p.club.kind.IndexLag; p.clock.slept < want {
+		t.Errorf("searched after %s, before %s had passed", p.clock.slept, want)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestARunThatIsKilledGoesOnWithoutCreatingTwice(t *testing.T) {
 				}
 				<-life
 				p.Stop()
-				p.pass(time.Second)
+				p.clock.pass(time.Second)
 				p.begin()
 				run := p.await("run-001")
 				if run.State != roster.RunOK || len(p.club.records) != 40 || *run.Counts.Created+*run.Counts.Updated < 40 {
@@ -411,6 +411,9 @@ func TestAParkedCreateWaitsForAPersonAndTakesTheirVerdict(t *testing.T) {
 	if err != nil || link.Target != "t2" || link.Origin != roster.LinkManual {
 		t.Errorf("linked: %+v, %v", link, err)
 	}
+	if run := p.run(); *run.Counts.Updated != 1 || run.State != roster.RunOK || len(p.club.records) != 3 {
+		t.Errorf("linked and compared: %s %v %+v", run.State, run.Fault, run.Counts)
+	}
 	p, parked = park(t)
 	if err := p.store.SettleParked(t.Context(), parked.ID, roster.ParkedCreate, "", "anna"); err != nil {
 		t.Fatal(err)
@@ -466,5 +469,81 @@ func TestARunIsDeterministicInItsCounts(t *testing.T) {
 	}
 	if diff := cmp.Diff(counts(), counts()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestAKeyThatMayBeForgottenIsNotSentAgain(t *testing.T) {
+	p := newPair(t, newCRM(people(2)...), newClub(sdk.ClassA))
+	p.club.kind.KeyTTL = 10 * time.Second
+	sent := map[string][]time.Time{}
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		sent[op.Key] = append(sent[op.Key], p.clock.Now())
+		return "lost"
+	}
+	if run := p.run(); run.State != roster.RunFailed {
+		t.Errorf("while no answer arrives: %s %v", run.State, run.Fault)
+	}
+	for key, at := range sent {
+		if last := at[len(at)-1].Sub(at[0]); len(at) < 2 || last >= p.club.kind.KeyTTL {
+			t.Errorf("%s was sent %d times within %s", key, len(at), last)
+		}
+	}
+	// Nothing tells whether they are there.
+	p.club.fault = nil
+	p.clock.pass(time.Hour)
+	run := p.run()
+	parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+	if err != nil || len(parked) != 2 || len(p.club.records) != 2 {
+		t.Errorf("%s %v: %d parked, %d records, error %v", run.State, run.Fault, len(parked), len(p.club.records), err)
+	}
+}
+
+func TestACreateInDoubtThatAFailedRunLeavesIsSettledByTheNextOne(t *testing.T) {
+	for _, fault := range []string{"lost", "gone", "late"} {
+		p := newPair(t, newCRM(people(20)...), newClub(sdk.ClassC))
+		p.club.fault = func(n int, _ sdk.Operation) string {
+			switch {
+			case n == 3:
+				return fault
+			case n > 16:
+				return "auth"
+			}
+			return ""
+		}
+		if run := p.run(); run.State != roster.RunFailed {
+			t.Fatalf("%s: %s", fault, run.State)
+		}
+		p.club.fault = nil
+		run := p.run()
+		if run.State != roster.RunOK || len(p.club.records) != 20 {
+			t.Errorf("%s: the next run: %s %v, %d records, %+v", fault, run.State, run.Fault, len(p.club.records), run.Counts)
+		}
+		for name, n := range p.club.names() {
+			if n > 1 {
+				t.Errorf("%s: %s is there %d times", fault, name, n)
+			}
+		}
+	}
+}
+
+func TestWhatAFailedRunCannotProveIsParkedWithItsValues(t *testing.T) {
+	p := newPair(t, newCRM(people(20)...), newClub(sdk.ClassD))
+	p.club.fault = func(n int, _ sdk.Operation) string {
+		switch {
+		case n == 3:
+			return "lost"
+		case n > 16:
+			return "auth"
+		}
+		return ""
+	}
+	run := p.run()
+	parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+	if err != nil || run.State != roster.RunFailed || run.Counts.Waiting != 1 || len(parked) != 1 || parked[0].Reason == "" {
+		t.Fatalf("%s, %+v, parked %+v, %v", run.State, run.Counts, parked, err)
+	}
+	one, err := p.store.ParkedByID(t.Context(), parked[0].ID)
+	if err != nil || !strings.Contains(string(one.Payload), "Name 02") {
+		t.Errorf("parked with %s, %v", one.Payload, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/roster"
@@ -25,9 +26,6 @@ type writing struct {
 	warnings []string
 	// stopping says that the daemon stops, and the run goes on in its next life.
 	stopping bool
-	// lastSend is when the last create of this life, whose outcome is not known,
-	// stopped being under way, with a monotonic reading.
-	lastSend map[sdk.Kind]time.Time
 	// held counts creates that wait until the other direction was searched.
 	held int
 }
@@ -45,7 +43,7 @@ func (r *Runner) deliverSync(ctx context.Context, run *roster.Run, flow *Flow, l
 	}
 	w := &writing{
 		r: r, run: *run, flow: flow, sync: flow.Sync, live: live, changes: changes,
-		refs: newResolver(flow.Sync), counts: run.Counts, lastSend: map[sdk.Kind]time.Time{},
+		refs: newResolver(flow.Sync), counts: run.Counts,
 	}
 	w.counts.Created, w.counts.Updated = orZero(w.counts.Created), orZero(w.counts.Updated)
 	err = w.all(ctx)
@@ -98,9 +96,12 @@ type item struct {
 	refs    references
 	// sent is what the link remembers when the change is done.
 	sent roster.Sent
-	// operation is what is sent, result what came of it.
+	// operation is what is sent, result what came of it; then is what is sent when
+	// that is done, and made the id that a conversion has answered before it.
 	operation sdk.Operation
 	result    sdk.Result
+	then      *sdk.Operation
+	made      string
 	// armed is when an earlier life armed the create, by the wall clock.
 	armed time.Time
 	// found says that the create was found after its answer was lost.
@@ -117,9 +118,8 @@ type item struct {
 	undone bool
 	// left says why nothing is sent, 0 where something is.
 	left left
-	// reason and hits say why a person decides, with leftParked.
+	// reason says why a person decides, with leftParked.
 	reason string
-	hits   []string
 	// seen is the digest of the target record after it was written.
 	seen uint64
 }
@@ -128,7 +128,7 @@ type item struct {
 func (w *writing) next(at int) (*batch, error) {
 	b := &batch{end: at}
 	creates, limit := 0, sdk.DefaultBatch
-	sources := map[string]bool{} // a record's changes are written one after another
+	sources, size := map[string]bool{}, 0 // a record's changes are written one after another
 	to := min(at+maxBatch, w.changes.Len())
 	var fault error
 	err := w.changes.Entries(at, to, func(entry int, data []byte) error {
@@ -143,10 +143,13 @@ func (w *writing) next(at int) (*batch, error) {
 				limit = min(b.target.Batch, maxBatch)
 			}
 		}
-		if c.op == sdk.OpCreate {
+		if makes(c.op) {
 			creates++
 		}
 		if c.kind != b.kind || len(b.items) == limit || sources[c.source] || creates > ambiguous && !harmless(b.target.Class) {
+			return errBatchFull
+		}
+		if size += len(data); size > maxBatchBytes && len(b.items) > 0 {
 			return errBatchFull
 		}
 		sources[c.source] = true
@@ -163,6 +166,9 @@ func (w *writing) next(at int) (*batch, error) {
 // maxBatch bounds a batch whatever the target takes.
 const maxBatch = 2000
 
+// maxBatchBytes bounds the changes of a batch, so that they fit into one message.
+const maxBatchBytes = 4 << 20
+
 var errBatchFull = errors.New("the batch is full")
 
 // harmless reports whether sending a create of the class a second time changes
@@ -174,7 +180,7 @@ func (w *writing) batch(ctx context.Context, b *batch) error {
 	if err := w.ready(ctx, b); err != nil {
 		return err
 	}
-	if err := w.send(ctx, b); err != nil {
+	if err := w.sendAll(ctx, b); err != nil {
 		return err
 	}
 	return w.store(ctx, b)
@@ -191,6 +197,9 @@ func (w *writing) ready(ctx context.Context, b *batch) error {
 		}
 		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, it.refs)
 	}
+	if err := w.provable(b); err != nil {
+		return err
+	}
 	if err := w.stand(ctx, b); err != nil {
 		return err
 	}
@@ -200,7 +209,32 @@ func (w *writing) ready(ctx context.Context, b *batch) error {
 	for _, it := range b.items {
 		it.operation = w.operation(b, it)
 	}
-	return w.compareWithTarget(ctx, b)
+	if err := w.compareWithTarget(ctx, b); err != nil {
+		return err
+	}
+	for _, it := range b.items {
+		it.split(b.target)
+	}
+	return nil
+}
+
+// split makes two operations of one where the target has a call of its own for a
+// part of it: a record is moved to its club before it is updated, and a prospect
+// is converted before the member gets its values.
+func (it *item) split(target sdk.TargetKind) {
+	first, rest := it.operation, it.operation
+	rest.Op = sdk.OpUpdate
+	switch {
+	case it.skip:
+	case it.op == sdk.OpConvert && target.Can(sdk.OpUpdate):
+		it.then = &rest
+	case it.op == sdk.OpUpdate && target.Can(sdk.OpTransfer) && slices.Contains(first.Changed, roster.ClubField):
+		rest.Changed = slices.DeleteFunc(slices.Clone(first.Changed), func(name string) bool { return name == roster.ClubField })
+		first.Op = sdk.OpTransfer
+		if it.operation = first; len(rest.Changed) > 0 {
+			it.then = &rest
+		}
+	}
 }
 
 func (w *writing) operation(b *batch, it *item) sdk.Operation {
@@ -221,7 +255,7 @@ func (w *writing) operation(b *batch, it *item) sdk.Operation {
 func (w *writing) stand(ctx context.Context, b *batch) error {
 	var creates, others []*item
 	for _, it := range b.items {
-		if it.op == sdk.OpCreate && b.target.Class != sdk.ClassB {
+		if it.op == sdk.OpConvert || it.op == sdk.OpCreate && b.target.Class != sdk.ClassB {
 			creates = append(creates, it)
 		} else {
 			others = append(others, it)
@@ -257,14 +291,33 @@ func (w *writing) meet(it *item, s roster.Standing) {
 		if s.Intent.Run == w.run.ID && s.Intent.Entry == it.entry {
 			it.leave(leftArmed)
 		}
-	case it.op == opRefresh && linked && same:
-		it.skip = true
-	case !linked && it.op != sdk.OpCreate || linked && it.target != "" && s.Link.Target != it.target:
+	case it.op == opRefresh && linked && s.Link.Target == it.target:
+		it.skip, it.seen = true, s.Link.Seen
+	case it.version == 0:
+		w.meetUnlinked(it, s.Link, same)
+	case !linked || s.Link.Target != it.target:
 		it.leave(leftUnlinked)
-	case it.op == sdk.OpCreate || it.op == sdk.OpUpdate:
+	case it.op == sdk.OpUpdate:
 		w.meetLinked(it, s.Link, same)
-	case it.op == opRefresh || s.Link.Gone:
+	case s.Link.Gone:
 		it.leave(leftDone)
+	}
+}
+
+// meetUnlinked fits a change of a record that had no link when it was made.
+func (w *writing) meetUnlinked(it *item, link roster.Link, same bool) {
+	switch {
+	case link.Version > 0 && (it.op == opLink || it.op == opReview):
+		it.leave(leftDone)
+	case link.Version > 0:
+		it.matched = false
+		w.meetLinked(it, link, same)
+	case it.op == opReview:
+		it.leave(leftReview)
+	case it.op == opLink:
+		it.skip = true
+	case it.op == sdk.OpUpdate && !it.matched:
+		it.leave(leftUnlinked)
 	}
 }
 
@@ -273,7 +326,6 @@ func (w *writing) meet(it *item, s roster.Standing) {
 // the daemon has delivered the change without noting how far it was.
 func (w *writing) meetLinked(it *item, link roster.Link, same bool) {
 	switch {
-	case link.Version == 0:
 	case same:
 		it.leave(leftDone)
 	default:
@@ -298,10 +350,12 @@ const (
 	leftNewer
 	// leftMissing: the target does not have the linked record.
 	leftMissing
-	// leftParked: a person decides, for the item's reason.
+	// leftParked: a person decides, for the item's reason, with its hits.
 	leftParked
 	// leftHeld: it waits until the other direction was searched.
 	leftHeld
+	// leftReview: a person has to say which of several records it is.
+	leftReview
 )
 
 // leave marks a change as not sent.
@@ -335,7 +389,7 @@ func (w *writing) arm(ctx context.Context, b *batch, creates []*item) error {
 		case s.Intent != nil && s.Intent.State == roster.IntentDropped:
 			again = append(again, it)
 		case s.Intent != nil && w.mayRepeat(b.target, *s.Intent):
-			it.intent, it.attempt = true, s.Intent.Attempt
+			it.intent, it.attempt, it.armed = true, s.Intent.Attempt, s.Intent.Armed
 		default:
 			w.meet(it, s)
 		}
@@ -362,6 +416,7 @@ func (w *writing) armDropped(ctx context.Context, b *batch, dropped []*item) err
 // mayRepeat reports whether a create that an earlier life of this run has armed
 // may simply be sent again: the target still remembers its idempotency key.
 func (w *writing) mayRepeat(target sdk.TargetKind, intent roster.Intent) bool {
+	age := w.r.Now().Sub(intent.Armed)
 	return target.Class == sdk.ClassA && intent.Run == w.run.ID && intent.State == roster.IntentArmed &&
-		w.r.Now().Sub(intent.Armed) < target.KeyTTL
+		age >= 0 && age < target.KeyTTL // a clock that was set back proves nothing
 }

@@ -145,6 +145,10 @@ type SyncOptions struct {
 	OnGone string
 	// Policies are the fields that are not simply overwritten.
 	Policies map[string]FieldPolicy
+	// Match are the rules by which a person without a link is matched with one that
+	// the target has, in the order in which they are tried: "stored_id",
+	// "name_email_mobile", "name_email", "name_mobile". Empty matches nobody.
+	Match []string
 	// Conflict says which side wins where both have changed a record: "from" or
 	// "newest", by the source field Modified.
 	Conflict string

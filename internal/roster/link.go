@@ -53,7 +53,9 @@ type Link struct {
 	// Sent is what was last sent in the direction of the route.
 	Sent Sent `json:"-"`
 	// Seen is the digest of the target record as it was last observed, after it
-	// was written in this direction or read in the other one; 0 is not known.
+	// was written in this direction or read in the other one; 0 is not known. It is
+	// the other direction's Sent.Row: each direction knows by it what the other one
+	// has just written.
 	Seen uint64 `json:"-"`
 	// Gone says that the target record was deactivated because the source record
 	// was gone.
@@ -73,8 +75,17 @@ type Sent struct {
 	// Fields are its fields, sorted by name.
 	Fields []SentField
 	// Open says that a reference of the record, an owner or a lead source, had no
-	// link, so that it is looked up again each time.
-	Open bool
+	// link, so that it is looked up again each time. Owner and LeadSource are the
+	// source's ids of those; they are told by OpenLinks of the store alone.
+	Open              bool
+	Owner, LeadSource string
+}
+
+// OpenLink is a link of which a reference has none.
+type OpenLink struct {
+	// Source is the record's id in the source, Owner and LeadSource the source's ids
+	// of what it refers to; empty for a reference that is linked or not there.
+	Source, Owner, LeadSource string
 }
 
 // SentField is one field of a record that was sent.
@@ -104,7 +115,8 @@ const (
 type LinkEvent struct {
 	At time.Time `json:"at"`
 	// What says in one word what happened: "created", "found", "matched",
-	// "manual", "removed", "deactivated", "conflict".
+	// "manual", "removed", "deactivated", "conflict", "parked", and "clash" where one
+	// of its records was to be linked to another one.
 	What string `json:"what"`
 	// Source and Target are the ids that were linked then.
 	Source string `json:"source"`

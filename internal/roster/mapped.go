@@ -57,6 +57,9 @@ type MappedRecord struct {
 	// Owner and LeadSource are the source's ids of the record's staff member and
 	// lead source, taken out of the target record; only for a sync.
 	Owner, LeadSource string
+	// Target is the target's id of the record, where the source knows it; taken out
+	// of the target record as well.
+	Target string
 	// Warnings are what the record was changed in to fit the target, as positions
 	// in [Mapped].Warnings; nil for nearly every record.
 	Warnings []uint16
@@ -143,6 +146,15 @@ func ImportTarget(kind sdk.Kind) MapTarget {
 const (
 	OwnerField      = "owner"
 	LeadSourceField = "lead_source"
+)
+
+// The fields of a mapped record that stand for themselves: TargetField holds the
+// target's id of the record where the source knows it (the rule stored_id of a
+// job's match), and is not sent. ClubField names the record's club among the
+// fields that have changed.
+const (
+	TargetField = "target_id"
+	ClubField   = "club"
 )
 
 // WithMatters is the target of an import of type multi, whose clients hold

@@ -67,4 +67,5 @@ const (
 	CodeDeliverGone     = "deliver.gone"
 	CodeDeliverRestored = "deliver.restored"
 	CodeParkedCreate    = "parked.create"
+	CodeParkedLinked    = "parked.linked"
 )

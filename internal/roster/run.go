@@ -135,7 +135,7 @@ func (f *Fault) Error() string {
 //
 // and for a sync
 //
-//	Read = Created + Updated + Unchanged + Skipped + Quarantined + Waiting
+//	Read = Created + Updated + Linked + Unchanged + Skipped + Quarantined + Waiting
 //
 // where Deactivated counts records of the target whose source record was not
 // read. Created, Updated, Kept and Failed are nil until the target has told anything of
@@ -157,6 +157,13 @@ type Counts struct {
 
 	// Unchanged is what the target has already as it would be sent.
 	Unchanged int `json:"unchanged,omitempty"`
+	// Linked are records that the target had already, and that are linked since.
+	Linked int `json:"linked,omitempty"`
+	// Warned are the records delivered without something, as their owner.
+	Warned int `json:"warned,omitempty"`
+	// Reopened are linked records whose owner or lead source was sent later, because
+	// it had no link before. The source did not give them again.
+	Reopened int `json:"reopened,omitempty"`
 	// Waiting are records whose create is in doubt or parked, and those that a
 	// quota has left for later.
 	Waiting int `json:"waiting,omitempty"`
@@ -167,6 +174,7 @@ type Counts struct {
 	ToCreate     int `json:"to_create,omitempty"`
 	ToUpdate     int `json:"to_update,omitempty"`
 	ToDeactivate int `json:"to_deactivate,omitempty"`
+	ToLink       int `json:"to_link,omitempty"`
 }
 
 // Tell changes what the target has told of the run by what it told of one of

@@ -5,10 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rosterd/rosterd/internal/store"
 )
@@ -142,6 +146,46 @@ func TestALockNamesItsHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALockOfAProcessThatIsGoneIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	gone := exec.Command("true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := store.LockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "rosterd.lock")
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	// What the killed process had started holds the lock a little longer.
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command("sleep", "0.3")
+	child.ExtraFiles = []*os.File{file}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	if err := os.WriteFile(path, []byte(strconv.Itoa(gone.Process.Pid)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if lock, err = store.LockDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(lock.Unlock(), child.Wait()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,11 @@ const lockFile = "rosterd.lock"
 // it when the process ends, however it ends.
 type DirLock struct{ file *os.File }
 
+// lastGasp is how long the lock of a process that is gone may be held by what it
+// had started: a process that was killed while it forked leaves a child that has
+// the lock's file until it executes its program.
+const lastGasp = 5 * time.Second
+
 // LockDir takes the lock of a state directory, which must exist. When another
 // process holds it, LockDir returns a [*LockedError] at once.
 func LockDir(dir string) (*DirLock, error) {
@@ -27,7 +33,7 @@ func LockDir(dir string) (*DirLock, error) {
 	if err != nil {
 		return nil, Explain(fmt.Errorf("lock the state directory: %w", err))
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = flock(f)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, errors.Join(&LockedError{Dir: dir, PID: holder(f)}, f.Close())
 	}
@@ -40,6 +46,20 @@ func LockDir(dir string) (*DirLock, error) {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	return &DirLock{file: f}, nil
+}
+
+// flock takes the lock. It waits only for a holder that is gone.
+func flock(f *os.File) error {
+	for deadline := time.Now().Add(lastGasp); ; time.Sleep(5 * time.Millisecond) { //nolint:forbidigo // The kernel has no lock that is waited for with a limit.
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		pid := holder(io.NewSectionReader(f, 0, 32))
+		if pid == 0 || !errors.Is(unix.Kill(pid, 0), unix.ESRCH) || time.Now().After(deadline) { //nolint:forbidigo // As above.
+			return err
+		}
+	}
 }
 
 // Unlock lets others use the directory.

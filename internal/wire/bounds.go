@@ -30,7 +30,7 @@ const (
 
 // maxMatches is how many records are taken for one query: two already say that
 // it found more than one.
-const maxMatches = 10
+const maxMatches = 100
 
 // maxRemoved bounds the ids of removed records in one page, in bytes.
 const maxRemoved = 1 << 20

@@ -18,7 +18,7 @@ func targetToProto(info sdk.TargetInfo) *adapterv1.TargetResponse {
 			Kind: clean(string(k.Kind), maxText), Class: clean(string(k.Class), maxText),
 			ExecLagNanos: int64(k.ExecLag), IndexLagNanos: int64(k.IndexLag), KeyTtlNanos: int64(k.KeyTTL),
 			Update: clean(string(k.Update), maxText), Unique: clean(k.Unique, maxText),
-			Natural: cleanAll(k.Natural), Batch: number(k.Batch),
+			Natural: cleanAll(k.Natural), Batch: number(k.Batch), SameRecord: k.SameRecord,
 		}
 		for _, op := range k.Writes {
 			kind.Writes = append(kind.Writes, clean(string(op), maxText))
@@ -45,7 +45,7 @@ func targetFromProto(r *adapterv1.TargetResponse) (sdk.TargetInfo, error) {
 			Kind: sdk.Kind(k.GetKind()), Class: sdk.GuaranteeClass(k.GetClass()),
 			ExecLag: time.Duration(k.GetExecLagNanos()), IndexLag: time.Duration(k.GetIndexLagNanos()),
 			KeyTTL: time.Duration(k.GetKeyTtlNanos()), Update: sdk.UpdateSemantics(k.GetUpdate()),
-			Unique: k.GetUnique(), Natural: k.GetNatural(), Batch: int(k.GetBatch()),
+			Unique: k.GetUnique(), Natural: k.GetNatural(), Batch: int(k.GetBatch()), SameRecord: k.GetSameRecord(),
 		}
 		for _, op := range k.GetWrites() {
 			kind.Writes = append(kind.Writes, sdk.Op(op))
@@ -186,7 +186,7 @@ func resultsFromProto(in []*adapterv1.Result, ops []sdk.Operation) []sdk.Result 
 		for _, w := range r.GetWarnings()[:min(len(r.GetWarnings()), maxWarnings)] {
 			res.Warnings = append(res.Warnings, clean(w, maxWarning))
 		}
-		if res.Outcome == sdk.OutcomeOK && ops[i].Op == sdk.OpCreate && res.ID == "" {
+		if res.Outcome == sdk.OutcomeOK && (ops[i].Op == sdk.OpCreate || ops[i].Op == sdk.OpConvert) && res.ID == "" {
 			res.Outcome, res.Code = sdk.OutcomeUnknown, sdk.CodeInternal
 			res.Detail = "the adapter says that the record was created, without an id that can be used"
 		}
@@ -205,7 +205,7 @@ func writtenFromProto(s string) sdk.Outcome {
 func findToProto(handle uint64, req sdk.FindRequest) *adapterv1.FindRequest {
 	out := &adapterv1.FindRequest{Handle: handle, Kind: string(req.Kind)}
 	for _, q := range req.Queries {
-		out.Queries = append(out.Queries, &adapterv1.Query{Marker: q.Marker, Fields: q.Fields, Club: q.Club})
+		out.Queries = append(out.Queries, &adapterv1.Query{Marker: q.Marker, Fields: q.Fields, Club: q.Club, Limit: number(q.Limit)})
 	}
 	return out
 }
@@ -213,7 +213,7 @@ func findToProto(handle uint64, req sdk.FindRequest) *adapterv1.FindRequest {
 func findFromProto(r *adapterv1.FindRequest) sdk.FindRequest {
 	out := sdk.FindRequest{Kind: sdk.Kind(r.GetKind())}
 	for _, q := range r.GetQueries() {
-		out.Queries = append(out.Queries, sdk.Query{Marker: q.GetMarker(), Fields: q.GetFields(), Club: q.GetClub()})
+		out.Queries = append(out.Queries, sdk.Query{Marker: q.GetMarker(), Fields: q.GetFields(), Club: q.GetClub(), Limit: int(q.GetLimit())})
 	}
 	return out
 }

@@ -27,7 +27,7 @@ func adapter() sdk.Adapter {
 	return sdk.Adapter{
 		Name:        "ndjson",
 		Version:     "0.1.0",
-		Description: "Reads people from files of newline-delimited JSON, one object a line.",
+		Description: "Reads people from files of newline-delimited JSON, one object a line, and appends to them.",
 		Settings:    settingsSchema,
 		Kinds:       kinds,
 		Opener:      sdk.Open(open),
@@ -36,23 +36,30 @@ func adapter() sdk.Adapter {
 
 // settings are a connection's settings.
 type settings struct {
-	Path string   `json:"path"`
-	ID   string   `json:"id"`
-	Club string   `json:"club"`
-	Kind sdk.Kind `json:"kind"`
+	Path  string   `json:"path"`
+	ID    string   `json:"id"`
+	Club  string   `json:"club"`
+	Kind  sdk.Kind `json:"kind"`
+	Write string   `json:"write"`
 }
 
-// connection is one configured file. It holds no file open between two calls.
+// connection is one configured file to read, to write, or one of each. It holds
+// no file open between two calls.
 type connection struct {
 	settings settings
 	log      *slog.Logger
 	// pagers are kept for the memory that they hold.
 	pagers sync.Pool
+	// writing guards text, the memory of the lines that are appended, and keeps
+	// writes apart.
+	writing sync.Mutex
+	text    []byte
 }
 
 var (
 	_ sdk.Source  = (*connection)(nil)
 	_ sdk.Checker = (*connection)(nil)
+	_ sdk.Limited = (*connection)(nil)
 )
 
 func open(_ context.Context, c sdk.Connection) (*connection, error) {
@@ -78,19 +85,36 @@ func parseSettings(raw json.RawMessage) (settings, error) {
 	if err := dec.Decode(&s); err != nil {
 		return settings{}, fmt.Errorf("parse settings: %w", err)
 	}
+	var given map[string]any
+	if err := json.Unmarshal(raw, &given); err != nil {
+		return settings{}, fmt.Errorf("parse settings: %w", err)
+	}
+	for _, name := range []string{"path", "id", "write"} {
+		if given[name] == "" {
+			return settings{}, fmt.Errorf("settings: %s is empty", name)
+		}
+	}
 	switch {
-	case s.Path == "":
-		return settings{}, errors.New("settings: path is missing: name the file to read")
-	case s.ID == "":
+	case s.Path == "" && s.Write == "":
+		return settings{}, errors.New("settings: path and write are missing: name the file to read, or the one to write")
+	case s.Path != "" && s.ID == "":
 		return settings{}, errors.New("settings: id is missing: name the key that holds a record's id")
 	case !s.Kind.Valid():
 		return settings{}, fmt.Errorf("settings: kind %q is none of member, prospect, staff, lead_source", s.Kind)
 	}
-	path, err := filepath.Abs(s.Path)
-	if err != nil {
-		return settings{}, fmt.Errorf("settings: resolve path: %w", err)
+	for _, path := range []*string{&s.Path, &s.Write} {
+		if *path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*path)
+		if err != nil {
+			return settings{}, fmt.Errorf("settings: resolve path: %w", err)
+		}
+		*path = abs
 	}
-	s.Path = path
+	if s.Path == s.Write {
+		return settings{}, errors.New("settings: path and write name the same file: write to another one")
+	}
 	return s, nil
 }
 
@@ -102,10 +126,18 @@ func (s settings) fingerprint() uint64 {
 }
 
 // Check implements [sdk.Checker]: it opens the file and reads its first
-// record.
+// record, and makes sure that the file to write can be written to.
 func (c *connection) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if c.settings.Write != "" {
+		if err := c.checkWrite(); err != nil {
+			return err
+		}
+	}
+	if c.settings.Path == "" {
+		return nil
 	}
 	page, err := c.readPage(ctx, nil, 1)
 	switch {

@@ -29,12 +29,14 @@ type Query struct {
 	Fields map[string]string
 	// Club bounds the search to one club of the outside system; empty is all.
 	Club string
+	// Limit is how many matches are wanted where there are more; 0 is two, which is
+	// enough to know that it is not one.
+	Limit int
 }
 
 // FindResponse answers a [FindRequest].
 type FindResponse struct {
-	// Matches are the records found for each query, in their order. It is enough
-	// to return two where there are more.
+	// Matches are the records found for each query, in their order.
 	Matches [][]Match
 }
 

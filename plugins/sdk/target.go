@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -54,6 +55,9 @@ type TargetKind struct {
 	KeyTTL time.Duration
 	// Update says what an update does to fields that it does not carry.
 	Update UpdateSemantics
+	// SameRecord says, for members, that a member keeps the record and the id that
+	// the prospect had: converting one is an update.
+	SameRecord bool
 	// Unique is the field that the system keeps unique ([ClassBPrime]).
 	Unique string
 	// Natural are the fields by which a person may be found ([ClassD]).
@@ -72,12 +76,7 @@ const DefaultBatch = 500
 
 // Can reports whether the system has an operation.
 func (k TargetKind) Can(op Op) bool {
-	for _, w := range k.Writes {
-		if w == op {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(k.Writes, op)
 }
 
 // GuaranteeClass says what a system offers against a record that is created
@@ -146,12 +145,19 @@ const (
 	// OpDeactivate makes a record inactive and keeps it.
 	OpDeactivate Op = "deactivate"
 	OpDelete     Op = "delete"
+	// OpConvert makes a member of the prospect with the id of the operation, where
+	// the system has a call for it. Like a create it answers with an id, which may
+	// be another one, and it is sent at most once.
+	OpConvert Op = "convert"
+	// OpTransfer moves a record to the operation's club, where the system has a
+	// call of its own for it.
+	OpTransfer Op = "transfer"
 )
 
 // Valid reports whether op is one of the operations.
 func (op Op) Valid() bool {
 	switch op {
-	case OpCreate, OpUpdate, OpDeactivate, OpDelete:
+	case OpCreate, OpUpdate, OpDeactivate, OpDelete, OpConvert, OpTransfer:
 		return true
 	}
 	return false
@@ -186,8 +192,8 @@ type Operation struct {
 	// Data are the record's fields, a JSON object.
 	Data json.RawMessage
 	// Changed are the fields of Data whose values differ from what was sent last,
-	// for an update. "owner" and "lead_source" stand for those ids. Empty means
-	// that it is not known which.
+	// for an update. "owner", "lead_source" and "club" stand for those ids. Empty
+	// means that it is not known which.
 	Changed []string
 }
 
@@ -220,6 +226,6 @@ type Result struct {
 	Warnings []string
 }
 
-// OutcomeConflict: refused because a record with the same unique value, or the
-// same marker, is there already.
+// OutcomeConflict says that an operation was refused because a record with the
+// same unique value, or the same marker, is there already.
 const OutcomeConflict Outcome = "conflict"

@@ -1,5 +1,5 @@
 ---@meta
--- Written by `rosterd lua init`, which keeps its hands off when this was edited: 6a4045b52776a9ef
+-- Written by `rosterd lua init`, which keeps its hands off when this was edited: 49835a18b5b1c403
 
 --- Empty by intent: the target's field is emptied.
 ---@class rosterd.Null
@@ -166,6 +166,15 @@ function Field:national(country) end
 ---@param country? any
 ---@return rosterd.Field
 function Field:extension(country) end
+
+--- part n of an address in one line or several; -1 is the last, and blank parts do not count
+---@param n any
+---@return rosterd.Field
+function Field:address_part(n) end
+
+--- the parts of an address in one line or several
+---@return rosterd.Field
+function Field:address_parts() end
 
 --- YYYY-MM-DD, by layouts like "DD/MM/YYYY"
 ---@param ... any
@@ -441,6 +450,19 @@ address = {}
 ---@param ... any
 ---@return string?
 function address.join(...) end
+
+--- part n of an address in one line or several; -1 is the last, and blank parts do not count
+---@param s any
+---@param n any
+---@return string?
+---@overload fun(s: rosterd.Field, n: any): rosterd.Field
+function address.part(s, n) end
+
+--- the parts of an address in one line or several
+---@param s any
+---@return table?
+---@overload fun(s: rosterd.Field): rosterd.Field
+function address.parts(s) end
 
 date = {}
 

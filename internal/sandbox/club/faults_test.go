@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -260,6 +261,24 @@ func TestFaultsFollowFromTheSeedWhateverTheOrder(t *testing.T) {
 	}
 	if counts[500] < 20 || counts[429] < 4 || counts[201] < 4 {
 		t.Errorf("answers %v", counts)
+	}
+}
+
+func TestFaultsByPersonAreTheSameForEveryMarker(t *testing.T) {
+	play := func(markers string) (statuses []int) {
+		s := newSite(t, club.Options{Seed: 7, FaultsByPerson: true, Faults: club.Plan{club.CallCreate: {club.ErrorBefore: 0.5}}})
+		for i := range 30 {
+			who := strings.Replace(ann(markers+strconv.Itoa(i)), "Ann@", "ann"+strconv.Itoa(i)+"@", 1)
+			statuses = append(statuses, s.post("/v1/prospects", who).status)
+		}
+		return statuses
+	}
+	one := play("m")
+	if diff := cmp.Diff(one, play("another")); diff != "" {
+		t.Errorf("the markers matter:\n%s", diff)
+	}
+	if !slices.Contains(one, 500) || !slices.Contains(one, 201) {
+		t.Errorf("answers %v", one)
 	}
 }
 

@@ -66,6 +66,9 @@ type Options struct {
 	HangFor time.Duration
 	// Seed makes ids and faults the same in each run.
 	Seed uint64
+	// FaultsByPerson draws the faults of a create by the person that it is about
+	// and not by its marker or key, so that they are the same for every caller.
+	FaultsByPerson bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger tells which faults happen, without personal data; nil is silence.

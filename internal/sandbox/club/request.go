@@ -35,6 +35,8 @@ type request struct {
 	body uint64
 	// tallies count what becomes of a create.
 	tallies []*Tally
+	// byPerson is [Options].FaultsByPerson.
+	byPerson bool
 	// arrived is when the request was there; a late one takes effect within the
 	// exec lag of it.
 	arrived time.Time
@@ -57,7 +59,11 @@ func (r *request) creates() bool {
 func (r *request) identity() string {
 	about := r.id
 	if r.creates() {
-		for _, v := range []string{r.sent[fieldExternalRef], r.sent[fieldExternalID], r.key, personKey(r.sent)} {
+		names := []string{r.sent[fieldExternalRef], r.sent[fieldExternalID], r.key, personKey(r.sent)}
+		if r.byPerson {
+			slices.Reverse(names)
+		}
+		for _, v := range names {
 			if v != "" {
 				about = v
 				break
@@ -151,7 +157,7 @@ func (r *request) name() string {
 // read takes a request apart, as far as it can be without looking at what is
 // stored.
 func (p *Platform) read(w http.ResponseWriter, r *http.Request, call Call) (*request, *apiError) {
-	req := &request{call: call, id: r.PathValue("id"), arrived: p.opts.Now()}
+	req := &request{call: call, id: r.PathValue("id"), arrived: p.opts.Now(), byPerson: p.opts.FaultsByPerson}
 	if call == CallClubs {
 		if slices.Contains(p.opts.Without, string(CallClubs)) {
 			return nil, noSuchCall()

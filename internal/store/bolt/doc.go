@@ -3,14 +3,16 @@
 // a change is on disk when its method returns, and is either whole or not
 // there.
 //
-// The bucket tree, schema 2. Text is UTF-8; T is a time that sorts: seconds
-// (64 bits, big-endian, sign bit flipped) and nanoseconds (32 bits).
+// The bucket tree, schema 3; schema 1 had none of the buckets from links on. Text is
+// UTF-8; T is a time that sorts: seconds (64 bits, big-endian, sign bit flipped) and
+// nanoseconds (32 bits).
 //
 //	meta
 //	    schema                -> the schema version, decimal
 //	    install               -> the id of this installation, 32 hex digits
 //	    key                   -> the id of the master key, 4 bytes
 //	    sum                   -> the checksum of all entries, 64 bits
+//	    epoch                 -> the number of the daemon's life, decimal
 //	runs
 //	    run id                -> roster.Run as JSON
 //	runs_by_time
@@ -43,28 +45,40 @@
 //	                          absent once the target is no longer heard
 //	session_outcomes
 //	    session id            -> what became of the clients, as runs of one outcome
-//	links
-//	    link set, kind        bucket: source id -> linkRow, packed
-//	links_back
-//	    link set, kind        bucket: target id -> source id
-//	link_shapes
-//	    link set              bucket: hash of field names -> the names
-//	link_counts
-//	    link set, kind        -> the number of links
-//	link_history
-//	    link set, kind        bucket: what became of links
-//	intents
-//	    link set, kind        bucket: direction, source id -> intentRow, packed
-//	intents_by_run
-//	    run id, entry, link set, kind, direction, source id -> empty; the armed ones
-//	parked
-//	    parked id             -> what a person is asked, sealed
-//	parked_payload
-//	    parked id             -> the payload, sealed
 //	schedule
 //	    job                   -> when the job was last due, RFC 3339, UTC; the same for
 //	                          names behind it, as "job sweep"
 //	    job " paused"         -> roster.Pause as JSON, sealed: a reason may name a person
+//	alerts                    from schema 3 on
+//	    receiver, facet, subject -> roster.Alert as JSON: names of the configuration
+//	links
+//	    set kind              bucket: id at the end that the set names first -> linkRow, packed:
+//	                          the id at the other end, and what each direction has sent
+//	links_back
+//	    set kind              bucket: id at the other end -> id at the first end
+//	link_shapes
+//	    set                   bucket: hash of field names (8) -> the names, joined with zero bytes
+//	links_open                from schema 3 on
+//	    set kind              bucket: D, id -> the ids that the record refers to and that have
+//	                          no link: its owner and its lead source, each led by its length
+//	link_counts
+//	    set kind              -> the number of links, varint
+//	link_history
+//	    set kind              bucket: D, id -> the latest events of the record, packed; absent
+//	                          while nothing happened but that its link was made
+//	intents
+//	    set kind              bucket: D, source id -> intentRow, packed
+//	intents_by_run
+//	    run id, 0, entry (8), set kind, 0, D, source id -> empty; the armed intents
+//	parked
+//	    parked id             -> parkedRow, packed, the ids that it may be sealed in it
+//	parked_payload
+//	    parked id             -> the source record, sealed
+//
+// Here "set kind" is a link set (two refs) and a kind, joined with spaces, and D
+// the direction in which the record is the source: ">" away from the end that the
+// set names first, "<" towards it. Packed values are described where they are
+// packed.
 //
 // What a session serves is also noted in a file of its own, served/SESSION.notes,
 // between two changes of the session: see [Store.NoteServed].
@@ -72,9 +86,12 @@
 // Every value but sum is followed by a checksum of its own, which is not shown
 // here. rosterd.clean beside the database says how it was left.
 //
-// Keys are stored in clear and therefore hold no personal data: a record's id
-// may be an e-mail address, so that it appears only sealed or in a keyed hash.
-// A sealed value is bound to its schema, bucket, job and key.
+// Keys are stored in clear and hold no personal data: a record's id may be an
+// e-mail address, so that it appears only sealed or in a keyed hash. The ids of
+// links, and of the intents to make them, are the exception: they are what a link
+// is, and in clear the links of a page are neighbours in the file. Neither has any
+// other value of a record in clear. A sealed value is bound to its layout, bucket,
+// job and key.
 //
 // A record that a run refuses while an older entry of it stands has two rows,
 // because the run's preparation may start again or fail, and then the older

@@ -40,11 +40,14 @@ func newGolden(t *testing.T) *golden {
 		if err := grow(t, s, stage); err != nil {
 			t.Fatal(err)
 		}
-		g.undone = contentOf(t, s)
+		if err := growLinks(t, s, stage); err != nil {
+			t.Fatal(err)
+		}
+		g.undone = contentOf(t, s) + linksOf(t, s)
 		if err := s.SetLastDue(t.Context(), "acme/x", time.Unix(int64(stage), 0)); err != nil {
 			t.Fatal(err)
 		}
-		g.content = contentOf(t, s)
+		g.content = contentOf(t, s) + linksOf(t, s)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -121,6 +124,69 @@ func deliverSome(tb testing.TB, s storetest.Store, run string, stage int) error 
 		}
 		return nil
 	})
+}
+
+func goldenRoute() roster.Route {
+	return roster.Route{From: "acme/gym", To: "acme/crm", Kind: sdk.KindMember}
+}
+
+// growLinks adds links, intents, parked creates and history, and changes links
+// that are there.
+func growLinks(tb testing.TB, s storetest.Store, stage int) error {
+	tb.Helper()
+	ctx := tb.Context()
+	run := fmt.Sprintf("links%02d", stage)
+	c := roster.Closing{Run: run, Route: goldenRoute(), Delivered: 60}
+	var armed []roster.Intent
+	for i := range 60 {
+		id := fmt.Sprintf("m%03d", (i*7+stage*30)%200)
+		c.Links = append(c.Links, roster.Link{
+			Source: id, Target: "t" + id, Origin: roster.LinkCreated,
+			Sent: roster.Sent{Row: uint64(i + stage + 1), Fields: []roster.SentField{{Name: "email", Short: uint32(stage)}, {Name: "name"}}},
+		})
+		armed = append(armed, roster.Intent{Route: c.Route, Source: "n" + id + run, Run: run, Entry: i, Attempt: 1})
+	}
+	for _, one := range armed[:5] {
+		one.Hits, one.Payload, one.Reason = []string{"h"}, []byte(one.Source), "two records carry its marker"
+		c.Parked = append(c.Parked, one)
+	}
+	for _, one := range armed[5:40] {
+		c.Refused = append(c.Refused, one.Source)
+	}
+	err := s.CreateRun(ctx, roster.Run{ID: run, Job: "acme/x", State: roster.RunOK, Asked: time.Unix(int64(stage), 0).UTC()})
+	if err == nil {
+		_, err = s.Arm(ctx, armed)
+	}
+	if err == nil {
+		_, err = s.CloseLinks(ctx, c)
+	}
+	return errors.Join(err, s.SetLink(ctx, c.Route, "by hand", run, "admin"))
+}
+
+// linksOf reads what growLinks has left.
+func linksOf(tb testing.TB, s storetest.Store) string {
+	tb.Helper()
+	var out strings.Builder
+	ctx := tb.Context()
+	for _, route := range []roster.Route{goldenRoute(), goldenRoute().Reverse()} {
+		links, err := s.Links(ctx, route, roster.LinkFilter{})
+		fmt.Fprintln(&out, links, err)
+		open, err := s.OpenIntents(ctx, route)
+		fmt.Fprintln(&out, open, err)
+		n, err := s.CountLinks(ctx, route)
+		fmt.Fprintln(&out, n, err)
+		events, err := s.LinkHistory(ctx, route, "by hand")
+		fmt.Fprintln(&out, events, err)
+	}
+	armed, err := s.Intents(ctx, "links00")
+	fmt.Fprintln(&out, armed, err)
+	parked, err := s.Parked(ctx, roster.ParkedFilter{})
+	fmt.Fprintln(&out, parked, err)
+	for _, p := range parked {
+		one, err := s.ParkedByID(ctx, p.ID)
+		fmt.Fprintln(&out, one, err)
+	}
+	return out.String()
 }
 
 func clientIDs() []string {
@@ -211,6 +277,6 @@ func read(tb testing.TB, dir string) (content string, err error) {
 	if err != nil {
 		return "", err
 	}
-	content = contentOf(tb, s)
+	content = contentOf(tb, s) + linksOf(tb, s)
 	return content, s.Close()
 }

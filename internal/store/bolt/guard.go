@@ -15,8 +15,8 @@ import (
 // wrong. So the store counts as broken from then on: every later call fails at
 // once, without a second look at the file. The next start verifies it.
 //
-// A call that has passed the check and waits for one of bbolt's locks at that
-// very moment may wait until the process ends. A panic of the caller's own
+// A call whose transaction is under way at that very moment may wait for one of
+// bbolt's locks until the process ends. A panic of the caller's own
 // function goes on: bbolt has rolled its transaction back.
 func (s *Store) guard(work func() error) (err error) {
 	if s.broken.Load() {

@@ -41,11 +41,15 @@ type linkRow struct {
 
 // linkHalf is what one direction knows of a link.
 type linkHalf struct {
-	row        uint64
+	// row and seen are the digests of the records at the two ends as they were last
+	// in step: the row of one direction is what the other one has seen.
+	row, seen  uint64
 	mapping    uint32
 	sum        digest.Sum
-	seen       uint64
 	open, gone bool
+	// owner and leadSource are the references that are open; they are kept in a
+	// bucket of their own.
+	owner, leadSource string
 	// shape names the fields, shorts are their digests, 4 bytes each.
 	shape  uint64
 	shorts []byte
@@ -53,7 +57,15 @@ type linkHalf struct {
 
 // sent reports whether the half says more than its flags.
 func (h *linkHalf) sent() bool {
-	return h.row != 0 || h.mapping != 0 || h.sum != digest.Sum{} || h.seen != 0 || h.shape != 0
+	return h.mapping != 0 || h.sum != digest.Sum{} || h.shape != 0
+}
+
+// set takes over what one direction knows, of which the other one learns what the
+// records at both ends are.
+func (r *linkRow) set(direction int, half linkHalf) {
+	r.halves[direction] = half
+	other := &r.halves[directions-1-direction]
+	other.row, other.seen = half.seen, half.row
 }
 
 func (h *linkHalf) equal(other *linkHalf) bool {
@@ -68,16 +80,16 @@ const (
 	flagGone
 )
 
-const halfBytes = 8 + 4 + 16 + 8 + 8
+const halfBytes = 4 + 16 + 8
 
 // append packs a row, integers little-endian:
 //
 //	flags, origin                                1 byte each
 //	version, length of back, length of by        varint
-//	made, changed                                8 bytes each
+//	made, changed, the rows at both ends         8 bytes each
 //	back, by
 //	for each direction that has sent something:
-//	    row 8, mapping 4, sum 16, seen 8, shape 8, number of fields (varint), 4 a field
+//	    mapping 4, sum 16, shape 8, number of fields (varint), 4 a field
 func (r *linkRow) append(dst []byte) []byte {
 	var flags byte
 	for d := range r.halves {
@@ -102,17 +114,17 @@ func (r *linkRow) appendFlagged(dst []byte, flags byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(r.by)))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.made))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.changed))
+	dst = binary.LittleEndian.AppendUint64(dst, r.halves[forward].row)
+	dst = binary.LittleEndian.AppendUint64(dst, r.halves[forward].seen)
 	dst = append(append(dst, r.back...), r.by...)
 	for d := range r.halves {
 		h := &r.halves[d]
 		if flags&(flagSent<<d) == 0 {
 			continue
 		}
-		dst = binary.LittleEndian.AppendUint64(dst, h.row)
 		dst = binary.LittleEndian.AppendUint32(dst, h.mapping)
 		dst = binary.LittleEndian.AppendUint64(dst, h.sum.Lo)
 		dst = binary.LittleEndian.AppendUint64(dst, h.sum.Hi)
-		dst = binary.LittleEndian.AppendUint64(dst, h.seen)
 		dst = binary.LittleEndian.AppendUint64(dst, h.shape)
 		dst = binary.AppendUvarint(dst, uint64(len(h.shorts)/shortBytes))
 		dst = append(dst, h.shorts...)
@@ -131,17 +143,19 @@ func (r *linkRow) decode(raw []byte) error {
 	r.version = uint32(in.uvarint(math.MaxUint32))
 	back, by := in.length(), in.length()
 	r.made, r.changed = int64(in.uint64()), int64(in.uint64())
+	first, second := in.uint64(), in.uint64()
 	r.back, r.by = in.bytes(back), in.bytes(by)
 	for d := range r.halves {
 		h := &r.halves[d]
-		*h = linkHalf{open: flags&(flagOpen<<d) != 0, gone: flags&(flagGone<<d) != 0}
+		*h = linkHalf{row: first, seen: second, open: flags&(flagOpen<<d) != 0, gone: flags&(flagGone<<d) != 0}
+		first, second = second, first
 		if flags&(flagSent<<d) == 0 {
 			continue
 		}
 		if fixed := in.bytes(halfBytes); fixed != nil {
-			h.row, h.mapping = binary.LittleEndian.Uint64(fixed), binary.LittleEndian.Uint32(fixed[8:])
-			h.sum.Lo, h.sum.Hi = binary.LittleEndian.Uint64(fixed[12:]), binary.LittleEndian.Uint64(fixed[20:])
-			h.seen, h.shape = binary.LittleEndian.Uint64(fixed[28:]), binary.LittleEndian.Uint64(fixed[36:])
+			h.mapping = binary.LittleEndian.Uint32(fixed)
+			h.sum.Lo, h.sum.Hi = binary.LittleEndian.Uint64(fixed[4:]), binary.LittleEndian.Uint64(fixed[12:])
+			h.shape = binary.LittleEndian.Uint64(fixed[20:])
 		}
 		h.shorts = in.bytes(shortBytes * int(in.uvarint(roster.MaxFields)))
 	}

@@ -132,6 +132,6 @@ func (s *shapes) half(link *roster.Link, buf []byte) (linkHalf, []byte, error) {
 	}
 	return linkHalf{
 		row: link.Sent.Row, mapping: link.Sent.Mapping, sum: link.Sent.Sum, seen: link.Seen,
-		open: link.Sent.Open, gone: link.Gone, shape: shape, shorts: buf[start:len(buf):len(buf)],
+		open: link.Sent.Open, owner: link.Sent.Owner, leadSource: link.Sent.LeadSource, gone: link.Gone, shape: shape, shorts: buf[start:len(buf):len(buf)],
 	}, buf, nil
 }

@@ -79,8 +79,12 @@ type linkWriter struct {
 	moment int64
 	by     string
 	added  int
-	// packed and shorts are where rows are put together.
-	packed, shorts []byte
+	// packed and shorts are where rows are put together, key and value what is
+	// stored elsewhere.
+	packed, shorts, key, value []byte
+	// lastFirst and lastSecond are not before any key of the two trees: what is
+	// behind them need not be looked for.
+	lastFirst, lastSecond string
 }
 
 func (s *Store) linkWriter(tx *txn, route roster.Route, by string) (*linkWriter, error) {
@@ -103,6 +107,7 @@ func (s *Store) linkWriter(tx *txn, route roster.Route, by string) (*linkWriter,
 	}
 	shapeTree, err := nested(tx, bucketLinkShapes, route.LinkSet())
 	w.shapes = newShapes(shapeTree)
+	w.lastFirst, w.lastSecond = lastKey(w.links), lastKey(w.back)
 	return w, err
 }
 
@@ -113,7 +118,9 @@ func (w *linkWriter) end() error {
 		fillAscending(w.back, seconds[0])
 	}
 	for _, second := range seconds {
-		if err := w.back.Put([]byte(second), []byte(w.pending[second])); err != nil {
+		// None of them is there: make has looked, and remove has removed.
+		w.key, w.value = append(w.key[:0], second...), append(w.value[:0], w.pending[second]...)
+		if err := w.back.replace(w.key, nil, w.value); err != nil {
 			return err
 		}
 	}
@@ -134,9 +141,14 @@ func (w *linkWriter) end() error {
 // and half otherwise, as bbolt does by itself.
 func fillAscending(t *tree, least string) {
 	const full = 0.9
-	if last, _ := t.raw.Cursor().Last(); string(last) < least {
+	if lastKey(t) < least {
 		t.raw.FillPercent = full
 	}
+}
+
+func lastKey(t *tree) string {
+	last, _ := t.raw.Cursor().Last()
+	return string(last)
 }
 
 // ends returns the ids of a link in the order in which they are stored.
@@ -152,18 +164,21 @@ func (w *linkWriter) ends(source, target string) (first, second string) {
 // (its version is not 0) and that is gone or another one by now is left alone.
 func (w *linkWriter) store(link *roster.Link) (clash bool, err error) {
 	first, second := w.ends(link.Source, link.Target)
-	before := w.links.raw.Get([]byte(first))
+	var before []byte
+	if first <= w.lastFirst {
+		w.key = append(w.key[:0], first...)
+		before = w.links.raw.Get(w.key)
+	}
 	if before != nil {
 		var row linkRow
-		if err := row.decode(w.links.open([]byte(first), before)); err != nil {
+		if err := row.decode(w.links.open(w.key, before)); err != nil {
 			return false, err
 		}
 		if string(row.back) == second {
 			return false, w.change(first, before, &row, link)
 		}
 	}
-	_, held := w.holder(second)
-	switch {
+	switch held := w.held(second); {
 	case before != nil || held:
 		if link.Version > 0 {
 			return false, nil
@@ -177,10 +192,24 @@ func (w *linkWriter) store(link *roster.Link) (clash bool, err error) {
 		return false, err
 	}
 	row := linkRow{origin: origin, version: 1, made: w.moment}
-	if row.halves[w.direction], w.shorts, err = w.shapes.half(link, w.shorts[:0]); err != nil {
+	var half linkHalf
+	if half, w.shorts, err = w.shapes.half(link, w.shorts[:0]); err != nil {
+		return false, err
+	}
+	row.set(w.direction, half)
+	if err := w.keepOpen(link.Source, half, false); err != nil {
 		return false, err
 	}
 	return false, w.make(first, second, &row)
+}
+
+// held reports whether a backward id is linked.
+func (w *linkWriter) held(second string) bool {
+	if _, ok := w.pending[second]; ok || second > w.lastSecond {
+		return ok
+	}
+	w.key = append(w.key[:0], second...)
+	return w.back.Get(w.key) != nil
 }
 
 // noteClash notes at the links that are in the way that another was to be made.
@@ -205,11 +234,14 @@ func (w *linkWriter) noteClash(first, second string) error {
 
 // make stores a link whose ends are both free.
 func (w *linkWriter) make(first, second string, row *linkRow) error {
-	row.back, row.by, row.changed = []byte(second), []byte(w.by), w.moment
+	w.key, w.value = append(w.key[:0], second...), append(w.value[:0], w.by...)
+	row.back, row.by, row.changed = w.key, w.value, w.moment
 	w.packed = row.append(w.packed[:0])
-	if err := w.links.replace([]byte(first), nil, w.packed); err != nil {
+	w.key = append(w.key[:0], first...)
+	if err := w.links.replace(w.key, nil, w.packed); err != nil {
 		return err
 	}
+	w.lastFirst = max(w.lastFirst, first)
 	w.pending[second] = first
 	w.added++
 	if err := w.noteMade(first, second, originOf(row.origin)); err != nil {
@@ -236,11 +268,15 @@ func (w *linkWriter) change(first string, before []byte, row *linkRow, link *ros
 	if half.equal(&row.halves[w.direction]) {
 		return w.settle(first, string(row.back))
 	}
-	row.halves[w.direction] = half
+	if err := w.keepOpen(link.Source, half, row.halves[w.direction].open); err != nil {
+		return err
+	}
+	row.set(w.direction, half)
 	row.version++
 	row.changed = w.moment
 	w.packed = row.append(w.packed[:0])
-	if err := w.links.replace([]byte(first), before, w.packed); err != nil {
+	w.key = append(w.key[:0], first...)
+	if err := w.links.replace(w.key, before, w.packed); err != nil {
 		return err
 	}
 	return w.settle(first, string(row.back))
@@ -258,6 +294,9 @@ func (w *linkWriter) remove(source string) (*linkRow, error) {
 		return nil, err
 	}
 	if err := w.links.Delete([]byte(first)); err != nil {
+		return nil, err
+	}
+	if err := w.closeOpen(first, row); err != nil {
 		return nil, err
 	}
 	delete(w.pending, second)

@@ -202,8 +202,9 @@ func loadParked(tx *txn, id string) (parkedRow, roster.Route, error) {
 
 // SettleParked does what a person decided about a parked create: by says who. A
 // link goes to target and fails with [roster.ErrConflict] when that is linked to
-// another record. A create goes into the quarantine of its job, from where the
-// next run sends it. A dropped one stays known, so that it is not sent until the
+// another record. Its record goes into the quarantine of its job, from where the
+// next run compares it although the source does not give it again; so does that of
+// a create, which the next run sends. A dropped one stays known, so that it is not sent until the
 // record changes.
 func (s *Store) SettleParked(ctx context.Context, id string, verdict roster.ParkedVerdict, target, by string) error {
 	doing := "settle parked create " + id
@@ -227,9 +228,14 @@ func (s *Store) SettleParked(ctx context.Context, id string, verdict roster.Park
 		}
 		switch verdict {
 		case roster.ParkedLink:
-			err = w.link(row.source, target)
+			if err = w.takeUp(id, &row, roster.CodeParkedLinked, "it was parked, and a person linked it; the next run compares it"); err == nil {
+				err = w.link(row.source, target)
+			}
 		case roster.ParkedCreate:
-			err = w.sendAgain(id, &row)
+			err = w.takeUp(id, &row, roster.CodeParkedCreate, "it was parked, and a person decided that it is to be created")
+			if err == nil {
+				err = w.here.remove(row.source)
+			}
 		case roster.ParkedDrop:
 			err = w.drop(row.source)
 		}
@@ -240,11 +246,15 @@ func (s *Store) SettleParked(ctx context.Context, id string, verdict roster.Park
 	})
 }
 
-// sendAgain moves a parked create into the quarantine of its job.
-func (w *linkWriter) sendAgain(id string, row *parkedRow) error {
+// takeUp puts the record of a parked create into the quarantine of its job, for
+// the next run. A record whose values are not known comes with the source only.
+func (w *linkWriter) takeUp(id string, row *parkedRow, code, reason string) error {
 	payload, err := w.s.openParkedPayload(id, bucket(w.tx, bucketParkedPayload).Get([]byte(id)))
 	if err != nil {
 		return err
+	}
+	if len(payload) == 0 && code == roster.CodeParkedLinked {
+		return nil
 	}
 	intent, _, err := w.here.load(row.source)
 	if err != nil {
@@ -252,17 +262,13 @@ func (w *linkWriter) sendAgain(id string, row *parkedRow) error {
 	}
 	q := roster.Quarantined{
 		Job: row.job, Run: intent.run, Kind: w.route.Kind, Record: row.source, Stage: roster.StageDeliver,
-		Code: roster.CodeParkedCreate, Reason: "it was parked, and a person decided that it is to be created", At: timeOf(w.moment),
-		Payload: payload,
+		Code: code, Reason: reason, At: timeOf(w.moment), Payload: payload,
 	}
 	entries, err := w.s.prepareAll([]roster.Quarantined{q})
-	if err == nil {
-		err = entries[0].put(w.tx)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = w.here.remove(row.source)
-	}
-	return err
+	return entries[0].put(w.tx)
 }
 
 // drop leaves of a parked create what tells whether the record has changed.

@@ -45,6 +45,8 @@ type Store struct {
 	// too, but does not release it when it panics in the wrong place; whoever
 	// waits here finds the store broken instead.
 	writing sync.Mutex
+	// beginning is held while a transaction begins, see [Store.begun].
+	beginning sync.Mutex
 	// doubted says that something damaged was read, broken that bbolt met it in
 	// its own pages. A broken database is not touched again.
 	doubted, broken atomic.Bool
@@ -72,18 +74,20 @@ const (
 	bucketLinks                  = "links"
 	bucketLinksBack              = "links_back"
 	bucketLinkShapes             = "link_shapes"
+	bucketLinksOpen              = "links_open"
 	bucketLinkCounts             = "link_counts"
 	bucketLinkHistory            = "link_history"
 	bucketIntents                = "intents"
 	bucketIntentsByRun           = "intents_by_run"
 	bucketParked                 = "parked"
 	bucketParkedPayload          = "parked_payload"
+	bucketAlerts                 = "alerts"
 	metaSchema                   = "schema"
 	metaInstall                  = "install"
 	metaKey                      = "key"
 	metaSum                      = "sum"
 	metaEpoch                    = "epoch"
-	schemaVersion            int = 2
+	schemaVersion            int = 3
 )
 
 // buckets returns the top-level buckets of a schema.
@@ -96,6 +100,9 @@ func buckets(schema int) []string {
 	if schema >= 2 {
 		names = append(names, bucketLinks, bucketLinksBack, bucketLinkShapes, bucketLinkCounts, bucketLinkHistory,
 			bucketIntents, bucketIntentsByRun, bucketParked, bucketParkedPayload)
+	}
+	if schema >= 3 {
+		names = append(names, bucketLinksOpen, bucketAlerts)
 	}
 	return names
 }
@@ -145,7 +152,7 @@ var errUnchanged = errors.New("nothing changed")
 func (s *Store) view(ctx context.Context, doing string, read func(*txn) error) error {
 	err := ctx.Err()
 	if err == nil {
-		err = s.guard(func() error { return s.db.View(viewing(read)) })
+		err = s.guard(func() error { return s.transact(false, viewing(read)) })
 	}
 	if err != nil {
 		return store.Explain(fmt.Errorf("%s: %w", doing, err))
@@ -161,7 +168,7 @@ func (s *Store) update(ctx context.Context, doing string, write func(*txn) error
 		err = s.inPlace()
 	}
 	if err == nil {
-		err = s.guard(func() error { return s.db.Update(updating(s.inEpoch(write))) })
+		err = s.guard(func() error { return s.transact(true, updating(s.inEpoch(write))) })
 	}
 	s.raised = s.raised || err == nil
 	if err != nil && !errors.Is(err, errUnchanged) {

@@ -66,3 +66,40 @@ func (t *txn) storeSum() error {
 	sum, _ := t.sum()
 	return t.Bucket([]byte(bucketMeta)).Put([]byte(metaSum), binary.LittleEndian.AppendUint64(nil, sum+t.change))
 }
+
+// begun begins a transaction. One that faults while it begins leaves a lock of
+// bbolt's held, for which everybody else would wait: so one begins at a time, and
+// the next finds the store broken.
+func (s *Store) begun(writable bool) (*bbolt.Tx, error) {
+	s.beginning.Lock()
+	faulted := true
+	defer func() {
+		if faulted {
+			s.broken.Store(true)
+		}
+		s.beginning.Unlock()
+	}()
+	if s.broken.Load() {
+		return nil, s.brokenError()
+	}
+	tx, err := s.db.Begin(writable)
+	faulted = false
+	return tx, err
+}
+
+// transact is View and Update of bbolt, but for how they begin.
+func (s *Store) transact(writable bool, work func(*bbolt.Tx) error) error {
+	tx, err := s.begun(writable)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if tx.DB() != nil {
+			_ = tx.Rollback()
+		}
+	}()
+	if err := work(tx); err != nil || !writable {
+		return err
+	}
+	return tx.Commit()
+}

@@ -59,7 +59,7 @@ func TestACompactedDatabaseIsSmallerAndHoldsTheSame(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir).(*bolt.Store)
 	for stage := range 4 {
-		if err := grow(t, s, stage); err != nil {
+		if err := errors.Join(grow(t, s, stage), growLinks(t, s, stage)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +76,7 @@ func TestACompactedDatabaseIsSmallerAndHoldsTheSame(t *testing.T) {
 	if err := s.DropRunQuarantine(t.Context(), "r03-0"); err != nil {
 		t.Fatal(err)
 	}
-	content := contentOf(t, s)
+	content := contentOf(t, s) + linksOf(t, s)
 	if _, _, err := bolt.Compact(t.Context(), dir, verifyHere); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("under a running daemon: %v", err)
 	}

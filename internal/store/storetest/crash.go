@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,6 +29,7 @@ const (
 const (
 	crashRefused = 3
 	crashFrozen  = 400
+	crashLinks   = 20
 )
 
 // Crash proves that a process that is killed while it writes loses nothing of
@@ -44,7 +46,7 @@ func Crash(t *testing.T, open Open, rounds int) {
 	dir, acked := t.TempDir(), []string{}
 	next := 0
 	for round := range rounds {
-		stored := killed(t, dir, next, 1+rand.IntN(12))
+		stored := killed(t, dir, next, 1+rand.IntN(18))
 		acked = append(acked, stored...)
 		s := open(t, dir)
 		if s.CleanShutdown() {
@@ -84,6 +86,59 @@ func writeForever(t *testing.T, open Open, dir string, from int) {
 		_, err := s.BeginDelivery(ctx, id, d, func(r *roster.Run) error { r.State = roster.RunDelivering; return nil })
 		must(t, err)
 		say("delivery", i)
+		armed := make([]roster.Intent, crashLinks)
+		links := make([]roster.Link, crashLinks)
+		for j := range armed {
+			armed[j] = crashIntent(id, i, j)
+			links[j] = sentLink(armed[j].Source, "t-"+armed[j].Source, uint64(i+1))
+		}
+		_, err = s.Arm(ctx, armed)
+		must(t, err)
+		say("armed", i)
+		_, err = s.CloseLinks(ctx, roster.Closing{Run: id, Route: linkRoute(), Delivered: crashLinks, Links: links})
+		must(t, err)
+		say("closed", i)
+	}
+}
+
+func crashIntent(run string, i, j int) roster.Intent {
+	one := intent(fmt.Sprintf("%06d-%03d", (i*7919)%1000, j), j, 1)
+	one.Source += "-" + run
+	one.Run = run
+	return one
+}
+
+// checkClosed checks that links at both ends, intents and what is delivered of a
+// run changed together, or are as they were before.
+func checkClosed(t *testing.T, s Store, r roster.Run, i int, armed, done bool) {
+	t.Helper()
+	ctx := t.Context()
+	sources := make([]string, crashLinks)
+	targets := make([]string, crashLinks)
+	for j := range sources {
+		sources[j] = crashIntent(r.ID, i, j).Source
+		targets[j] = "t-" + sources[j]
+	}
+	slices.Sort(sources)
+	forward, err := s.Standings(ctx, linkRoute(), sources)
+	must(t, err)
+	back, err := s.Standings(ctx, linkRoute().Reverse(), targets)
+	must(t, err)
+	linked, linkedBack, waiting := 0, 0, 0
+	for j := range forward {
+		linked += int(min(forward[j].Link.Version, 1))
+		linkedBack += int(min(back[j].Link.Version, 1))
+		if forward[j].Intent != nil {
+			waiting++
+		}
+	}
+	open, err := s.Intents(ctx, r.ID)
+	must(t, err)
+	got := []int{linked, linkedBack, waiting, len(open), r.Delivered}
+	const n = crashLinks
+	all, sent, none := []int{n, n, 0, 0, n}, []int{0, 0, n, n, 0}, []int{0, 0, 0, 0, 0}
+	if !slices.Equal(got, all) && (done || !slices.Equal(got, sent) && (armed || !slices.Equal(got, none))) {
+		t.Fatalf("run %d (armed %t, closed %t): links, links back, intents twice, delivered: %v", i, armed, done, got)
 	}
 }
 
@@ -125,6 +180,7 @@ func checkAcked(t *testing.T, s Store, dir string, acked []string) (next int) {
 	t.Helper()
 	ctx, sets := t.Context(), changeSets(t, dir)
 	last := -1
+	armed, done := make(map[string]bool), make(map[string]bool)
 	for _, one := range acked {
 		var what string
 		var i int
@@ -143,6 +199,10 @@ func checkAcked(t *testing.T, s Store, dir string, acked []string) (next int) {
 			readChangeSet(t, sets, id, crashFrozen)
 		case "delivery":
 			last = i
+		case "armed":
+			armed[id] = true
+		case "closed":
+			done[id] = true
 		}
 	}
 	cursor, err := s.Cursor(ctx, "acme/x", sdk.KindMember)
@@ -162,6 +222,7 @@ func checkAcked(t *testing.T, s Store, dir string, acked []string) (next int) {
 		_, err := fmt.Sscanf(r.ID, "r%d", &i)
 		must(t, err)
 		next = max(next, i+1)
+		checkClosed(t, s, r, i, armed[r.ID], done[r.ID])
 		if r.State == roster.RunDelivering && i > stands {
 			t.Fatalf("run %d is being delivered and the cursor stands at %d", i, stands)
 		}

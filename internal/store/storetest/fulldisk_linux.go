@@ -39,6 +39,15 @@ func FullDisk(t *testing.T, open Open) {
 	checkFull(t, s, stored)
 	fullChangeSet(t, dir)
 
+	// A full disk does not keep the daemon from starting either.
+	epoch := s.Epoch()
+	must(t, s.Close())
+	s = open(t, dir)
+	checkFull(t, s, stored)
+	if s.Epoch() <= epoch {
+		t.Fatalf("epoch %d follows %d", s.Epoch(), epoch)
+	}
+
 	must(t, os.Remove(ballast))
 	more := big("later", 1)
 	must(t, s.AddQuarantine(t.Context(), more))

@@ -27,6 +27,11 @@ func Sealed(t *testing.T, open Open) {
 	q.Payload = []byte(`{"email":"` + Canary + `"}`)
 	q = add(t, s, q)[0]
 
+	one := intent("m-1", 1, 1)
+	one.Hits, one.Payload = []string{Canary}, []byte(`{"email":"`+Canary+`"}`)
+	closed(t, s, roster.Closing{Parked: []roster.Intent{one}, Quarantined: []roster.Quarantined{refused("acme/x", "r1", "2-"+Canary, 2)}})
+	_ = s.Marker(linkRoute(), Canary)
+
 	must(t, s.CreateSession(t.Context(), session("s1", "r1", "b1", 0)))
 	must(t, s.IndexClients(t.Context(), "s1", []string{Canary}))
 

@@ -19,9 +19,17 @@ import (
 type Store interface {
 	RunStore
 	QuarantineStore
-	SessionStore
+	TargetStore
 	ScheduleStore
+	SyncStore
+	AlertStore
 	Installation
+}
+
+// TargetStore keeps what is known of the records that targets have.
+type TargetStore interface {
+	SessionStore
+	SyncStore
 }
 
 // RunStore keeps runs and the cursors of their jobs.
@@ -45,6 +53,13 @@ type QuarantineStore interface {
 	DropRunQuarantine(ctx context.Context, run string) error
 	DropQuarantined(ctx context.Context, ids ...string) (int, error)
 	QuarantineReader
+	QuarantineRetrier
+}
+
+// QuarantineRetrier gives refused records back to be read again.
+type QuarantineRetrier interface {
+	RetryQuarantine(ctx context.Context, job, after string, limit int) ([]roster.Quarantined, error)
+	DropQuarantine(ctx context.Context, job string, ids []string) error
 }
 
 // QuarantineReader shows refused records.
@@ -76,6 +91,12 @@ type ScheduleStore interface {
 	Pause(ctx context.Context, job string) (roster.Pause, error)
 	PauseJob(ctx context.Context, job string, pause roster.Pause) error
 	ResumeJob(ctx context.Context, job string) error
+}
+
+// AlertStore keeps what the receivers of alerts were told.
+type AlertStore interface {
+	Alerts(ctx context.Context) ([]roster.Alert, error)
+	PutAlerts(ctx context.Context, alerts []roster.Alert) error
 }
 
 // Installation is what a store knows of itself.
@@ -113,9 +134,21 @@ func Run(t *testing.T, open Open) {
 		{"OutcomesAreKeptWithoutARun", testOutcomeOfALostRun},
 		{"TheScheduleIsKept", testSchedule},
 		{"APauseIsKeptUntilTheJobIsResumed", testPause},
+		{"WhatReceiversOfAlertsWereToldIsKept", testAlerts},
 		{"TheInstallationIsKept", testInstallation},
+		{"LinksAreSeenFromBothDirections", testLinks},
+		{"LinksAreListedInTheOrderOfTheirSources", testLinksListed},
+		{"ALinkIsOneToOne", testOneToOne},
+		{"APersonMakesAndRemovesLinks", testManualLinks},
+		{"AMarkerIsForEverAndAnEpochIsForOneLife", testMarkers},
+		{"ACreateIsArmedOnce", testArm},
+		{"AParkedCreateIsKeptForAPerson", testParked},
+		{"AVerdictSettlesAParkedCreate", testSettleParked},
+		{"AClosingIsWholeOrNotThere", testClosingFails},
+		{"WhatIsRetriedIsNotRefusedTwice", testRetry},
 		{"AnEndedContextChangesNothing", testEndedContext},
 		{"RunsAndQuarantineFollowTheModel", testModel},
+		{"LinksAndIntentsFollowTheModel", testLinkModel},
 	} {
 		t.Run(one.promise, func(t *testing.T) { one.test(t, open) })
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -34,9 +35,18 @@ type Options struct {
 	// BaseURL is where every path begins: https, or http to a loopback
 	// address, without user, query and fragment.
 	BaseURL string
+	// AllowHTTP lets http reach private addresses as well (RFC 1918, RFC 4193).
+	// What a name stands for is checked with each connection.
+	AllowHTTP bool
+	// CA are certificates in PEM that are trusted beside those of the system.
+	CA []byte
 	// Token is sent as a bearer token when it is not empty. It appears in no
 	// error.
 	Token string
+	// Auth is another way to authorise, in place of Token.
+	Auth Auth
+	// Header is sent with each request. It holds no secret.
+	Header http.Header
 	// UserAgent names the adapter to the outside system.
 	UserAgent string
 	// Timeout bounds one try, from dialling to the end of the answer.
@@ -48,6 +58,13 @@ type Options struct {
 	// Rate is how many requests a second leave the client, reads and writes
 	// together; 0 is no limit.
 	Rate rate.Limit
+	// Limits are the quotas of the credential, which Quotas counts together for
+	// all clients that share it; nil is a count of the client's own.
+	Limits Limits
+	Quotas *Quotas
+	// QuotaWait is the longest that a call waits for a quota; beyond it the call
+	// fails with [sdk.ClassRetry], [sdk.CodeQuota] and the time to wait.
+	QuotaWait time.Duration
 	// Now is the clock that a Retry-After date is compared with; nil is
 	// time.Now.
 	Now func() time.Time
@@ -58,14 +75,19 @@ type Options struct {
 
 // Client calls one outside system. It serves concurrent calls.
 type Client struct {
-	base *url.URL
-	// bearer is a function so that printing a Client, or a struct that holds
-	// one, shows no token.
-	bearer    func() string
+	base      *url.URL
+	allowHTTP bool
+	// auth holds secrets in functions only, so that printing a Client, or a
+	// struct that holds one, shows none.
+	auth      authorizer
+	header    http.Header
 	userAgent string
 	tries     int
 	maxWait   time.Duration
 	limiter   *rate.Limiter
+	quota     *quota
+	limits    Limits
+	quotaWait time.Duration
 	now       func() time.Time
 	wait      func(context.Context, time.Duration) error
 	http      *http.Client
@@ -79,37 +101,42 @@ var (
 
 // New makes a client. It sends nothing.
 func New(o Options) (*Client, error) {
-	base, err := parseBase(o.BaseURL)
+	base, err := parseBase(o.BaseURL, o.AllowHTTP)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkToken(o.Token); err != nil {
+	auth, err := authOf(o)
+	if err != nil {
 		return nil, err
 	}
 	o = withDefaults(o)
-	dialer := &net.Dialer{Timeout: min(10*time.Second, o.Timeout)}
-	return &Client{
+	transport, err := newTransport(o, base)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
 		base:      base,
-		bearer:    func() string { return o.Token },
+		allowHTTP: o.AllowHTTP,
+		header:    o.Header.Clone(),
 		userAgent: o.UserAgent,
 		tries:     o.Tries,
 		maxWait:   o.MaxWait,
 		limiter:   rate.NewLimiter(o.Rate, max(1, int(o.Rate))),
+		quota:     o.Quotas.of(base.String(), auth.identity()),
+		limits:    o.Limits,
+		quotaWait: o.QuotaWait,
 		now:       o.Now,
 		wait:      o.Wait,
 		http: &http.Client{
 			Timeout:       o.Timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Transport: &http.Transport{
-				DialContext:            dialer.DialContext,
-				TLSHandshakeTimeout:    10 * time.Second,
-				MaxResponseHeaderBytes: maxHeaderBytes,
-				MaxIdleConnsPerHost:    4,
-				IdleConnTimeout:        30 * time.Second,
-				ForceAttemptHTTP2:      true,
-			},
+			Transport:     transport,
 		},
-	}, nil
+	}
+	if c.auth, err = auth.authorizer(c); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Close closes the connections that no request uses.
@@ -128,6 +155,12 @@ func withDefaults(o Options) Options {
 	if o.Rate <= 0 {
 		o.Rate = rate.Inf
 	}
+	if o.Quotas == nil {
+		o.Quotas = &Quotas{}
+	}
+	if o.QuotaWait <= 0 {
+		o.QuotaWait = DefaultQuotaWait
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -139,7 +172,7 @@ func withDefaults(o Options) Options {
 
 // parseBase never quotes what it was given: people paste credentials into
 // URLs.
-func parseBase(raw string) (*url.URL, error) {
+func parseBase(raw string, allowHTTP bool) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
@@ -150,7 +183,7 @@ func parseBase(raw string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: want https://HOST, with a path where needed", ErrBaseURL)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, fmt.Errorf("%w: it has a query or a fragment", ErrBaseURL)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("%w: http would send the token in clear; use https (http is for loopback addresses only)", ErrBaseURL)
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("%w: the scheme is neither https nor http", ErrBaseURL)
@@ -179,27 +212,34 @@ func checkToken(token string) error {
 }
 
 // request builds a request that nothing below can send a second time when it
-// has a body: without GetBody the transport has no way to rewind it.
-func (c *Client) request(ctx context.Context, method, path string, query url.Values, body io.Reader, size int) (*http.Request, error) {
-	u := c.base.JoinPath(path)
-	u.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+// has a body: without GetBody the transport has no way to rewind it. It returns
+// the value of the header that authorises it, too.
+func (c *Client) request(ctx context.Context, call Call, body io.Reader) (*http.Request, string, error) {
+	u := c.base.JoinPath(call.Path)
+	u.RawQuery = call.Query.Encode()
+	req, err := http.NewRequestWithContext(ctx, call.Method, u.String(), body)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	req.GetBody = nil
+	maps.Copy(req.Header, c.header)
+	maps.Copy(req.Header, call.Header)
 	req.Header.Set("Accept", "application/json")
-	if token := c.bearer(); token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
 	if c.userAgent != "" {
 		req.Header.Set("User-Agent", c.userAgent)
 	}
-	if size > 0 {
-		req.ContentLength = int64(size)
+	if len(call.Body) > 0 {
+		req.ContentLength = int64(len(call.Body))
 		req.Header.Set("Content-Type", "application/json")
 	}
-	return req, nil
+	name, value, err := c.auth.header(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if name != "" {
+		req.Header.Set(name, value)
+	}
+	return req, value, nil
 }
 
 // Answer is what the outside system said.
@@ -209,6 +249,8 @@ type Answer struct {
 	// ContentType is the media type of the body, lower case, without its
 	// parameters.
 	ContentType string
+	// Header is the head of the answer, at most 64 KiB.
+	Header http.Header
 	// Body is at most [MaxAnswerBytes].
 	Body []byte
 	// RetryAfter is how long the system asked to wait, at most an hour; 0 when
@@ -227,6 +269,7 @@ func (c *Client) read(resp *http.Response) (Answer, error) {
 	mediaType, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	a := Answer{
 		Status:      resp.StatusCode,
+		Header:      resp.Header,
 		ContentType: strings.ToLower(strings.TrimSpace(mediaType)),
 		RetryAfter:  retryAfter(resp.Header.Get("Retry-After"), c.now()),
 	}

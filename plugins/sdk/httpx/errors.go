@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // maxWords bounds, in characters, what [Words] and an error quote.
@@ -29,8 +31,12 @@ func (e *transportError) Unwrap() error { return e.cause }
 
 // scrub turns err into one that names the call without its query and shows
 // neither the token nor control characters.
-func (c *Client) scrub(method, path string, err error) error {
-	where := method + " " + c.base.Host + c.base.JoinPath(path).Path
+func (c *Client) scrub(call Call, err error) error {
+	path := c.base.JoinPath(call.Path).Path
+	if call.Shown != "" {
+		path = call.Shown
+	}
+	where := call.Method + " " + c.base.Host + path
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
@@ -40,6 +46,9 @@ func (c *Client) scrub(method, path string, err error) error {
 		what = "no answer in time"
 	}
 	e.text = c.Words(where) + ": " + c.Words(what)
+	if classified, ok := errors.AsType[*sdk.Error](err); ok {
+		return &sdk.Error{Class: classified.Class, Code: classified.Code, After: classified.After, Err: e}
+	}
 	return e
 }
 
@@ -53,10 +62,12 @@ func safeCause(err error) error {
 }
 
 // Words makes text of an outside system fit to be shown: on one line, without
-// control characters and without the token, cut to 300 characters.
+// control characters and without the credentials, cut to 300 characters.
 func (c *Client) Words(text string) string {
-	if token := c.bearer(); token != "" {
-		text = strings.ReplaceAll(text, token, "[redacted]")
+	for _, secret := range c.auth.secrets() {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "[redacted]")
+		}
 	}
 	var b strings.Builder
 	space, count := false, 0

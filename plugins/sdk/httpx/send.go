@@ -17,7 +17,12 @@ type Sent struct {
 	// Outcome is proven by the status, or by the point at which the sending
 	// failed; see [Client.SendOnce].
 	Outcome sdk.Outcome
-	// Err says why there is no whole answer. It holds no token and no query.
+	// Renewed says that the write was answered 401 with a token that had been
+	// sent for a while, and that this is dropped: the same write may be accepted
+	// with the next one.
+	Renewed bool
+	// Err says why there is no whole answer. It holds no credentials and no
+	// query. It is an [sdk.Error] where a quota is used up, or no token is issued.
 	Err error
 }
 
@@ -35,29 +40,40 @@ type Sent struct {
 // A body must not be empty. Under [sdk.ReadOnly] nothing is sent: the outcome is
 // refused, and Err wraps [ErrReadOnly].
 func (c *Client) SendOnce(ctx context.Context, method, path string, body []byte) Sent {
+	return c.Send(ctx, Call{Method: method, Path: path, Body: body})
+}
+
+// Send makes a call that changes something, as [Client.SendOnce] does. Only a
+// DELETE may have no body.
+func (c *Client) Send(ctx context.Context, call Call) Sent {
+	refused := func(err error) Sent { return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(call, err)} }
 	if sdk.ReadOnly(ctx) {
-		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, ErrReadOnly)}
+		return refused(ErrReadOnly)
 	}
-	if err := c.limiter.Wait(ctx); err != nil {
-		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, err)}
+	if len(call.Body) == 0 && call.Method != http.MethodDelete {
+		return refused(errEmptyBody)
 	}
-	if len(body) == 0 {
-		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, errEmptyBody)}
+	if err := c.pass(ctx); err != nil {
+		return refused(err)
 	}
-	once := &onceBody{rest: bytes.NewReader(body)}
-	req, err := c.request(ctx, method, path, nil, once, len(body))
+	// A body without a byte is looked at all the same before a request leaves.
+	once := &onceBody{rest: bytes.NewReader(call.Body)}
+	req, sent, err := c.request(ctx, call, once)
 	if err != nil {
-		return Sent{Outcome: sdk.OutcomeRefused, Err: c.scrub(method, path, err)}
+		return refused(err)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Sent{Outcome: once.seal(), Err: c.scrub(method, path, err)}
+		return Sent{Outcome: once.seal(), Err: c.scrub(call, err)}
 	}
 	defer func() { _ = resp.Body.Close() }() // the body is read or given up
 	answer, err := c.read(resp)
 	s := Sent{Answer: answer, Outcome: outcomeOf(answer.Status, err)}
 	if err != nil {
-		s.Err = c.scrub(method, path, err)
+		s.Err = c.scrub(call, err)
+	}
+	if answer.Status == http.StatusUnauthorized {
+		s.Renewed = c.auth.refused(sent) >= tokenMargin
 	}
 	return s
 }
@@ -67,6 +83,10 @@ func (c *Client) SendOnce(ctx context.Context, method, path string, body []byte)
 var ErrReadOnly = errors.New("nothing may be written by this call")
 
 var errEmptyBody = errors.New("nothing to send")
+
+// OutcomeOf says what a status proves of a write; see [Client.SendOnce]. It is for
+// services that answer success and have the real status in the body.
+func OutcomeOf(status int) sdk.Outcome { return outcomeOf(status, nil) }
 
 // outcomeOf classifies an answer by its status; err is what went wrong while
 // its body was read. A refusal stands in the status alone.

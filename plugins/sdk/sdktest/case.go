@@ -3,6 +3,7 @@ package sdktest
 import (
 	"context"
 	"encoding/json"
+	"sync/atomic"
 	"time"
 
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -29,6 +30,11 @@ type Case struct {
 	// Import is what the suite needs to start imports. Without it none is
 	// started.
 	Import *Import
+	// Write is what the suite needs to write. Without it nothing is written.
+	Write *Writing
+	// StaffEmail is the address of a staff member whom the connection's
+	// [sdk.StaffFinder] finds. Optional.
+	StaffEmail string
 	// MaxRecords bounds how many records of a kind are read in one walk: 1,000
 	// when it is 0.
 	MaxRecords int
@@ -36,6 +42,9 @@ type Case struct {
 	// how long what a connection started may take to end after it was closed:
 	// 2 seconds when it is 0.
 	Patience time.Duration
+
+	// written counts the records that were made, over all checks of the case.
+	written *atomic.Int64
 }
 
 // Import lets the suite start imports at a fake of the outside system.
@@ -170,5 +179,6 @@ func (c Case) withDefaults() Case {
 	if c.Patience <= 0 {
 		c.Patience = 2 * time.Second
 	}
+	c.written = new(atomic.Int64)
 	return c
 }

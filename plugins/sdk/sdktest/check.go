@@ -37,6 +37,10 @@ func checks(info sdk.Info, c Case) []check {
 	if has(info, sdk.AbilityImportStarter) {
 		all = append(all, importChecks()...)
 	}
+	if has(info, sdk.AbilityTarget) {
+		all = append(all, targetChecks()...)
+	}
+	all = append(all, lookupChecks(info)...)
 	return append(all, lifetimeChecks()...)
 }
 

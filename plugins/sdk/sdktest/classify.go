@@ -37,7 +37,7 @@ func (p *probe) classified(err error, classes ...sdk.Class) error {
 }
 
 func codes() []sdk.Code {
-	return []sdk.Code{sdk.CodeConfig, sdk.CodeAuth, sdk.CodeUnavailable, sdk.CodeChanged, sdk.CodeData}
+	return []sdk.Code{sdk.CodeConfig, sdk.CodeAuth, sdk.CodeUnavailable, sdk.CodeQuota, sdk.CodeChanged, sdk.CodeData}
 }
 
 // interrupted says what is wrong with the error of a call that was cancelled.

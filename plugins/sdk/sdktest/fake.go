@@ -89,6 +89,12 @@ func (s *Source) page(req sdk.ReadRequest, from int) (*sdk.Page, error) {
 		}
 		next++
 	}
+	b := pack(req.Kind, chosen)
+	return b.Page(sdk.Cursor(strconv.Itoa(next)), !slices.ContainsFunc(s.records[next:], func(r Record) bool { return kindOf(r) == req.Kind }))
+}
+
+// pack makes a page of records.
+func pack(kind sdk.Kind, chosen []Record) *sdk.PageBuilder {
 	columns := map[string]bool{}
 	for _, r := range chosen {
 		for name := range r.Fields {
@@ -96,14 +102,14 @@ func (s *Source) page(req sdk.ReadRequest, from int) (*sdk.Page, error) {
 		}
 	}
 	names := slices.Sorted(maps.Keys(columns))
-	b := sdk.NewPageBuilder(req.Kind, names)
+	b := sdk.NewPageBuilder(kind, names)
 	for _, r := range chosen {
 		b.Add(r.ID, r.Club, r.Position)
 		for _, name := range names {
 			add(b, r.Fields, name)
 		}
 	}
-	return b.Page(sdk.Cursor(strconv.Itoa(next)), !slices.ContainsFunc(s.records[next:], func(r Record) bool { return kindOf(r) == req.Kind }))
+	return b
 }
 
 func kindOf(r Record) sdk.Kind {

@@ -53,8 +53,8 @@ func contains(o Opened, a sdk.Ability) bool {
 	return err == nil
 }
 
-// exercise makes a call of every kind that changes nothing. What they answer
-// is for other checks.
+// exercise makes a call of every kind, those that write only where the case
+// lets it. What they answer is for other checks.
 func (p *probe) exercise(ctx context.Context) error {
 	s, stop, err := p.way.reach()
 	if err != nil {
@@ -90,8 +90,12 @@ func (p *probe) uses(ctx context.Context, o Opened) {
 			_, _ = r.read(ctx, sdk.Cursor("\xff"), 1)
 		}
 	}
-	for _, f := range []func(context.Context, Opened) error{callCheck, callFields, identify} {
-		_, _ = call(ctx, "exercise", p.c.Patience, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx, o) })
+	writer{p: p, opened: o}.lookUp(ctx)
+	if p.c.Write == nil {
+		return
+	}
+	if w, err := p.writer(); err == nil {
+		_, _ = w.write(ctx, w.creates(2)...)
 	}
 }
 

@@ -20,3 +20,4 @@ function map(record, context)
     ["last name"] = record.last:uper(), phone2 = text:trim("x"), start = recrod.x .. recrod.y .. unknwon.z,
   }
 end
+local _joined = join(", ", "a") .. title("b") .. e164("c")

@@ -1615,6 +1615,7 @@ type TargetKind struct {
 	Natural       []string               `protobuf:"bytes,9,rep,name=natural,proto3" json:"natural,omitempty"`
 	Fields        []*TargetField         `protobuf:"bytes,10,rep,name=fields,proto3" json:"fields,omitempty"`
 	Batch         int32                  `protobuf:"varint,11,opt,name=batch,proto3" json:"batch,omitempty"`
+	SameRecord    bool                   `protobuf:"varint,12,opt,name=same_record,json=sameRecord,proto3" json:"same_record,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1724,6 +1725,13 @@ func (x *TargetKind) GetBatch() int32 {
 		return x.Batch
 	}
 	return 0
+}
+
+func (x *TargetKind) GetSameRecord() bool {
+	if x != nil {
+		return x.SameRecord
+	}
+	return false
 }
 
 type TargetField struct {
@@ -2181,6 +2189,7 @@ type Query struct {
 	Marker        string                 `protobuf:"bytes,1,opt,name=marker,proto3" json:"marker,omitempty"`
 	Fields        map[string]string      `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Club          string                 `protobuf:"bytes,3,opt,name=club,proto3" json:"club,omitempty"`
+	Limit         int32                  `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2234,6 +2243,13 @@ func (x *Query) GetClub() string {
 		return x.Club
 	}
 	return ""
+}
+
+func (x *Query) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
 }
 
 type FindResponse struct {
@@ -3016,7 +3032,7 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\rTargetRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\"F\n" +
 	"\x0eTargetResponse\x124\n" +
-	"\x05kinds\x18\x01 \x03(\v2\x1e.rosterd.adapter.v1.TargetKindR\x05kinds\"\xd9\x02\n" +
+	"\x05kinds\x18\x01 \x03(\v2\x1e.rosterd.adapter.v1.TargetKindR\x05kinds\"\xfa\x02\n" +
 	"\n" +
 	"TargetKind\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
@@ -3030,7 +3046,9 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\anatural\x18\t \x03(\tR\anatural\x127\n" +
 	"\x06fields\x18\n" +
 	" \x03(\v2\x1f.rosterd.adapter.v1.TargetFieldR\x06fields\x12\x14\n" +
-	"\x05batch\x18\v \x01(\x05R\x05batch\"\x8e\x01\n" +
+	"\x05batch\x18\v \x01(\x05R\x05batch\x12\x1f\n" +
+	"\vsame_record\x18\f \x01(\bR\n" +
+	"sameRecord\"\x8e\x01\n" +
 	"\vTargetField\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brequired\x18\x02 \x01(\bR\brequired\x12\x1d\n" +
@@ -3071,11 +3089,12 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\vFindRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x123\n" +
-	"\aqueries\x18\x03 \x03(\v2\x19.rosterd.adapter.v1.QueryR\aqueries\"\xad\x01\n" +
+	"\aqueries\x18\x03 \x03(\v2\x19.rosterd.adapter.v1.QueryR\aqueries\"\xc3\x01\n" +
 	"\x05Query\x12\x16\n" +
 	"\x06marker\x18\x01 \x01(\tR\x06marker\x12=\n" +
 	"\x06fields\x18\x02 \x03(\v2%.rosterd.adapter.v1.Query.FieldsEntryR\x06fields\x12\x12\n" +
-	"\x04club\x18\x03 \x01(\tR\x04club\x1a9\n" +
+	"\x04club\x18\x03 \x01(\tR\x04club\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\x05R\x05limit\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"E\n" +

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosterd/rosterd/internal/admin"
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+func (c *cli) parkedCommand() *cobra.Command {
+	link := c.settleCommand(roster.ParkedLink, "link ID TARGET", "It was done: link the record with the target's id", "ID", "TARGET")
+	link.Long = `The create was done, and the record is the one with this id in the target. They are
+linked, and the next run compares them.`
+	link.Example = "  rosterd parked link 5jxq2mka7ntb P-93"
+	create := c.settleCommand(roster.ParkedCreate, "create ID", "It was not done: let the next run send it", "ID")
+	create.Long = `The create was not done. The record goes into the quarantine, from where the next run
+sends it. Look into the target first: if it was done after all, there will be two.`
+	drop := c.settleCommand(roster.ParkedDrop, "drop ID", "Leave the record alone until it changes in the source", "ID")
+	drop.Long = `Leave the record alone: it is not sent until it changes in the source.`
+	return group("parked", "Settle creates of which nobody knows whether they were done",
+		c.parkedListCommand(), c.parkedShowCommand(), link, create, drop)
+}
+
+func (c *cli) parkedListCommand() *cobra.Command {
+	var filter roster.ParkedFilter
+	cmd := &cobra.Command{
+		Use: "list", Short: "List creates that wait for a person", Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, done, err := c.reader(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer done()
+			page, err := client.Parked(cmd.Context(), filter)
+			if err != nil {
+				return err
+			}
+			if c.json {
+				c.print(page)
+				return nil
+			}
+			c.showParked(page, filter)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&filter.Job, "job", "", "only those of this job (ACCOUNT/JOB)")
+	cmd.Flags().StringVar(&filter.After, "after", "", "begin behind this id")
+	cmd.Flags().IntVar(&filter.Limit, "limit", 20, "how many")
+	return cmd
+}
+
+func (c *cli) showParked(page admin.ParkedPage, filter roster.ParkedFilter) {
+	if len(page.Parked) == 0 {
+		fmt.Fprintln(c.stdout, "no creates wait for a person")
+		return
+	}
+	c.table("ID\tJOB\tKIND\tSOURCE\tSENT\tMAY BE\tREASON", func(line func(...any)) {
+		for _, p := range page.Parked {
+			line(p.ID, p.Job, p.Kind, plainText(p.Source), ago(p.Armed), orDash(plainText(strings.Join(p.Hits, ", "))), p.Reason)
+		}
+	})
+	if page.Next != "" {
+		flag := ""
+		if filter.Job != "" {
+			flag = "--job " + filter.Job + " "
+		}
+		fmt.Fprintf(c.stdout, "more: rosterd parked list %s%s--after %s\n", c.configFlag(), flag, page.Next)
+	}
+}
+
+func (c *cli) parkedShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID", Short: "Show a create that waits, with the record's values", Args: exactly("ID"),
+		Long: "Show a create that waits, with the record's values. They are personal data: mind where you print them.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, done, err := c.reader(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer done()
+			p, err := client.ParkedCreate(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if c.json {
+				c.print(p)
+				return nil
+			}
+			fmt.Fprintf(c.stdout, "%s  %s %s %s, to be created in %s\n", p.ID, p.Job, p.Kind, plainText(p.Source), p.To)
+			fmt.Fprintf(c.stdout, "  why      %s\n", p.Reason)
+			fmt.Fprintf(c.stdout, "  sent     %s, attempt %d, by run %s\n", p.Armed.Format("2006-01-02 15:04:05 MST"), p.Attempt, p.Run)
+			fmt.Fprintf(c.stdout, "  may be   %s\n", orDash(plainText(strings.Join(p.Hits, ", "))))
+			fmt.Fprintf(c.stdout, "  record   %s\n", orDash(plainText(string(p.Record))))
+			fmt.Fprintf(c.stdout, "look into %s, then one of\n", p.To)
+			for _, words := range []string{"link %s%s TARGET", "create %s%s", "drop %s%s"} {
+				fmt.Fprintf(c.stdout, "  rosterd parked "+words+"\n", c.configFlag(), p.ID)
+			}
+			return nil
+		},
+	}
+}
+
+func (c *cli) settleCommand(verdict roster.ParkedVerdict, use, short string, names ...string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: exactly(names...),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := c.daemon()
+			if err != nil {
+				return err
+			}
+			target := ""
+			if len(args) > 1 {
+				target = args[1]
+			}
+			p, err := client.SettleParked(cmd.Context(), args[0], verdict, target)
+			if err != nil {
+				return err
+			}
+			if c.json {
+				c.print(p)
+				return nil
+			}
+			c.showSettled(p, verdict, target)
+			return nil
+		},
+	}
+}
+
+func (c *cli) showSettled(p roster.Parked, verdict roster.ParkedVerdict, target string) {
+	what := fmt.Sprintf("%s %s of %s", p.Kind, plainText(p.Source), p.Job)
+	switch verdict {
+	case roster.ParkedLink:
+		fmt.Fprintf(c.stdout, "%s is linked with %s; the next run compares them\n", what, plainText(target))
+	case roster.ParkedCreate:
+		fmt.Fprintf(c.stdout, "%s is created by the next run; start it with `rosterd job run %s%s`\n", what, c.configFlag(), p.Job)
+	case roster.ParkedDrop:
+		fmt.Fprintf(c.stdout, "%s is left alone until it changes in the source\n", what)
+	}
+}

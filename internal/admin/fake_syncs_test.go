@@ -1,0 +1,151 @@
+package admin_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/rosterd/rosterd/internal/admin"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+func (f *fake) ApproveRun(_ context.Context, id string) (roster.Run, error) {
+	defer f.lock()()
+	run, ok := f.runs[id]
+	switch {
+	case !ok:
+		return run, fmt.Errorf("approve run %s: %w", id, roster.ErrNotFound)
+	case run.State != roster.RunPlanned:
+		return run, fmt.Errorf("run %s is %s: %w", id, run.State, roster.ErrConflict)
+	}
+	run.State, run.Approved = roster.RunQueued, true
+	f.runs[id] = run
+	return run, f.fault
+}
+
+func plannedChange() roster.Change {
+	return roster.Change{
+		Entry: 3, Op: sdk.OpUpdate, Kind: sdk.KindMember, Source: "m 1", Target: "t1", Club: "downtown", Position: "line 2",
+		Fields: []string{"first_name"}, Owner: "s1", LeadSource: "l1", Data: json.RawMessage(`{"first_name":"` + personalName + `"}`),
+	}
+}
+
+func (f *fake) Changes(_ context.Context, run string, from, limit int) (admin.ChangePage, error) {
+	defer f.lock()()
+	f.asked = []any{run, from, limit}
+	switch run {
+	case "r-planned":
+		return admin.ChangePage{
+			Changes: []admin.PlannedChange{
+				{Change: roster.Change{Op: sdk.OpCreate, Kind: sdk.KindMember, Source: "m0"}},
+				{Change: plannedChange(), Present: json.RawMessage(`{"first_name":null}`)},
+			},
+			Script: "members.lua", Lines: map[string]int{"first_name": 2}, Next: 4, Unseen: "it cannot be read",
+		}, f.fault
+	case "r-ended":
+		return admin.ChangePage{}, fmt.Errorf("run %s: %w", run, roster.ErrConflict)
+	}
+	return admin.ChangePage{}, fmt.Errorf("run %s: %w", run, roster.ErrNotFound)
+}
+
+func (f *fake) report() admin.LinkReport {
+	link := f.link()
+	return admin.LinkReport{
+		From: "acme/gym", To: "acme/crm", Kind: sdk.KindMember, Link: &link,
+		Pending: &admin.Pending{State: roster.IntentParked, Run: "r-ended", Attempt: 1, Armed: start, Reason: "no answer", Parked: "p-1"},
+		History: []roster.LinkEvent{{At: start, What: "created", Source: "m1", Target: "t1", By: "r-ended", Note: "x"}},
+	}
+}
+
+func (*fake) link() roster.Link {
+	return roster.Link{Source: "m1", Target: "t1", Version: 1, Origin: roster.LinkCreated, Made: start, Changed: start, Gone: true}
+}
+
+func (f *fake) Explain(_ context.Context, job, record string) (admin.Explanation, error) {
+	defer f.lock()()
+	if job != "acme/launch" {
+		return admin.Explanation{}, &admin.UnknownJobError{Job: job}
+	}
+	records := f.records[:1]
+	records[0].Payload = nil
+	return admin.Explanation{
+		Job: job, Record: record, Kinds: []admin.LinkReport{f.report(), {From: "acme/gym", To: "acme/crm", Kind: sdk.KindProspect}}, Quarantined: records,
+		Next: &admin.NextRun{Found: true, Changes: []roster.Change{plannedChange()}, Script: "members.lua", Lines: map[string]int{"first_name": 2}}, Unknown: "none",
+	}, f.fault
+}
+
+func (f *fake) Links(_ context.Context, links admin.LinkSet, filter roster.LinkFilter) ([]roster.Link, error) {
+	defer f.lock()()
+	f.asked = []any{links, filter}
+	if links.Job == "acme/lunch" {
+		return nil, &admin.UnknownJobError{Job: links.Job}
+	}
+	return []roster.Link{f.link()}, f.fault
+}
+
+func (f *fake) Link(_ context.Context, links admin.LinkSet, id string) (admin.LinkReport, error) {
+	defer f.lock()()
+	f.asked = []any{links, id}
+	if id == "none" {
+		return admin.LinkReport{}, fmt.Errorf("read a link: %w", roster.ErrNotFound)
+	}
+	return f.report(), f.fault
+}
+
+func (f *fake) SetLink(_ context.Context, _ admin.LinkSet, _, target, by string) error {
+	defer f.lock()()
+	f.linkedBy = by
+	if target == "taken" {
+		return fmt.Errorf("set a link: %w: the target is linked to another record", roster.ErrConflict)
+	}
+	return f.fault
+}
+
+func (f *fake) RemoveLink(_ context.Context, _ admin.LinkSet, source, by string) error {
+	defer f.lock()()
+	f.linkedBy = by
+	if source == "none" {
+		return fmt.Errorf("remove a link: %w", roster.ErrNotFound)
+	}
+	return f.fault
+}
+
+func parkedOne() roster.Parked {
+	return roster.Parked{
+		ID: "p-1", Job: "acme/launch", Kind: sdk.KindMember, From: "acme/gym", To: "acme/crm",
+		Intent: roster.Intent{
+			Source: "m1", State: roster.IntentParked, Run: "r-ended", Entry: 3, Attempt: 1, Epoch: 2, Armed: start, Row: 7, Reason: "no answer",
+			Hits: []string{"t1"}, Payload: []byte(`{"name":"` + personalName + `"}`),
+		},
+	}
+}
+
+func (f *fake) Parked(_ context.Context, filter roster.ParkedFilter) ([]roster.Parked, error) {
+	defer f.lock()()
+	f.asked = filter
+	return []roster.Parked{parkedOne()}, f.fault
+}
+
+func (f *fake) ParkedCreate(_ context.Context, id string) (roster.Parked, error) {
+	defer f.lock()()
+	if id != "p-1" {
+		return roster.Parked{}, fmt.Errorf("parked create %s: %w", id, roster.ErrNotFound)
+	}
+	return parkedOne(), f.fault
+}
+
+func (f *fake) SettleParked(_ context.Context, id string, verdict roster.ParkedVerdict, target, by string) error {
+	defer f.lock()()
+	f.asked = []any{id, verdict, target, by}
+	if target == "taken" {
+		return fmt.Errorf("settle: %w", roster.ErrConflict)
+	}
+	return f.fault
+}
+
+func (f *fake) DropQuarantined(_ context.Context, ids []string, filter roster.QuarantineFilter) (int, error) {
+	defer f.lock()()
+	f.asked = []any{ids, filter}
+	return 2, f.fault
+}

@@ -1,0 +1,323 @@
+package alerts_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rosterd/rosterd/internal/alerts"
+	"github.com/rosterd/rosterd/internal/roster"
+)
+
+var begin = time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
+
+// world is a watch with a clock, a store and receivers that are moved by the test.
+type world struct {
+	now   time.Time
+	ids   int
+	view  []alerts.Condition
+	fault error
+	// stored outlives a watch; full says that it takes nothing.
+	stored map[string]roster.Alert
+	full   bool
+	told   []string
+	log    strings.Builder
+}
+
+func newWorld() *world { return &world{now: begin, stored: map[string]roster.Alert{}} }
+
+func (w *world) Alerts(context.Context) ([]roster.Alert, error) {
+	var all []roster.Alert
+	for _, a := range w.stored {
+		all = append(all, a)
+	}
+	return all, w.fault
+}
+
+func (w *world) PutAlerts(_ context.Context, list []roster.Alert) error {
+	if w.full {
+		return errors.New("no space left on device")
+	}
+	for _, a := range list {
+		if w.stored[a.Key()] = a; a.Told == "" && a.Next == nil {
+			delete(w.stored, a.Key())
+		}
+	}
+	return nil
+}
+
+// watch begins a life of the daemon.
+func (w *world) watch(receivers ...alerts.Receiver) *alerts.Watch {
+	return &alerts.Watch{
+		Receivers: receivers, Repeat: 24 * time.Hour, Origin: "https://sync.example.com", Store: w,
+		View: func(context.Context) ([]alerts.Condition, error) { return w.view, w.fault },
+		Now:  func() time.Time { return w.now },
+		NewID: func() string {
+			w.ids++
+			return fmt.Sprint("i", w.ids)
+		},
+		Log:  slog.New(slog.NewTextHandler(&w.log, nil)),
+		Told: func(receiver string, result alerts.Result) { w.told = append(w.told, receiver+" "+string(result)) },
+	}
+}
+
+// is makes the run of acme/leads be in a state.
+func (w *world) is(state string) {
+	w.view = []alerts.Condition{{Subject: "acme/leads", Facet: "run", State: state, Account: "acme", Summary: "it is " + state}}
+}
+
+// inbox is a receiver that keeps what it is told, and takes nothing while closed.
+type inbox struct {
+	mu     sync.Mutex
+	closed bool
+	got    []alerts.Message
+	tried  []string
+}
+
+func (i *inbox) Send(_ context.Context, m alerts.Message) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.tried = append(i.tried, m.ID)
+	if i.closed {
+		return &roster.Fault{Code: "alert.webhook", Message: "the webhook answered 503"}
+	}
+	i.got = append(i.got, m)
+	return nil
+}
+
+// states are the changes that it was told, and forgets them.
+func (i *inbox) states() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var all []string
+	for _, m := range i.got {
+		for _, item := range m.Items {
+			text := item.Subject + " " + item.Facet + " " + item.State
+			if item.Again {
+				text += " again"
+			}
+			all = append(all, strings.TrimSpace(text))
+		}
+	}
+	i.got = nil
+	return strings.Join(all, ", ")
+}
+
+func (i *inbox) receiver(name string, on ...string) alerts.Receiver {
+	if len(on) == 0 {
+		on = []string{"failed", "blocked", "parked", "stale", "adapter_parked", "disk"}
+	}
+	return alerts.Receiver{Name: name, Type: "webhook", On: on, Sender: i}
+}
+
+func TestOnlyChangesAreToldAndWhatStaysBadOnceMore(t *testing.T) {
+	t.Parallel()
+	w, in := newWorld(), &inbox{}
+	watch := w.watch(in.receiver("ops"))
+	for i, step := range []struct {
+		state string
+		after time.Duration
+		want  string
+	}{
+		{"", 0, ""},
+		{"failed", time.Minute, "acme/leads run failed"},
+		{"failed", time.Hour, ""},
+		{"failed", 22 * time.Hour, ""},
+		{"failed", time.Hour, "acme/leads run failed again"},
+		{"blocked", time.Minute, "acme/leads run blocked"},
+		{"", time.Minute, "acme/leads run"},
+		{"", 48 * time.Hour, ""},
+		{"partial", time.Minute, ""},
+		{"failed", time.Minute, "acme/leads run failed"},
+		{"partial", time.Minute, "acme/leads run"},
+	} {
+		w.now = w.now.Add(step.after)
+		w.is(step.state)
+		watch.Turn(t.Context())
+		if got := in.states(); got != step.want {
+			t.Errorf("step %d, %s: told %q, want %q", i, step.state, got, step.want)
+		}
+	}
+	if len(w.stored) != 0 {
+		t.Errorf("left in the store: %v", w.stored)
+	}
+}
+
+func TestARestartNeitherRepeatsNorForgets(t *testing.T) {
+	t.Parallel()
+	w, in := newWorld(), &inbox{}
+	w.is("failed")
+	w.watch(in.receiver("ops")).Turn(t.Context())
+	in.states()
+	w.watch(in.receiver("ops")).Turn(t.Context())
+	if got := in.states(); got != "" {
+		t.Errorf("told again: %s", got)
+	}
+	in.closed = true
+	w.is("")
+	w.watch(in.receiver("ops")).Turn(t.Context())
+	in.closed = false
+	w.watch(in.receiver("ops")).Turn(t.Context())
+	if got := in.states(); got != "acme/leads run" {
+		t.Errorf("told %q, want the recovery", got)
+	}
+	if n := len(in.tried); n != 3 || in.tried[1] != in.tried[2] || in.tried[0] == in.tried[1] {
+		t.Errorf("ids %q: what is tried again has the same id", in.tried)
+	}
+}
+
+func TestWhatWasOverBeforeItWasToldIsNotTold(t *testing.T) {
+	t.Parallel()
+	w, in := newWorld(), &inbox{closed: true}
+	watch := w.watch(in.receiver("ops"))
+	w.is("failed")
+	watch.Turn(t.Context())
+	w.is("")
+	w.now = w.now.Add(time.Hour)
+	in.closed = false
+	watch.Turn(t.Context())
+	if got := in.states(); got != "" || len(w.stored) != 0 {
+		t.Errorf("told %q, stored %v", got, w.stored)
+	}
+}
+
+func TestTriesAreBoundedAndGrowApart(t *testing.T) {
+	t.Parallel()
+	w, in, other := newWorld(), &inbox{closed: true}, &inbox{}
+	watch := w.watch(in.receiver("ops"), other.receiver("other"))
+	w.is("failed")
+	for range 24 * 60 * 2 * 2 {
+		watch.Turn(t.Context())
+		w.now = w.now.Add(15 * time.Second)
+	}
+	if n := len(in.tried); n != 10 {
+		t.Errorf("%d tries, want 10 within half a day", n)
+	}
+	if got := other.states(); got != "acme/leads run failed" {
+		t.Errorf("a receiver that is well was told %q", got)
+	}
+	if got := w.told[len(w.told)-1]; got != "ops given_up" || !strings.Contains(w.log.String(), "alert given up") {
+		t.Errorf("told %q, log %s", got, w.log.String())
+	}
+	in.closed = false
+	w.now = w.now.Add(24 * time.Hour)
+	watch.Turn(t.Context())
+	if got := in.states(); got != "acme/leads run failed again" {
+		t.Errorf("what was given up is said once more, got %q", got)
+	}
+}
+
+func TestReceiversAreToldWhatTheyAskedFor(t *testing.T) {
+	t.Parallel()
+	w, all, acme, partial := newWorld(), &inbox{}, &inbox{}, &inbox{}
+	ofAcme := acme.receiver("acme")
+	ofAcme.Account = "acme"
+	watch := w.watch(all.receiver("all"), ofAcme, partial.receiver("partial", "partial"))
+	w.view = []alerts.Condition{
+		{Subject: "acme/leads", Facet: "run", State: "partial", Account: "acme"},
+		{Subject: "acme/leads", Facet: "parked", State: "parked", Account: "acme"},
+		{Subject: "north/leads", Facet: "run", State: "failed", Account: "north"},
+		{Subject: "csv", Facet: "adapter", State: "adapter_parked"},
+	}
+	watch.Turn(t.Context())
+	for name, x := range map[string][2]string{
+		"all":     {all.states(), "csv adapter adapter_parked, acme/leads parked parked, north/leads run failed"},
+		"acme":    {acme.states(), "acme/leads parked parked"},
+		"partial": {partial.states(), "acme/leads run partial"},
+	} {
+		if diff := cmp.Diff(x[0], x[1]); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestWhatIsGoneFromTheConfigurationIsForgottenWithoutAWord(t *testing.T) {
+	t.Parallel()
+	w, in := newWorld(), &inbox{}
+	w.is("failed")
+	w.watch(in.receiver("ops"), in.receiver("old")).Turn(t.Context())
+	in.states()
+	watch := w.watch(in.receiver("ops"))
+	watch.Turn(t.Context())
+	w.view = nil
+	watch.Turn(t.Context())
+	if got := in.states(); got != "" || len(w.stored) != 0 {
+		t.Errorf("told %q, stored %v", got, w.stored)
+	}
+}
+
+func TestAFullDiskIsToldAlthoughNothingCanBeStored(t *testing.T) {
+	t.Parallel()
+	w, in := newWorld(), &inbox{}
+	watch := w.watch(in.receiver("ops"))
+	w.full = true
+	w.view = []alerts.Condition{{Subject: "state", Facet: "disk", State: "disk"}}
+	for range 5 {
+		watch.Turn(t.Context())
+	}
+	if got := in.states(); got != "state disk disk" {
+		t.Errorf("told %q", got)
+	}
+	w.full = false
+	watch.Turn(t.Context())
+	if len(w.stored) != 1 || in.states() != "" {
+		t.Errorf("stored %v", w.stored)
+	}
+}
+
+func TestManyChangesAreOneMessage(t *testing.T) {
+	t.Parallel()
+	w, in := newWorld(), &inbox{}
+	watch := w.watch(in.receiver("ops"))
+	for i := range 120 {
+		w.view = append(w.view, alerts.Condition{Subject: fmt.Sprintf("a%03d/leads", i), Facet: "run", State: "failed"})
+	}
+	watch.Turn(t.Context())
+	if len(in.got) != 1 || len(in.got[0].Items) != 50 {
+		t.Fatalf("%d messages", len(in.got))
+	}
+	watch.Turn(t.Context())
+	watch.Turn(t.Context())
+	watch.Turn(t.Context())
+	if len(in.got) != 3 || len(in.got[2].Items) != 20 {
+		t.Errorf("%d messages", len(in.got))
+	}
+}
+
+func TestAViewThatCannotBeMadeTellsNothing(t *testing.T) {
+	t.Parallel()
+	w, in := newWorld(), &inbox{}
+	watch := w.watch(in.receiver("ops"))
+	w.is("failed")
+	watch.Turn(t.Context())
+	in.states()
+	w.view, w.fault = nil, errors.New("the store is gone")
+	watch.Turn(t.Context())
+	if got := in.states(); got != "" || len(w.stored) != 1 {
+		t.Errorf("told %q, stored %v", got, w.stored)
+	}
+}
+
+func TestAWatchIsWokenAndEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	w, in := newWorld(), &inbox{}
+	w.is("failed")
+	watch, wake := w.watch(in.receiver("ops")), make(chan struct{})
+	watch.Wake = wake
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); watch.Run(ctx) }()
+	wake <- struct{}{} // taken when the first look is over
+	cancel()
+	<-done
+	if got := in.states(); got != "acme/leads run failed" {
+		t.Errorf("told %q", got)
+	}
+}

@@ -1,0 +1,3 @@
+function map(record)
+  return { first_name: record.first }
+end

@@ -1,0 +1,3 @@
+return {
+  first_name = source.first:title(),
+}

@@ -1,0 +1,238 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/rosterd/rosterd/internal/pipeline"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// seedClub is a club system with a staff list and lead sources, as the seed
+// document's examples have it.
+type seedClub struct {
+	*club
+	staff []sdk.Staff
+	leads []sdk.LeadSource
+	// calls are the lead source calls of the system: "list", "create", "update".
+	calls   []string
+	created []string
+	listed  int
+}
+
+func (s *seedClub) has(call string) bool {
+	for _, c := range s.calls {
+		if c == call {
+			return true
+		}
+	}
+	return false
+}
+
+// Write takes lead sources beside people.
+func (s *seedClub) Write(ctx context.Context, req sdk.WriteRequest) (sdk.WriteResponse, error) {
+	if req.Kind != sdk.KindLeadSource {
+		return s.club.Write(ctx, req)
+	}
+	var res sdk.WriteResponse
+	for _, op := range req.Operations {
+		name := strings.Trim(strings.TrimPrefix(strings.SplitAfter(string(op.Data), `"name":`)[1], ""), `"}`)
+		if op.Op == sdk.OpUpdate {
+			for i := range s.leads {
+				if s.leads[i].ID == op.ID {
+					s.leads[i].Name = name
+				}
+			}
+			res.Results = append(res.Results, sdk.Result{Outcome: sdk.OutcomeOK, ID: op.ID})
+			continue
+		}
+		id := fmt.Sprintf("lead-%d", len(s.leads)+1)
+		s.leads = append(s.leads, sdk.LeadSource{ID: id, Name: name})
+		s.created = append(s.created, name)
+		res.Results = append(res.Results, sdk.Result{Outcome: sdk.OutcomeOK, ID: id})
+	}
+	return res, nil
+}
+
+// seedPair is the crm "InTouch" and the club system of the seed's examples.
+func seedPair(t *testing.T, calls ...string) (*pair, *seedClub) {
+	t.Helper()
+	s := &seedClub{club: newClub(sdk.ClassC), calls: calls}
+	p := newPair(t, newCRM(), s.club)
+	p.kinds = sdk.Kinds()
+	p.connect = func(flow *pipeline.Flow) {
+		sync := flow.Sync
+		sync.Write = s.Write
+		sync.ListStaff = func(context.Context) ([]sdk.Staff, error) { s.listed++; return s.staff, nil }
+		if s.has("list") {
+			sync.ListLeadSources = func(context.Context) ([]sdk.LeadSource, error) { return s.leads, nil }
+		}
+		lead := sdk.TargetKind{Kind: sdk.KindLeadSource, Class: sdk.ClassE}
+		for _, op := range []sdk.Op{sdk.OpCreate, sdk.OpUpdate} {
+			if s.has(string(op)) {
+				lead.Writes = append(lead.Writes, op)
+			}
+		}
+		if len(lead.Writes) > 0 {
+			sync.Target[sdk.KindLeadSource] = lead
+		}
+	}
+	return p, s
+}
+
+// The seed document's first example: John Staff is 1111 in InTouch and 9999 in the
+// club system, and Pete Prospect is assigned to him.
+func TestTheSeedsStaffExample(t *testing.T) {
+	john := person{id: "1111", name: "jstaff@club.com"}
+	pete := person{id: "p1", name: "Pete Prospect", owner: "1111"}
+
+	p, s := seedPair(t)
+	s.staff = []sdk.Staff{{ID: "1", Email: "other@club.com"}, {ID: "9999", Email: "JStaff@Club.com"}}
+	p.crm.putStaff(john)
+	p.crm.put(pete)
+	if run := p.run(); run.State != roster.RunOK || run.Counts.Linked != 1 || *run.Counts.Created != 1 || run.Counts.Warned != 0 {
+		t.Fatalf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+	if got := s.records["t1"]; got.name != "Pete Prospect" || got.owner != "9999" {
+		t.Errorf("Pete was sent with owner %q", got.owner)
+	}
+	if s.listed != 1 {
+		t.Errorf("the staff list was fetched %d times", s.listed)
+	}
+
+	p, s = seedPair(t)
+	s.staff = []sdk.Staff{{ID: "1", Email: "other@club.com"}}
+	p.crm.putStaff(john)
+	p.crm.put(pete)
+	run := p.run()
+	if run.State != roster.RunOK || *run.Counts.Created != 1 || run.Counts.Warned != 1 || s.records["t1"].owner != "" {
+		t.Fatalf("without a match: %s %v, %+v, owner %q", run.State, run.Fault, run.Counts, s.records["t1"].owner)
+	}
+
+	// A link made later sends the owner then, although Pete is not read again.
+	s.staff = append(s.staff, sdk.Staff{ID: "9999", Email: "jstaff@club.com"})
+	if run = p.run(); run.Counts.Reopened != 1 || s.records["t1"].owner != "9999" || s.records["t1"].name != "Pete Prospect" {
+		t.Errorf("after the staff member came: %+v, owner %q", run.Counts, s.records["t1"].owner)
+	}
+	if run = p.run(); run.Counts.Reopened != 0 || run.Counts.Unchanged != 1 {
+		t.Errorf("then: %+v", run.Counts)
+	}
+	p.crm.put(pete)
+	if run = p.run(); run.Counts.Unchanged != 2 || run.State != roster.RunOK {
+		t.Errorf("when Pete is read again: %+v", run.Counts)
+	}
+}
+
+func TestTwoStaffMembersWithOneEmailAreNotTaken(t *testing.T) {
+	p, s := seedPair(t)
+	s.staff = []sdk.Staff{{ID: "1", Email: "jstaff@club.com"}, {ID: "2", Email: "jstaff@club.com"}}
+	p.crm.putStaff(person{id: "1111", name: "jstaff@club.com"})
+	p.crm.put(person{id: "p1", name: "Pete", owner: "1111"})
+	run := p.run()
+	if run.Counts.Linked != 0 || s.records["t1"].owner != "" || !strings.Contains(strings.Join(run.Warnings, "\n"), "several staff members") {
+		t.Errorf("%+v, %v", run.Counts, run.Warnings)
+	}
+}
+
+func TestARequiredOwnerHoldsThePersonBackUntilItIsLinked(t *testing.T) {
+	p, s := seedPair(t)
+	p.options.Owner = "required"
+	p.crm.putStaff(person{id: "1111", name: "jstaff@club.com"})
+	p.crm.put(person{id: "p1", name: "Pete", owner: "1111"})
+	if run := p.run(); run.State != roster.RunPartial || len(s.records) != 0 {
+		t.Fatalf("%s, %d records", run.State, len(s.records))
+	}
+	s.staff = []sdk.Staff{{ID: "9999", Email: "jstaff@club.com"}}
+	if run := p.run(); run.State != roster.RunOK || s.records["t1"].owner != "9999" {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, s.records)
+	}
+}
+
+// The seed document's second example: the lead source Newspaper is 2222 in
+// InTouch, and the club system has a list and a create call, only a list, or only a
+// create call.
+func TestTheSeedsLeadSourceExampleInItsThreeCases(t *testing.T) {
+	newspaper := person{id: "2222", name: "Newspaper"}
+	for _, test := range []struct {
+		name    string
+		calls   []string
+		there   []sdk.LeadSource
+		want    string
+		created int
+	}{
+		{"list and create, the name is there", []string{"list", "create"}, []sdk.LeadSource{{ID: "7", Name: "NEWSPAPER"}}, "7", 0},
+		{"list and create, the name is not there", []string{"list", "create"}, []sdk.LeadSource{{ID: "7", Name: "Radio"}}, "lead-2", 1},
+		{"list only, the name is there", []string{"list"}, []sdk.LeadSource{{ID: "7", Name: "newspaper"}}, "7", 0},
+		{"list only, the name is not there", []string{"list"}, []sdk.LeadSource{{ID: "7", Name: "Radio"}}, "", 0},
+		{"create only", []string{"create"}, nil, "lead-1", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, s := seedPair(t, test.calls...)
+			s.leads = test.there
+			p.crm.putLead(newspaper)
+			p.crm.put(person{id: "p1", name: "Pete", lead: "2222"})
+			run := p.run()
+			if run.State != roster.RunOK || len(s.created) != test.created || s.records["t1"].lead != test.want {
+				t.Errorf("%s %v: created %q, Pete has lead source %q", run.State, run.Fault, s.created, s.records["t1"].lead)
+			}
+			again := p.run()
+			if len(s.created) != test.created || again.State != roster.RunOK {
+				t.Errorf("a second run: %s, created %q", again.State, s.created)
+			}
+		})
+	}
+}
+
+func TestARenamedLeadSourceFollowsItsLinkWhereTheTargetUpdates(t *testing.T) {
+	for _, updates := range []bool{true, false} {
+		calls := []string{"list", "create"}
+		if updates {
+			calls = append(calls, "update")
+		}
+		p, s := seedPair(t, calls...)
+		p.crm.putLead(person{id: "2222", name: "Newspaper"})
+		p.run()
+		p.crm.putLead(person{id: "2222", name: "Gazette"})
+		p.run()
+		want := map[bool]string{true: "Gazette", false: "Newspaper"}[updates]
+		if len(s.leads) != 1 || s.leads[0].Name != want {
+			t.Errorf("updates %t: %+v", updates, s.leads)
+		}
+	}
+}
+
+func TestAPersonIsMatchedBeforeItIsCreatedAsTheRulesSay(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		there   []person
+		records int
+		linked  string
+		parked  int
+	}{
+		{"one of the same name and phone", []person{{id: "x", name: "NAME 00", phone: "555-00"}}, 1, "x", 0},
+		{"the same phone, another name", []person{{id: "x", name: "Other", phone: "555-00"}}, 2, "t1", 0},
+		{"two of the same name and phone", []person{{id: "x", name: "Name 00", phone: "555-00"}, {id: "y", name: "name 00", phone: "555-00"}}, 2, "", 1},
+		{"nobody", nil, 1, "t1", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPair(t, newCRM(people(1)...), newClub(sdk.ClassC))
+			p.options.Match = []string{"name_mobile"}
+			p.named = true
+			for _, one := range test.there {
+				p.club.records[one.id] = one
+			}
+			p.run()
+			link, err := p.store.Link(t.Context(), p.route(), "p00")
+			parked, perr := p.store.Parked(t.Context(), roster.ParkedFilter{})
+			if perr != nil || len(p.club.records) != test.records || link.Target != test.linked || len(parked) != test.parked {
+				t.Errorf("%d records, linked to %q (%v), %d parked (%v)", len(p.club.records), link.Target, err, len(parked), perr)
+			}
+			if test.linked == "x" && link.Origin != roster.LinkMatched {
+				t.Errorf("origin %s", link.Origin)
+			}
+		})
+	}
+}
