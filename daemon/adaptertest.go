@@ -33,9 +33,9 @@ const testRecords = 50
 const maxSettings = 1 << 20
 
 func (c *cli) adapterTestCommand() *cobra.Command {
-	var settings string
+	var o adapterTestOptions
 	var kinds []string
-	records, writes := testRecords, false
+	records := testRecords
 	cmd := &cobra.Command{
 		Use: "test PROGRAM", Short: "Check that an adapter keeps its contract", Args: exactly("PROGRAM"),
 		Long: `Start an adapter's program as the daemon does and check it against the contract:
@@ -59,23 +59,47 @@ with a number of its own in the place of each {n}:
     kind: member
     record: {first_name: "Test {n}", email: "rosterd-{n}@example.com"}
     bad: {email: no address}   # a record that the system refuses
-    club: "1"                  # ids there; optional, also owner and lead_source`,
+    club: "1"                  # ids there; optional, also owner and lead_source
+
+A target that converts and moves people is checked for that with kind: prospect,
+member: {...} where a member's record is another one, and other_club: "2".
+
+With --measure-lags the checks are not made. Records are created, and some given
+up in the middle, to see how late they take effect and can be found: the times
+that everything promised of creates rests on.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if settings == "" {
+			if o.settings == "" {
 				return usagef("`rosterd adapter test` needs --settings FILE, which holds the settings of a connection")
+			}
+			if o.lags < 0 || o.lags > 0 && !o.writes {
+				return usagef("--measure-lags creates records, 2 for each of its number: it needs --write")
 			}
 			wanted, err := kindsOf(kinds)
 			if err != nil {
 				return err
 			}
-			return c.testAdapter(cmd.Context(), args[0], settings, writes, sdktest.Case{Kinds: wanted, MaxRecords: records})
+			return c.testAdapter(cmd.Context(), args[0], o, sdktest.Case{Kinds: wanted, MaxRecords: records})
 		},
 	}
-	cmd.Flags().StringVar(&settings, "settings", "", "file with the settings of a connection, YAML or JSON")
+	cmd.Flags().StringVar(&o.settings, "settings", "", "file with the settings of a connection, YAML or JSON")
 	cmd.Flags().StringSliceVar(&kinds, "kind", nil, "kinds of record that the connection must have (default: those that it has)")
 	cmd.Flags().IntVar(&records, "records", testRecords, "how many records of a kind are read at most for one check")
-	cmd.Flags().BoolVar(&writes, "write", false, "also create and change records in the outside system, which keeps them")
+	cmd.Flags().BoolVar(&o.writes, "write", false, "also create and change records in the outside system, which keeps them")
+	cmd.Flags().IntVar(&o.lags, "measure-lags", 0, "measure exec_lag and index_lag with `N` creates, and as many that are given up, in place of the checks")
+	cmd.Flags().DurationVar(&o.limit, "lag-limit", lagLimit, "how long a record is searched for by --measure-lags")
 	return cmd
+}
+
+// adapterTestOptions say what a test of an adapter does.
+type adapterTestOptions struct {
+	// settings is the path of the settings file.
+	settings string
+	// writes says that records may be written.
+	writes bool
+	// lags is how many creates the times of the system are measured with; 0 makes
+	// the checks. limit is how long each of them is searched for.
+	lags  int
+	limit time.Duration
 }
 
 func kindsOf(names []string) ([]sdk.Kind, error) {
@@ -90,7 +114,7 @@ func kindsOf(names []string) ([]sdk.Kind, error) {
 }
 
 // testAdapter starts the program, makes the checks and shows them.
-func (c *cli) testAdapter(ctx context.Context, program, settings string, writes bool, suite sdktest.Case) (err error) {
+func (c *cli) testAdapter(ctx context.Context, program string, o adapterTestOptions, suite sdktest.Case) (err error) {
 	path, err := filepath.Abs(program)
 	if err != nil {
 		return fmt.Errorf("find the adapter: %w", err)
@@ -119,9 +143,17 @@ func (c *cli) testAdapter(ctx context.Context, program, settings string, writes 
 	if err != nil {
 		return err
 	}
-	if err := c.testCase(settings, info, writes, &suite); err != nil {
+	if err := c.testCase(o.settings, info, o.writes, &suite); err != nil {
 		return err
 	}
+	if o.lags > 0 {
+		return c.measureLags(ctx, subject, suite, o)
+	}
+	return c.makeChecks(ctx, subject, info, suite, o.writes)
+}
+
+// makeChecks makes the checks of the suite and shows them.
+func (c *cli) makeChecks(ctx context.Context, subject sdktest.Subject, info sdk.Info, suite sdktest.Case, writes bool) error {
 	verdict := testVerdict{Adapter: info.Name, Version: info.Version, Checks: []sdktest.Result{}}
 	verdict.Unwritten = !writes && slices.Contains(info.Abilities, sdk.AbilityTarget)
 	sdktest.Evaluate(ctx, subject, suite, func(r sdktest.Result) {

@@ -21,9 +21,11 @@ type trialRecords struct {
 	Kind       string         `yaml:"kind"`
 	Record     map[string]any `yaml:"record"`
 	Bad        any            `yaml:"bad"`
+	Member     map[string]any `yaml:"member"`
 	Club       string         `yaml:"club"`
 	Owner      string         `yaml:"owner"`
 	LeadSource string         `yaml:"lead_source"`
+	OtherClub  string         `yaml:"other_club"`
 }
 
 // writing is what the suite needs of them. The numbers begin at the time, so
@@ -42,10 +44,15 @@ func (r *trialRecords) writing() (*sdktest.Writing, error) {
 		return nil, fmt.Errorf("write.record: no value holds %s, so that all records would be the same", trialNumber)
 	}
 	w := &sdktest.Writing{
-		Kind: sdk.Kind(r.Kind), Base: int(time.Now().Unix()), Club: r.Club, Owner: r.Owner, LeadSource: r.LeadSource,
-		Record: func(n int) json.RawMessage {
-			return json.RawMessage(strings.ReplaceAll(string(record), trialNumber, strconv.Itoa(n)))
-		},
+		Kind: sdk.Kind(r.Kind), Base: int(time.Now().UnixMilli()), Club: r.Club, Owner: r.Owner, LeadSource: r.LeadSource,
+		OtherClub: r.OtherClub, Record: numbered(record),
+	}
+	if r.Member != nil {
+		member, err := json.Marshal(r.Member)
+		if err != nil {
+			return nil, fmt.Errorf("write.member: %w", err)
+		}
+		w.Member = numbered(member)
 	}
 	if r.Bad != nil {
 		if w.Bad, err = json.Marshal(r.Bad); err != nil {
@@ -53,4 +60,11 @@ func (r *trialRecords) writing() (*sdktest.Writing, error) {
 		}
 	}
 	return w, nil
+}
+
+// numbered puts a number into a record.
+func numbered(record []byte) func(n int) json.RawMessage {
+	return func(n int) json.RawMessage {
+		return json.RawMessage(strings.ReplaceAll(string(record), trialNumber, strconv.Itoa(n)))
+	}
 }

@@ -39,8 +39,9 @@ func sign(op sdk.Op) string {
 	case sdk.OpUpdate, sdk.OpConvert, sdk.OpTransfer:
 		return "~"
 	case sdk.OpDeactivate, sdk.OpDelete:
+		return "-"
 	}
-	return "-"
+	return "=" // a record that the target has already
 }
 
 // showChange prints one change with the fields that change.

@@ -55,7 +55,7 @@ func withHost(cfg *config.Config, use func(*adapters.Host) error) (err error) {
 }
 
 func (c *cli) describeAdapter(ctx context.Context, host *adapters.Host, name string) error {
-	info, err := host.Describe(ctx, name)
+	info, err := adapterInfo(ctx, host, name)
 	if err != nil {
 		return connectionFault(name, err)
 	}

@@ -150,6 +150,7 @@ func (d *doctor) pins(context.Context) {
 			used[conn.Adapter] = true
 		}
 	}
+	delete(used, roster.AdapterInbound) // it is no program
 	err := withHost(d.cfg, func(host *adapters.Host) error {
 		for _, name := range sortedKeys(used) {
 			switch err := host.Check(name); {
@@ -191,7 +192,9 @@ func refsOf(v view) []string {
 	var refs []string
 	for _, account := range v.cfg.Accounts {
 		for _, conn := range account.Connections {
-			refs = append(refs, conn.Ref)
+			if conn.Adapter != roster.AdapterInbound { // nobody is asked there: others push to it
+				refs = append(refs, conn.Ref)
+			}
 		}
 	}
 	slices.Sort(refs)

@@ -104,7 +104,7 @@ func faultCode(f *roster.Fault) int {
 		return exitAuth
 	case "adapter." + string(sdk.CodeUnavailable), "adapter.parked":
 		return exitUnavailable
-	case "adapter." + string(sdk.CodeConfig), "export.refused." + string(sdk.CodeConfig), "adapter.not_installed", "adapter.protocol", "adapter.pin", "mapping.script", "job.type", codeSocket:
+	case "adapter." + string(sdk.CodeConfig), "export.refused." + string(sdk.CodeConfig), "adapter.not_installed", "adapter.protocol", "adapter.pin", "mapping.script", "job.type", codeInbound, codeSocket:
 		return exitConfig
 	case codeReloadFaults, codeReloadRestart, "backup.format":
 		return exitConfig

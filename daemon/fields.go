@@ -111,9 +111,12 @@ const samplePage = 500
 // where the outside system decides, those of its first records.
 func (p view) sourceFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
 	configured, _ := p.connection(job.From)
-	info, err := p.host.Describe(ctx, configured.Adapter)
+	info, err := adapterInfo(ctx, p.host, configured.Adapter)
 	if err != nil {
 		return nil, connectionFault(job.From, err)
+	}
+	if configured.Adapter == roster.AdapterInbound {
+		return p.pushedFields(configured, job.Kinds)
 	}
 	conn, err := p.connect(ctx, job.From, sdk.AbilitySource)
 	if err != nil {

@@ -32,6 +32,7 @@ func (p view) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_ *
 			closing.close()
 		}
 	}()
+	p.tidyInbound(ctx, job, closing)
 	if job.Type == roster.JobSync {
 		return p.openSync(ctx, run, job, closing)
 	}
@@ -59,7 +60,7 @@ func (p view) openImport(ctx context.Context, run roster.Run, job roster.Job, cl
 	if run.State == roster.RunDelivering {
 		return flow, nil
 	}
-	source, err := p.connect(ctx, job.From, sdk.AbilitySource)
+	source, err := p.source(ctx, run, job.From, p.connect)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func (p view) connectWith(
 	if !ok {
 		return nil, &roster.Fault{Code: "config.reference", Message: "there is no connection " + ref, Hint: "run `rosterd validate`"}
 	}
-	info, err := p.host.Describe(ctx, c.Adapter)
+	info, err := adapterInfo(ctx, p.host, c.Adapter)
 	if err != nil {
 		return nil, connectionFault(ref, err)
 	}

@@ -165,6 +165,7 @@ func (p *parts) usedAdapters() []string {
 			used[c.Adapter] = true
 		}
 	}
+	delete(used, roster.AdapterInbound) // it is no program
 	return slices.Sorted(maps.Keys(used))
 }
 

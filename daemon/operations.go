@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosterd/rosterd/internal/adapters"
 	"github.com/rosterd/rosterd/internal/admin"
+	"github.com/rosterd/rosterd/internal/connector"
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 )
@@ -295,7 +296,7 @@ func (o operations) connections(ctx context.Context) []admin.ConnectionInfo {
 
 func (o operations) connection(ctx context.Context, c roster.Connection) admin.ConnectionInfo {
 	info := admin.ConnectionInfo{Ref: c.Ref, Adapter: c.Adapter, Clubs: c.Clubs}
-	described, err := o.p.host.Describe(ctx, c.Adapter)
+	described, err := adapterInfo(ctx, o.p.host, c.Adapter)
 	if err != nil {
 		info.Check = &admin.CheckResult{At: time.Now(), Fault: asFault(connectionFault(c.Ref, err))}
 	} else {
@@ -318,8 +319,14 @@ func (o operations) Adapters(ctx context.Context) ([]admin.AdapterInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []admin.AdapterInfo
+	own := connector.Info()
+	out := []admin.AdapterInfo{{
+		Name: own.Name, Version: own.Version, Description: own.Description, Abilities: own.Abilities, Kinds: own.Kinds,
+	}}
 	for _, f := range found {
+		if f.Name == own.Name {
+			continue // a program of that name is never started
+		}
 		info := admin.AdapterInfo{Name: f.Name, Path: f.Path}
 		if f.Err != nil {
 			info.Error = asFault(f.Err)

@@ -47,6 +47,7 @@ type parts struct {
 	host     *adapters.Host
 	pool     *mapping.Pool
 	sessions *export.Sessions
+	inbound  *inbound
 	runner   *pipeline.Runner
 	room     *schedule.Room
 	// wake makes the schedule look at the jobs at once.
@@ -110,6 +111,9 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		Outcomes: p.store, OutcomeWait: cfg.Export.OutcomeWait, Settle: pipeline.Settle,
 		NewID: func() string { return newID(time.Now()) },
 	})
+	if p.inbound, err = p.openInbound(keys); err != nil {
+		return p, err
+	}
 	p.runner = &pipeline.Runner{
 		Runs: p.store, Quarantine: roomyQuarantine{p.store, cfg.StateDir}, Cursors: p.store, Jobs: p.now().jobs, Open: p.admitted(func(v view) opener { return v.openFlow }), Abandon: p.abandon,
 		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log, Ended: p.runEnded,

@@ -113,6 +113,11 @@ func (o operations) Reload(ctx context.Context, dry bool) (admin.ReloadReport, e
 	if err != nil {
 		return report, err
 	}
+	pushed, err := p.inbound.after(p, p.now().cfg, next)
+	if err != nil {
+		p.refused(err)
+		return report, err
+	}
 	if p.manager != nil {
 		tell(p.log, p.manager.Reloading())
 		defer func() { tell(p.log, p.manager.Ready(p.statusText(ctx))) }()
@@ -120,6 +125,7 @@ func (o operations) Reload(ctx context.Context, dry bool) (admin.ReloadReport, e
 	made, before := newSetup(next), p.now().cfg
 	p.current.Store(made)
 	p.runner.SetJobs(made.jobs)
+	p.inbound.current.Store(pushed)
 	p.subscribed.Clear()
 	p.unloaded.Store(nil)
 	p.metrics.ConfigRead(time.Now(), true)

@@ -69,6 +69,7 @@ Without, it has staff and two lead sources, as a system before the first sync.
 	f.DurationVar(&o.ExecLag, "exec-lag", 0, "longest time after which a request with the fault late takes effect")
 	f.DurationVar(&o.IndexLag, "index-lag", 0, "time for which lists and searches do not show a new record")
 	f.StringSliceVar(&o.Without, "without", nil, "`CALLS` that it lacks, such as create or member.list")
+	f.BoolVar(&o.SameRecord, "same-record", false, "a prospect becomes a member by an update and keeps its id; there is no call convert")
 	f.BoolVar(&o.Normalise, "normalise", false, "change names, e-mail addresses and phone numbers before they are stored")
 	f.StringVar((*string)(&o.Update), "update", string(club.Patch), "what an update does to fields that it does not carry: patch or replace")
 	f.StringSliceVar(&o.Required, "required", nil, "`FIELDS` that people must have (default first_name,last_name)")

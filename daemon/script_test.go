@@ -32,6 +32,7 @@ import (
 //	get STATUS URL                ask, want this status, print status, headers and body
 //	put URL TEXT                  send a text
 //	post URL TEXT                 the same with POST
+//	push STATUS URL FILE          send a file, .xml or .json, want this status, print like get
 //	jsonlines                     want the last output to be a JSON object a line
 //	rows N FILE                   write a list of N members
 //	quiet                         want no process of this script's folder to run
@@ -50,7 +51,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", WorkdirRoot: work, Setup: setUp, RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "start": start, "end": end, "await": await, "until": until,
-			"get": get, "put": put, "post": post, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
+			"get": get, "put": put, "post": post, "push": push, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
 		},
 	})
 }
@@ -264,10 +265,22 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	ask(ts, "204", http.MethodPost, args[0], args[1])
 }
 
+func push(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: push STATUS URL FILE")
+	}
+	kind := "Content-Type: application/" + strings.TrimPrefix(filepath.Ext(args[2]), ".")
+	ask(ts, args[0], http.MethodPost, args[1], ts.ReadFile(args[2]), kind)
+}
+
 // ask prints an answer without its date, so that two can be compared.
-func ask(ts *testscript.TestScript, status, method, url, body string) {
+func ask(ts *testscript.TestScript, status, method, url, body string, headers ...string) {
 	req, err := http.NewRequest(method, url, strings.NewReader(body))
 	ts.Check(err)
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		req.Header.Set(name, value)
+	}
 	resp, err := (&http.Client{Timeout: patience}).Do(req)
 	ts.Check(err)
 	defer resp.Body.Close()

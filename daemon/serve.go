@@ -109,7 +109,7 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 		State: operations{p}, Configuration: operations{p}, Health: operations{p},
 		Token: p.now().cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})
-	public, operator := export.NewServer(p.probed(p.countAnswers(p.sessions.Handler())), p.log), api.Server()
+	public, operator := export.NewServer(p.probed(p.countAnswers(p.inbound.handler(p.sessions.Handler()))), p.log), api.Server()
 	publicDoor, operatorDoor := newDoor(l.public, public, export.MaxConnections), newDoor(l.admin, operator, 0)
 	w := p.newWatchdog(manager, publicDoor, operatorDoor)
 	p.ready.prepare(p, publicDoor, operatorDoor)
@@ -125,6 +125,7 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 	wg.Go(func() { fail(p.scheduling(ctx, loop)) })
 	wg.Go(func() { p.reloadOnHangup(ctx) })
 	wg.Go(func() { p.prune(ctx) })
+	wg.Go(func() { p.inbound.waker.run(ctx) })
 	wg.Go(func() { p.alert(ctx) })
 	if manager != nil {
 		tell(p.log, manager.Ready(p.statusText(ctx)))

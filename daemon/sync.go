@@ -67,12 +67,12 @@ func (p view) openSync(ctx context.Context, run roster.Run, job roster.Job, clos
 	if run.State == roster.RunDelivering {
 		return flow, nil
 	}
-	return flow, p.openSource(ctx, job, flow, closing)
+	return flow, p.openSource(ctx, run, job, flow, closing)
 }
 
 // openSource adds what a run needs until it delivers: the source and the script.
-func (p view) openSource(ctx context.Context, job roster.Job, flow *pipeline.Flow, closing *closers) error {
-	source, err := p.connectReadOnly(ctx, job.From, sdk.AbilitySource)
+func (p view) openSource(ctx context.Context, run roster.Run, job roster.Job, flow *pipeline.Flow, closing *closers) error {
+	source, err := p.source(ctx, run, job.From, p.connectReadOnly)
 	if err != nil {
 		return err
 	}
@@ -207,6 +207,9 @@ func (p view) adaptersOf(ctx context.Context, key digest.Key, job roster.Job) st
 	to, _ := p.connection(job.To)
 	var parts []string
 	for _, name := range []string{from.Adapter, to.Adapter} {
+		if name == roster.AdapterInbound {
+			continue // it is this program
+		}
 		pin, err := p.host.Pin(ctx, name)
 		if err != nil {
 			pin.SHA256 = err.Error()

@@ -174,6 +174,9 @@ func adapterFindings(ctx context.Context, cfg, whole *config.Config) (findings [
 }
 
 func checkConnection(ctx context.Context, cfg *config.Config, host *adapters.Host, conn roster.Connection) []config.Fault {
+	if conn.Adapter == roster.AdapterInbound {
+		return inboundFindings(cfg, conn)
+	}
 	info, err := host.Describe(ctx, conn.Adapter)
 	switch {
 	case errors.Is(err, adapters.ErrNotInstalled):

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/adapters"
@@ -72,6 +73,7 @@ func (s *syncCheck) check(ctx context.Context) {
 		s.find(config.SeverityError, s.job.To, "correct the connection's settings", "connection %s does not say what it writes: %v", s.job.To, err)
 		return
 	}
+	s.owners(target)
 	for _, kind := range s.job.Kinds {
 		s.kind(kind, info, target)
 	}
@@ -98,30 +100,20 @@ func (s *syncCheck) open(ctx context.Context, ref string) *adapters.Conn {
 	return conn
 }
 
-// kind checks one kind of the job. Staff are associated and lead sources may be,
-// with what the target lists of them.
+// kind checks one kind of the job. Staff are associated and never written.
 func (s *syncCheck) kind(kind sdk.Kind, info sdk.TargetInfo, target *adapters.Conn) {
-	options := s.job.Sync
-	switch {
-	case kind == sdk.KindStaff:
-		if options.Owner != "ignore" && !target.Has(sdk.AbilityStaffLister) && !target.Has(sdk.AbilityStaffFinder) {
-			s.find(config.SeverityWarning, s.job.To, "write  owner: ignore , or leave staff out of the kinds and link them by hand",
-				"owners need the target's staff, and connection %s can neither list nor find them", s.job.To)
-		}
+	switch kind {
+	case sdk.KindStaff:
 		return
-	case kind == sdk.KindLeadSource && options.LeadSources == "ignore":
+	case sdk.KindLeadSource:
+		s.leadSources(info, target)
 		return
-	case kind == sdk.KindLeadSource && !target.Has(sdk.AbilityLeadSourceLister):
-		s.find(config.SeverityWarning, s.job.To, "write  lead_sources: ignore , or link them by hand",
-			"lead sources that the target has already cannot be matched: connection %s cannot list them", s.job.To)
-	}
-	if kind == sdk.KindLeadSource && options.LeadSources == "match" {
-		return
+	case sdk.KindProspect, sdk.KindMember:
 	}
 	written, ok := info.Kind(kind)
 	if !ok {
-		s.find(config.SeverityError, s.job.To, "leave the kind out of the job's kinds, or add its calls to the connection",
-			"connection %s does not write records of kind %s", s.job.To, kind)
+		s.find(config.SeverityError, s.job.To, "leave the kind out of the job's kinds, or add its calls to the connection: create and update, or save",
+			"connection %s does not write records of kind %s: it has no call create, update or save for them", s.job.To, kind)
 		return
 	}
 	s.calls(kind, written)
@@ -130,29 +122,74 @@ func (s *syncCheck) kind(kind sdk.Kind, info sdk.TargetInfo, target *adapters.Co
 // calls checks that the target has the operations that the job asks for.
 func (s *syncCheck) calls(kind sdk.Kind, written sdk.TargetKind) {
 	options := s.job.Sync
-	type need struct {
+	for _, need := range []struct {
 		op     sdk.Op
 		wanted bool
 		hint   string
-	}
-	needs := []need{
-		{sdk.OpCreate, options.OnMissing, "add the call to the connection, or write  on_missing: ignore"},
-		{sdk.OpUpdate, options.OnMatch, "add the call to the connection, or write  on_match: ignore"},
-	}
-	if kind != sdk.KindLeadSource {
-		needs = append(needs,
-			need{sdk.OpDeactivate, options.OnGone == "deactivate", "add the call to the connection, or write  on_gone: ignore"},
-			need{sdk.OpDelete, options.OnGone == "delete", "add the call to the connection, or write  on_gone: ignore"})
-	}
-	for _, n := range needs {
-		if !n.wanted || written.Can(n.op) {
+	}{
+		{sdk.OpCreate, options.OnMissing, "add the call to the connection, or save, which is create and update, or write  on_missing: ignore"},
+		{sdk.OpUpdate, options.OnMatch, "add the call to the connection, or save, which is create and update, or write  on_match: ignore"},
+		{sdk.OpDeactivate, options.OnGone == "deactivate", "add the call to the connection, or write  on_gone: ignore"},
+		{sdk.OpDelete, options.OnGone == "delete", "add the call to the connection, or write  on_gone: ignore"},
+	} {
+		if !need.wanted || written.Can(need.op) {
 			continue
 		}
 		severity := config.SeverityError
-		if n.op == sdk.OpDeactivate {
+		if need.op == sdk.OpDeactivate {
 			severity = config.SeverityWarning // what is gone from the source then stays as it is
 		}
-		s.find(severity, s.job.To, n.hint, "connection %s has no call %s for records of kind %s", s.job.To, n.op, kind)
+		s.find(severity, s.job.To, need.hint, "connection %s has no call %s for records of kind %s", s.job.To, need.op, kind)
+	}
+}
+
+// owners checks that the target tells of its staff, where people are sent with
+// an owner.
+func (s *syncCheck) owners(target *adapters.Conn) {
+	if s.job.Sync.Owner == "ignore" || target.Has(sdk.AbilityStaffLister) || target.Has(sdk.AbilityStaffFinder) {
+		return
+	}
+	people := slices.Contains(s.job.Kinds, sdk.KindProspect) || slices.Contains(s.job.Kinds, sdk.KindMember)
+	switch {
+	case s.job.Sync.Owner == "required" && people:
+		s.find(config.SeverityError, s.job.To, "add one of the calls to the connection, or write  owner: optional",
+			"nobody is sent without an owner (owner: required), and connection %s has neither a call that lists staff nor one that finds them by e-mail", s.job.To)
+	case slices.Contains(s.job.Kinds, sdk.KindStaff):
+		s.find(config.SeverityWarning, s.job.To, "write  owner: ignore , or leave staff out of the kinds and link them by hand",
+			"owners need the target's staff, and connection %s can neither list nor find them", s.job.To)
+	}
+}
+
+// leadSources checks what the target can do with lead sources: to list and to
+// create them are two calls of which one may be missing, and without update they
+// are never changed (seed document, "Lead Source Synchronization").
+func (s *syncCheck) leadSources(info sdk.TargetInfo, target *adapters.Conn) {
+	written, _ := info.Kind(sdk.KindLeadSource)
+	lists, creates := target.Has(sdk.AbilityLeadSourceLister), written.Can(sdk.OpCreate)
+	option := s.job.Sync.LeadSources
+	const or = "add the call to the connection, or write  lead_sources: "
+	switch {
+	case option == "ignore":
+		return
+	case option == "match" && !lists:
+		s.find(config.SeverityError, s.job.To, or+"ignore", "lead sources are matched by name, and connection %s has no call that lists them", s.job.To)
+		return
+	case option == "match":
+		return
+	case !lists && !creates:
+		s.find(config.SeverityError, s.job.To, or+"ignore",
+			"lead sources are to be created (lead_sources: create), and connection %s has neither a call create nor one that lists them", s.job.To)
+		return
+	case !lists:
+		s.find(config.SeverityWarning, s.job.To, "write  lead_sources: ignore , or link them by hand",
+			"lead sources that the target has already cannot be matched: connection %s cannot list them", s.job.To)
+	case !creates:
+		s.find(config.SeverityWarning, s.job.To, or+"match",
+			"connection %s has no call create for lead sources: people are sent without one that the target does not have", s.job.To)
+	}
+	if creates && s.job.Sync.OnMatch && !written.Can(sdk.OpUpdate) {
+		s.find(config.SeverityWarning, s.job.To, "do not rename lead sources, or rename them on both sides",
+			"connection %s has no call update for lead sources: one that is renamed keeps its name there", s.job.To)
 	}
 }
 

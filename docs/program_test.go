@@ -15,6 +15,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rosterd/rosterd/internal/connector"
+	"github.com/rosterd/rosterd/internal/roster"
 )
 
 var update = flag.Bool("update", false, "rewrite what README.md shows of the quickstart")
@@ -93,6 +96,9 @@ func (p *program) schema(t *testing.T, adapter string) json.RawMessage {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.schemas[adapter] == nil && adapter == roster.AdapterInbound {
+		p.schemas[adapter] = connector.Info().Settings
+	}
 	if p.schemas[adapter] == nil {
 		raw, err := exec.Command(filepath.Join(p.dir, "plugins", adapter), "--describe").Output()
 		if err != nil {

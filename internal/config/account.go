@@ -99,6 +99,7 @@ func (l *loader) timezone(v value, otherwise string) string {
 func (l *loader) readConnection(account roster.Account, key string, v value) roster.Connection {
 	ref := account.ID + "/" + key
 	l.cfg.connections[ref] = v
+	l.checkReceiver(ref, v)
 	return roster.Connection{
 		Ref: ref, Adapter: v.get("adapter").textOr(""), ClientID: v.get("client_id").textOr(""),
 		Clubs: l.readClubIDs(account, v.get("clubs")), Settings: l.settings(v.get("settings")),

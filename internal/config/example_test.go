@@ -95,7 +95,7 @@ func fullExample(t *testing.T) string {
 func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 	path := fullExample(t)
 	dir := filepath.Dir(path)
-	cfg := load(t, path, config.Options{Getenv: environment(t, "master.key", "admin", "export", "intandem", "crm", "clubsys", "smtp", "webhook")})
+	cfg := load(t, path, config.Options{Getenv: environment(t, "master.key", "admin", "export", "intandem", "crm", "clubsys", "web", "smtp", "webhook")})
 	toronto, err := time.LoadLocation("America/Toronto")
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +147,10 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 				"crm": {
 					Ref: "acme/crm", SettleMargin: 2 * time.Second, Concurrency: 1, Adapter: "rest", ClientID: "456", Clubs: map[string]string{"downtown": "12", "airport": "13"},
 					Settings: roster.NewSecret(`{"base_url":"https://crm.example.com","config":"crm.rest.yaml","password":"` + secretOf("crm") + `","username":"sync"}`),
+				},
+				"web": {
+					Ref: "acme/web", SettleMargin: 2 * time.Second, Concurrency: 1, Adapter: "inbound", ClientID: "456", Clubs: map[string]string{"downtown": "12", "airport": "13"},
+					Settings: roster.NewSecret(`{"provider":"WEB","secret":"` + secretOf("web") + `"}`),
 				},
 				"clubsys": {
 					Ref: "acme/clubsys", SettleMargin: 2 * time.Second, Concurrency: 1, Adapter: "rest", Clubs: map[string]string{"downtown": "A", "airport": "B"},

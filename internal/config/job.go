@@ -39,6 +39,7 @@ func (l *loader) readJob(account roster.Account, key string, v value) roster.Job
 		l.refuse(v, job.Type, "override", "upload", "notify")
 		job.Sync = l.readSync(v, job.Location)
 	}
+	l.checkInbound(account, v, &job)
 	return job
 }
 

@@ -34,8 +34,10 @@ type Columns struct {
 func (k Key) Columns(names []string) Columns {
 	k0, k1 := k.halves()
 	c := Columns{k0: k0, seeds: make([]uint64, len(names)+1)}
+	var text []byte
 	for i, name := range names {
-		c.seeds[i+1] = siphash.Hash(k0, k1, append([]byte{'c'}, name...))
+		text = append(append(text[:0], 'c'), name...)
+		c.seeds[i+1] = siphash.Hash(k0, k1, text)
 	}
 	c.seeds[0] = siphash.Hash(k0, k1, []byte{'r'})
 	return c
@@ -77,8 +79,9 @@ type Name struct{ k0, seed uint64 }
 
 // Name prepares the digests of a field.
 func (k Key) Name(name string) Name {
+	const most = 64 // for most names on the stack
 	k0, k1 := k.halves()
-	return Name{k0: k0, seed: siphash.Hash(k0, k1, append([]byte{'f'}, name...))}
+	return Name{k0: k0, seed: siphash.Hash(k0, k1, append(append(make([]byte, 0, most), 'f'), name...))}
 }
 
 // Field makes the digest of the field from its value as JSON, as it is sent.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rosterd/rosterd/internal/callers"
 	"github.com/rosterd/rosterd/internal/roster"
 )
 
@@ -72,13 +73,13 @@ func (s *Sessions) fail(w http.ResponseWriter, err error) {
 
 // answer checks a request and appends its answer to dst.
 func (s *Sessions) answer(r *http.Request, dst []byte) ([]byte, error) {
-	addr := limitedAddress(clientAddress(r, s.options.TrustedProxies))
-	if s.addresses.exhausted(addr, s.now()) {
+	addr := callers.Limited(callers.Address(r, s.options.TrustedProxies))
+	if s.addresses.Exhausted(addr, s.now()) {
 		return nil, errAddressRate
 	}
 	dst, err := s.route(r, dst)
 	if _, refused := errors.AsType[refusedError](err); refused {
-		s.addresses.charge(addr, s.now())
+		s.addresses.Charge(addr, s.now())
 	}
 	return dst, err
 }
@@ -88,7 +89,7 @@ func (s *Sessions) answer(r *http.Request, dst []byte) ([]byte, error) {
 // the same time whatever is wrong with it.
 func (s *Sessions) route(r *http.Request, dst []byte) ([]byte, error) {
 	secret, path := splitPath(r.URL.Path)
-	known := s.secrets.has(secret)
+	known := s.secrets.Has(secret)
 	q, wellFormed := parseQuery(r.URL.RawQuery)
 	switch {
 	case !known:
@@ -209,7 +210,7 @@ func (s *Sessions) withoutLive(ctx context.Context, q query) error {
 		return repeatedEnd(sessions[0], q, s.options.SessionTimeout, s.now())
 	case !sessions[0].State.Serves():
 		return errState
-	case sessions[0].Staff != "" && !sameText(sessions[0].Staff, q.staff):
+	case sessions[0].Staff != "" && !callers.SameText(sessions[0].Staff, q.staff):
 		return errStaff
 	}
 	return errResuming

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/rosterd/rosterd/internal/callers"
 	"github.com/rosterd/rosterd/internal/roster"
 )
 
@@ -53,7 +54,7 @@ func newLive(session roster.Session, clients Clients, options Options) *live {
 		id:      session.ID,
 		clients: clients,
 		options: options,
-		limiter: newLimiter(options.Limits.Business),
+		limiter: callers.NewLimiter(options.Limits.Business),
 		changed: make(chan struct{}, 1),
 		ledger:  ledger{store: options.Store, session: session},
 		heard:   options.Now(),
@@ -165,7 +166,7 @@ func (l *live) stop(ctx context.Context) error {
 // holds l.mu.
 func (l *live) access(q query) error {
 	session := &l.ledger.session
-	if session.Staff != "" && !sameText(session.Staff, q.staff) {
+	if session.Staff != "" && !callers.SameText(session.Staff, q.staff) {
 		return errStaff
 	}
 	if !session.State.Serves() {
@@ -233,7 +234,7 @@ func (l *live) end(ctx context.Context, q query) error {
 // repeatedEnd reports why page=-1 may not be repeated for a session that is
 // over, or nil.
 func repeatedEnd(session roster.Session, q query, grace time.Duration, now time.Time) error {
-	if !sameText(session.Staff, q.staff) {
+	if !callers.SameText(session.Staff, q.staff) {
 		return errStaff
 	}
 	if session.State == roster.SessionRefused || session.EndedAt == nil || now.Sub(*session.EndedAt) > grace {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/rosterd/rosterd/internal/callers"
 	"github.com/rosterd/rosterd/internal/roster"
 )
 
@@ -103,8 +104,8 @@ type Sessions struct {
 	now       func() time.Time
 	store     Store
 	outcomes  Outcomes
-	secrets   secrets
-	addresses *addressLimits
+	secrets   callers.Secrets
+	addresses *callers.Limits
 	turns     turns
 	buffers   buffers
 	stats     stats
@@ -133,8 +134,8 @@ func New(options Options) *Sessions {
 		store:     options.Store,
 		outcomes:  options.Outcomes,
 		hooks:     make(chan struct{}, maxHooks),
-		secrets:   newSecrets(options.Secrets),
-		addresses: newAddressLimits(options.Limits.Address),
+		secrets:   callers.NewSecrets(options.Secrets),
+		addresses: callers.NewLimits(options.Limits.Address),
 		turns:     turns{queues: map[string][]chan struct{}{}},
 		live:      map[string]*live{},
 		attached:  make(chan struct{}),

@@ -195,19 +195,19 @@ end`, mapping.Coverage{Parts: 9, Run: 5, Never: []int{2, 6, 7, 12}}},
 func TestCasesOfASyncHoldTheirRecordsToWhatASyncAsks(t *testing.T) {
 	t.Parallel()
 	path := writeCases(t, `return mapping{
-		first_name = source.a, last_name = "Ek", phone = first(source.phone, null), owner = source.boss, lead_source = source.from,
+		first_name = source.a, last_name = "Ek", type = "member", status = "active", phone = first(source.phone, null), owner = source.boss, lead_source = source.from,
 	}`, `-- whole/in.json --
 {"a": "Ann", "boss": 7, "from": "web", "phone": "+1"}
 -- whole/out.json --
-{"first_name": "Ann", "last_name": "Ek", "phone": "+1", "owner": "7", "lead_source": "web"}
+{"first_name": "Ann", "last_name": "Ek", "type": "member", "status": "active", "phone": "+1", "owner": "7", "lead_source": "web"}
 -- without a phone/in.json --
 {"a": "Ann"}
 -- without a phone/out.json --
-{"first_name": "Ann", "last_name": "Ek"}
+{"first_name": "Ann", "last_name": "Ek", "type": "member", "status": "active"}
 -- another owner/in.json --
 {"a": "Ann", "boss": "8"}
 -- another owner/out.json --
-{"first_name": "Ann", "last_name": "Ek", "owner": "7"}
+{"first_name": "Ann", "last_name": "Ek", "type": "member", "status": "active", "owner": "7"}
 -- of staff/in.json --
 {"@kind": "staff", "a": "Ann"}
 -- of staff/reject --
@@ -239,7 +239,7 @@ email is missing
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path[:len(path)-len("lua")] + "txtar")
-	if want := `{"first_name": "Ann", "last_name": "Ek", "lead_source": "web", "owner": "7", "phone": "+1"}`; err != nil || !strings.Contains(string(text), want) {
+	if want := `{"first_name": "Ann", "last_name": "Ek", "lead_source": "web", "owner": "7", "phone": "+1", "status": "active",`; err != nil || !strings.Contains(string(text), want) {
 		t.Errorf("%v: %s", err, text)
 	}
 }

@@ -8,9 +8,11 @@ import (
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
-// BenchTarget is the target of a sync whose fields are not known.
+// BenchTarget is the target of a sync that wants a name alone.
 func BenchTarget() roster.MapTarget {
-	return roster.SyncTarget(sdk.KindMember, sdk.TargetKind{}, digest.Key{1, 2, 3}, nil, true)
+	t := roster.SyncTarget(sdk.KindMember, sdk.TargetKind{}, digest.Key{1, 2, 3}, nil, true)
+	t.Required = []string{"first_name", "last_name"}
+	return t
 }
 
 // digestEngine is benchEngine for a sync.

@@ -17,9 +17,12 @@ import (
 
 func testKey() digest.Key { return digest.Key{1, 2, 3} }
 
-// syncTarget is a target of people with some fields, which patches.
+// syncTarget is a target of people with some fields, which patches and wants a
+// name alone.
 func syncTarget(policies map[string]roster.FieldPolicy, fields ...sdk.TargetField) roster.MapTarget {
-	return roster.SyncTarget(sdk.KindMember, sdk.TargetKind{Fields: fields}, testKey(), policies, false)
+	t := roster.SyncTarget(sdk.KindMember, sdk.TargetKind{Fields: fields}, testKey(), policies, false)
+	t.Required = []string{"first_name", "last_name"}
+	return t
 }
 
 // syncEngine loads the body of a function map for a target.

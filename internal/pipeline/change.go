@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -80,8 +81,8 @@ func (c *change) append(b []byte) []byte {
 	b = appendTexts(b, c.changed)
 	b = appendTexts(b, c.hits)
 	b = append(b, flag(c.matched)|flag(c.reopened)<<1|flag(c.warned)<<2)
-	b = appendText(b, string(c.data))
-	return appendText(b, string(c.payload))
+	b = appendText(b, c.data)
+	return appendText(b, c.payload)
 }
 
 func flag(set bool) byte {
@@ -91,7 +92,7 @@ func flag(set bool) byte {
 	return 0
 }
 
-func appendText(b []byte, s string) []byte {
+func appendText[T string | []byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
@@ -104,21 +105,32 @@ func appendTexts(b []byte, texts []string) []byte {
 }
 
 // parseChange unpacks a change. Its byte slices point into b.
-func parseChange(b []byte) (change, error) {
+func parseChange(b []byte) (change, error) { return new(changeParser).parse(b) }
+
+// changeParser unpacks changes, of which most carry the same fields: their names
+// are made once.
+type changeParser struct {
+	// names are made of packed.
+	packed []byte
+	names  []string
+}
+
+// parse unpacks a change. Its byte slices point into b.
+func (p *changeParser) parse(b []byte) (change, error) {
 	if len(b) == 0 || b[0] != changeForm {
 		return change{}, fmt.Errorf("%w: unknown form", errChange)
 	}
 	r := changeReader{rest: b[1:]}
 	var c change
-	c.op, c.kind = sdk.Op(r.text()), sdk.Kind(r.text())
-	for _, into := range []*string{&c.source, &c.position, &c.target, &c.club, &c.owner, &c.leadSource, &c.modified} {
-		*into = r.text()
-	}
+	var op, kind string
+	r.share(&op, &kind, &c.source, &c.position, &c.target, &c.club, &c.owner, &c.leadSource, &c.modified)
+	c.op, c.kind = sdk.Op(op), sdk.Kind(kind)
 	c.version = uint32(r.uvarint())
 	c.row, c.sum.Lo, c.sum.Hi = r.word(), r.word(), r.word()
-	c.fields = r.texts()
-	for range c.fields {
-		c.shorts = append(c.shorts, r.short())
+	c.fields = p.fields(&r)
+	c.shorts = make([]uint32, len(c.fields))
+	for i := range c.shorts {
+		c.shorts[i] = r.short()
 	}
 	c.changed, c.hits = r.texts(), r.texts()
 	if flags := r.take(1); flags != nil {
@@ -129,6 +141,19 @@ func parseChange(b []byte) (change, error) {
 		return change{}, errChange
 	}
 	return c, nil
+}
+
+func (p *changeParser) fields(r *changeReader) []string {
+	if p.packed != nil && bytes.HasPrefix(r.rest, p.packed) {
+		r.rest = r.rest[len(p.packed):]
+		return p.names
+	}
+	from := r.rest
+	names := r.texts()
+	if !r.failed {
+		p.names, p.packed = names, from[:len(from)-len(r.rest)]
+	}
+	return names
 }
 
 // changeReader takes packed values from the front. After a fault it returns
@@ -175,6 +200,24 @@ func (r *changeReader) short() uint32 {
 func (r *changeReader) bytes() []byte { return r.take(r.uvarint()) }
 func (r *changeReader) text() string  { return string(r.bytes()) }
 
+// share takes texts that follow each other. They share their memory.
+func (r *changeReader) share(into ...*string) {
+	from := r.rest
+	for range into {
+		r.bytes()
+	}
+	if r.failed {
+		return
+	}
+	all := string(from[:len(from)-len(r.rest)])
+	again := changeReader{rest: from}
+	for _, text := range into {
+		size := len(again.bytes())
+		end := len(from) - len(again.rest)
+		*text = all[end-size : end]
+	}
+}
+
 func (r *changeReader) texts() []string {
 	n := r.uvarint()
 	if n > uint64(len(r.rest)) {
@@ -189,13 +232,13 @@ func (r *changeReader) texts() []string {
 }
 
 // sent is what the link remembers once the change is delivered with these
-// references.
-func (c *change) sent(key digest.Key, mapping uint32, refs references) roster.Sent {
+// references. Its fields are put into room, if they fit.
+func (c *change) sent(key digest.Key, mapping uint32, refs references, room []roster.SentField) roster.Sent {
 	s := roster.Sent{Row: c.row, Mapping: mapping, Sum: c.sum, Open: refs.open}
 	if refs.open {
 		s.Owner, s.LeadSource = c.owner, c.leadSource
 	}
-	s.Fields = make([]roster.SentField, 0, len(c.fields)+2)
+	s.Fields = slices.Grow(room[:0], c.fieldsSent())
 	for i, name := range c.fields {
 		s.Fields = append(s.Fields, roster.SentField{Name: name, Short: c.shorts[i]})
 	}
@@ -211,3 +254,6 @@ func (c *change) sent(key digest.Key, mapping uint32, refs references) roster.Se
 	sortFields(s.Fields)
 	return s
 }
+
+// fieldsSent is how many fields sent has at most.
+func (c *change) fieldsSent() int { return len(c.fields) + 3 }

@@ -18,12 +18,11 @@ type closing struct {
 	counts roster.Counts
 	// quiet leaves the run's counts as they are.
 	quiet bool
-	// made are the items whose links are new, by their source.
-	made map[string]*item
 }
 
 func newClosing(w *writing, b *batch) *closing {
-	c := &closing{w: w, b: b, counts: w.counts, made: map[string]*item{}}
+	c := &closing{w: w, b: b, counts: w.counts}
+	c.Links = make([]roster.Link, 0, len(b.items))
 	c.Run, c.Route, c.Delivered = w.run.ID, b.route, b.end
 	c.counts.Created, c.counts.Updated = orZero(c.counts.Created), orZero(c.counts.Updated)
 	for _, it := range b.items {
@@ -37,13 +36,11 @@ func newClosing(w *writing, b *batch) *closing {
 // take adds what came of one change. What lies behind the first change that is
 // not done comes again when the run goes on, and is counted then.
 func (c *closing) take(it *item) {
-	counts := c.counts
-	counts.Created, counts.Updated = orZero(counts.Created), orZero(counts.Updated)
-	defer func() {
-		if c.w.stopping && it.entry >= c.Delivered {
-			c.counts = counts
-		}
-	}()
+	if c.w.stopping && it.entry >= c.Delivered {
+		counts := c.counts
+		counts.Created, counts.Updated = orZero(counts.Created), orZero(counts.Updated)
+		defer func() { c.counts = counts }()
+	}
 	switch {
 	case it.undone:
 		c.undone(it)
@@ -76,7 +73,7 @@ func (c *closing) left(it *item) {
 	case leftDone:
 		// An earlier life of the daemon has delivered it and counted nothing, or it
 		// was read twice.
-		if it.change.op == sdk.OpCreate {
+		if it.op == sdk.OpCreate {
 			*c.counts.Created++
 		} else {
 			c.counts.Unchanged++
@@ -102,7 +99,6 @@ func (c *closing) left(it *item) {
 		c.Links = append(c.Links, c.link(it))
 		if it.op == opLink {
 			c.counts.Linked++
-			c.made[it.source] = it
 		}
 	}
 }
@@ -142,7 +138,6 @@ func (c *closing) done(it *item) {
 	switch it.operation.Op {
 	case sdk.OpCreate, sdk.OpConvert:
 		*c.counts.Created++
-		c.made[it.source] = it
 		c.Links = append(c.Links, c.link(it))
 	case sdk.OpUpdate, sdk.OpTransfer:
 		c.updated(it)
@@ -169,9 +164,6 @@ func (c *closing) updated(it *item) {
 	default:
 		*c.counts.Updated++
 	}
-	if it.made != "" || it.matched {
-		c.made[it.source] = it
-	}
 	c.Links = append(c.Links, c.link(it))
 	if it.note != "" {
 		c.Events = append(c.Events, c.event(it, "conflict", it.note))
@@ -183,7 +175,6 @@ func (c *closing) updated(it *item) {
 func (c *closing) converted(it *item) {
 	l := c.link(it)
 	l.Sent = roster.Sent{}
-	c.made[it.source] = it
 	c.Links = append(c.Links, l)
 }
 
@@ -286,6 +277,11 @@ func (c *closing) close(ctx context.Context) error {
 	}
 }
 
+// links reports whether the change makes a link.
+func (it *item) links() bool {
+	return makes(it.operation.Op) || it.made != "" || it.matched || it.op == opLink
+}
+
 // clashed takes back what was counted of a link that was not made.
 func (c *closing) clashed(it *item) {
 	switch {
@@ -307,14 +303,11 @@ func (c *closing) clash(sources []string) {
 	again := &closing{w: c.w, b: c.b, counts: c.counts, quiet: c.quiet}
 	again.Run, again.Route, again.Delivered = c.Run, c.Route, c.Delivered
 	again.counts.Created, again.counts.Updated = orZero(c.counts.Created), orZero(c.counts.Updated)
-	for _, source := range sources {
-		it, ok := c.made[source]
-		if !ok {
-			continue
+	for _, it := range c.b.items {
+		if it.links() && slices.Contains(sources, it.source) {
+			again.clashed(it)
 		}
-		again.clashed(it)
 	}
-	again.made = map[string]*item{}
 	*c = *again
 	c.Links = slices.Clip(c.Links)
 }

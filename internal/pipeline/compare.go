@@ -34,7 +34,10 @@ type comparer struct {
 	pending []change
 	// parked are intents that wait for a person and whose record has changed.
 	parked []roster.Intent
-	packed []byte
+	// packed, payload and shorts are where a change is put together.
+	packed, payload []byte
+	shorts          []uint32
+	fields          []roster.SentField
 }
 
 func newComparer(r *Runner, p *preparation, changes ChangeSet) *comparer {
@@ -48,15 +51,13 @@ func newComparer(r *Runner, p *preparation, changes ChangeSet) *comparer {
 // mapPage looks up the records of a page in one read of the store and maps those
 // that are not known to be unchanged.
 func (c *comparer) mapPage(ctx context.Context, page *sdk.Page) mappedPage {
-	out := mappedPage{page: page, rows: make([]uint64, page.Rows)}
-	ids := make([]string, page.Rows)
+	out := mappedPage{page: page, ids: idsOf(page), rows: make([]uint64, page.Rows)}
 	columns := c.sync.Digests.Columns(page.Columns)
 	for i := range page.Rows {
-		row := page.Row(i)
-		ids[i], out.rows[i] = row.ID(), columns.Row(row)
+		out.rows[i] = columns.Row(page.Row(i))
 	}
 	var err error
-	if out.standings, err = c.sync.Links.Standings(ctx, c.sync.route(page.Kind), ids); err != nil {
+	if out.standings, err = c.sync.Links.Standings(ctx, c.sync.route(page.Kind), out.ids); err != nil {
 		return mappedPage{err: fmt.Errorf("look up links: %w", err)}
 	}
 	var wanted []int
@@ -78,6 +79,24 @@ func (c *comparer) mapPage(ctx context.Context, page *sdk.Page) mappedPage {
 	return out
 }
 
+// idsOf are the ids of a page's records. They share their memory.
+func idsOf(page *sdk.Page) []string {
+	size := 0
+	for i := range page.Rows {
+		size += len(page.Row(i).IDCell().Bytes())
+	}
+	text := make([]byte, 0, size)
+	for i := range page.Rows {
+		text = append(text, page.Row(i).IDCell().Bytes()...)
+	}
+	ids, rest := make([]string, page.Rows), string(text)
+	for i := range ids {
+		n := len(page.Row(i).IDCell().Bytes())
+		ids[i], rest = rest[:n], rest[n:]
+	}
+	return ids
+}
+
 // untouched reports whether a source record is the one that was sent last, and
 // would be mapped as it was then.
 func (c *comparer) untouched(s roster.Standing, row uint64) bool {
@@ -91,11 +110,11 @@ func (c *comparer) untouched(s roster.Standing, row uint64) bool {
 // take sorts the records of one page.
 func (c *comparer) take(ctx context.Context, kind sdk.Kind, page mappedPage) error {
 	walk := c.walk(kind)
-	for i := range page.page.Rows {
-		walk.saw(page.page.Row(i).ID())
+	for i, id := range page.ids {
+		walk.saw(id, page.standings[i].Link.Version > 0)
 	}
 	for _, rejected := range page.page.Rejected {
-		walk.saw(rejected.ID)
+		walk.saw(rejected.ID, false)
 	}
 	if err := c.records(ctx, kind, page); err != nil {
 		return err
@@ -137,7 +156,7 @@ func (c *comparer) repeated(ctx context.Context, kind sdk.Kind, page mappedPage)
 		case !c.untouched(standing, page.rows[i]):
 		case standing.Intent != nil:
 			c.p.counts.Skipped++
-		case c.has(kind, page.page.Row(i).ID()):
+		case c.has(kind, page.ids[i]):
 			again = append(again, i)
 		default:
 			c.p.counts.Unchanged++
@@ -175,8 +194,9 @@ func (c *comparer) record(ctx context.Context, kind sdk.Kind, shapes *shapeCache
 		return nil
 	}
 	next := c.change(kind, shapes, page, record)
-	sent := next.sent(c.sync.Digests, c.sync.Mapping, refs)
 	link := standing.Link
+	sent := next.sent(c.sync.Digests, c.sync.Mapping, refs, c.fields)
+	c.fields = sent.Fields
 	switch kind {
 	case sdk.KindStaff:
 		return c.staffMember(ctx, next, link, sent)
@@ -194,14 +214,14 @@ func (c *comparer) compare(ctx context.Context, next change, link roster.Link, s
 	switch {
 	case c.has(next.kind, next.source):
 		next.op, next.target, next.version = sdk.OpUpdate, link.Target, link.Version
-		return c.append(next)
+		return c.append(&next)
 	case link.Version == 0:
 		return c.unlinked(ctx, next)
 	case link.Sent.Mapping == 0 && link.Sent.Row == next.row:
 		// It is as the other direction has left it: its own echo.
 		return c.refresh(next, link)
 	case link.Gone || refs.pending || link.Sent.Sum != sent.Sum && !onlyLeftOut(link.Sent.Fields, sent.Fields):
-		return c.update(next, link, sent)
+		return c.update(&next, link, sent)
 	case link.Sent.Row == sent.Row && link.Sent.Mapping == sent.Mapping && link.Sent.Open == sent.Open:
 		c.p.counts.Unchanged++
 		return nil
@@ -214,7 +234,7 @@ func (c *comparer) compare(ctx context.Context, next change, link roster.Link, s
 func (c *comparer) refresh(next change, link roster.Link) error {
 	c.p.counts.Unchanged++
 	next.op, next.target, next.version, next.data, next.payload = opRefresh, link.Target, link.Version, nil, nil
-	return c.append(next)
+	return c.append(&next)
 }
 
 // waits takes a record whose create is in doubt. One that a person is asked about
@@ -246,15 +266,21 @@ func (c *comparer) refusal(kind sdk.Kind, record *roster.MappedRecord, refs refe
 	return "", ""
 }
 
-// change makes the entry of a record, without what becomes of it.
+// change makes the entry of a record, without what becomes of it. It is valid
+// until the next one is made.
 func (c *comparer) change(kind sdk.Kind, shapes *shapeCache, page mappedPage, record *roster.MappedRecord) change {
 	row := page.page.Row(record.Row)
+	fields, order := shapes.of(record.Fields)
+	c.shorts = c.shorts[:0]
+	for _, at := range order {
+		c.shorts = append(c.shorts, record.Shorts[at])
+	}
+	c.payload = roster.AppendPayload(c.payload[:0], page.page.Columns, row)
 	next := change{
 		kind: kind, source: record.ID, position: record.Position, club: record.Club,
 		owner: record.Owner, leadSource: record.LeadSource, row: page.rows[record.Row],
 		knownAs: record.Target, warned: len(record.Warnings) > 0,
-		sum: record.Sum, shorts: record.Shorts, fields: shapes.of(record.Fields),
-		data: record.Data, payload: roster.Payload(page.page.Columns, row),
+		sum: record.Sum, shorts: c.shorts, fields: fields, data: record.Data, payload: c.payload,
 	}
 	if name := c.sync.Options.Modified; name != "" {
 		if at := slices.Index(page.page.Columns, name); at >= 0 {
@@ -264,7 +290,7 @@ func (c *comparer) change(kind sdk.Kind, shapes *shapeCache, page mappedPage, re
 	return next
 }
 
-func (c *comparer) create(next change) error {
+func (c *comparer) create(next *change) error {
 	if !c.sync.Options.OnMissing {
 		c.p.counts.Skipped++
 		c.p.warn("records that the target does not have are left out: the job's on_missing is ignore")
@@ -276,7 +302,7 @@ func (c *comparer) create(next change) error {
 	return c.append(next)
 }
 
-func (c *comparer) update(next change, link roster.Link, sent roster.Sent) error {
+func (c *comparer) update(next *change, link roster.Link, sent roster.Sent) error {
 	if !c.sync.Options.OnMatch {
 		c.p.counts.Skipped++
 		c.p.warn("records that the target has are left as they are: the job's on_match is ignore")
@@ -292,7 +318,7 @@ func (c *comparer) update(next change, link roster.Link, sent roster.Sent) error
 	return c.append(next)
 }
 
-func (c *comparer) append(next change) error {
+func (c *comparer) append(next *change) error {
 	if next.op == sdk.OpCreate || next.op == sdk.OpUpdate {
 		if _, ok := c.appended[next.kind]; !ok {
 			c.appended[next.kind] = newKeySet()
@@ -354,17 +380,28 @@ type shapeCache struct {
 	names []string
 	last  roster.FieldSet
 	made  []string
+	order []int
 }
 
-func (s *shapeCache) of(set roster.FieldSet) []string {
+// of returns the names of a set, sorted, and the place of each among the fields
+// of the set by position.
+func (s *shapeCache) of(set roster.FieldSet) (names []string, order []int) {
 	if s.made != nil && s.last == set {
-		return s.made
+		return s.made, s.order
 	}
-	s.last, s.made = set, []string{}
+	var carried []string
 	for i, name := range s.names {
 		if set.Has(i) {
-			s.made = append(s.made, name)
+			carried = append(carried, name)
 		}
 	}
-	return s.made
+	s.last, s.made, s.order = set, make([]string, len(carried)), make([]int, len(carried))
+	for i := range carried {
+		s.order[i] = i
+	}
+	slices.SortFunc(s.order, func(a, b int) int { return compareText(carried[a], carried[b]) })
+	for i, at := range s.order {
+		s.made[i] = carried[at]
+	}
+	return s.made, s.order
 }

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,14 +24,7 @@ type seedClub struct {
 	listed  int
 }
 
-func (s *seedClub) has(call string) bool {
-	for _, c := range s.calls {
-		if c == call {
-			return true
-		}
-	}
-	return false
-}
+func (s *seedClub) has(call string) bool { return slices.Contains(s.calls, call) }
 
 // Write takes lead sources beside people.
 func (s *seedClub) Write(ctx context.Context, req sdk.WriteRequest) (sdk.WriteResponse, error) {

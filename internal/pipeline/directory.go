@@ -164,7 +164,7 @@ func (c *comparer) link(next change, target string) error {
 	c.refs.found[next.kind][next.source] = target
 	c.p.counts.ToLink++
 	next.op, next.target, next.payload = opLink, target, nil
-	return c.append(next)
+	return c.append(&next)
 }
 
 // keepLink keeps a link to a record that is not changed at the target.

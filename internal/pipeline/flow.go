@@ -125,7 +125,7 @@ type Changes interface {
 	// Len is the number of entries.
 	Len() int
 	// Entries calls visit with the entries from (inclusive) to to (exclusive), in
-	// order. Data is valid during the call.
+	// order. Data is not changed later, and must not be.
 	Entries(from, to int, visit func(entry int, data []byte) error) error
 	Close() error
 }

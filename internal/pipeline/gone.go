@@ -11,6 +11,8 @@ import (
 // walk is what a complete reading of one kind has seen.
 type walk struct {
 	seen keySet
+	// linked is how many of them have a link.
+	linked int
 	// all says that the run walks everything, unsure that a record could not be
 	// told apart from those that are gone.
 	all, unsure bool
@@ -29,13 +31,13 @@ func (c *comparer) walk(kind sdk.Kind) *walk {
 }
 
 // saw notes that a record is there, whatever becomes of it.
-func (w *walk) saw(id string) {
+func (w *walk) saw(id string, linked bool) {
 	switch {
 	case !w.all:
 	case id == "":
 		w.unsure = true
-	default:
-		w.seen.add(id)
+	case w.seen.add(id) && linked:
+		w.linked++
 	}
 }
 
@@ -123,6 +125,12 @@ func (c *comparer) missing(ctx context.Context, kind sdk.Kind) error {
 		c.p.warn(fmt.Sprintf("a %s could not be read and has no id, so that none is taken for gone", kind))
 		return nil
 	}
+	switch n, err := c.sync.Links.CountLinks(ctx, c.sync.route(kind)); {
+	case err != nil:
+		return fmt.Errorf("look for records that are gone: %w", err)
+	case n == w.linked: // each is that of a record that was seen
+		return nil
+	}
 	op, after := c.gone(kind), ""
 	for {
 		links, err := c.sync.Links.Links(ctx, c.sync.route(kind), roster.LinkFilter{After: after, Limit: linksPage})
@@ -146,5 +154,5 @@ func (c *comparer) missing(ctx context.Context, kind sdk.Kind) error {
 
 func (c *comparer) goes(kind sdk.Kind, op sdk.Op, link roster.Link) error {
 	c.p.counts.ToDeactivate++
-	return c.append(change{op: op, kind: kind, source: link.Source, target: link.Target, version: link.Version})
+	return c.append(&change{op: op, kind: kind, source: link.Source, target: link.Target, version: link.Version})
 }

@@ -161,7 +161,7 @@ func (c *comparer) matched(next change, candidates []sdk.Match) error {
 			return c.review(next, hits)
 		}
 	}
-	return c.create(next)
+	return c.create(&next)
 }
 
 // adopt links a record to the one that the target has, and updates that.
@@ -171,13 +171,13 @@ func (c *comparer) adopt(next change, target string) error {
 	}
 	next.op, next.target, next.matched = sdk.OpUpdate, target, true
 	c.p.counts.ToLink++
-	return c.append(next)
+	return c.append(&next)
 }
 
 // review leaves it to a person which of several records a new one is.
 func (c *comparer) review(next change, hits []string) error {
 	next.op, next.hits = opReview, hits
-	return c.append(next)
+	return c.append(&next)
 }
 
 // unlinked decides about a person that has no link: matched by a stored id, made
@@ -193,10 +193,12 @@ func (c *comparer) unlinked(ctx context.Context, next change) error {
 		}
 	}
 	if c.matches(next.kind) && c.sync.Find != nil {
+		// The rest of the page is put together where this record was.
+		next.shorts, next.payload = slices.Clone(next.shorts), slices.Clone(next.payload)
 		c.pending = append(c.pending, next)
 		return nil
 	}
-	return c.create(next)
+	return c.create(&next)
 }
 
 // converted makes a member of the prospect of the same source record, where the
@@ -220,7 +222,7 @@ func (c *comparer) converted(ctx context.Context, next change) (done bool, err e
 	next.op, next.target = sdk.OpConvert, prospect.Target
 	c.p.counts.ToCreate++
 	c.converts = true
-	return true, c.append(next)
+	return true, c.append(&next)
 }
 
 // reopened takes up the links whose owner or lead source had none when they were
@@ -285,5 +287,5 @@ func (c *comparer) reopen(ctx context.Context, kind sdk.Kind, open roster.OpenLi
 		}
 	}
 	next.changed, next.reopened = []string{roster.LeadSourceField, roster.OwnerField}, true
-	return c.append(next)
+	return c.append(&next)
 }

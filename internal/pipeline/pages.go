@@ -17,8 +17,9 @@ const pageLimit = 500
 type mappedPage struct {
 	page   *sdk.Page
 	mapped *roster.Mapped
-	// standings and rows are, for each record of a sync, what is remembered of it
-	// and its digest.
+	// ids, standings and rows are, for each record of a sync, its id, what is
+	// remembered of it and its digest.
+	ids       []string
 	standings []roster.Standing
 	rows      []uint64
 	err       error

@@ -55,6 +55,9 @@ func newResolver(sync *SyncFlow) *resolver {
 // resolve finds the references of a record by the source's ids. What the job
 // ignores is left out.
 func (r *resolver) resolve(ctx context.Context, owner, leadSource string) (references, error) {
+	if owner == "" && leadSource == "" {
+		return references{}, nil
+	}
 	var refs references
 	for _, one := range []struct {
 		kind sdk.Kind

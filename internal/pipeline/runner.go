@@ -83,7 +83,7 @@ func (r *Runner) Begin(ctx context.Context) error {
 type Order struct {
 	// Job is account/job.
 	Job string
-	// Trigger says who asks: "manual", "schedule", "sweep" or "quickstart".
+	// Trigger says who asks: "manual", "schedule", "sweep", "inbound" or "quickstart".
 	Trigger string
 	// Plan stops the run when it is judged; only for a sync.
 	Plan bool

@@ -117,12 +117,19 @@ const stopGrace = 20 * time.Second
 // unhurried is a context that outlives ctx by stopGrace. The function ends it.
 func (w *writing) unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	over := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(over)
 		if w.r.Sleep(longer, stopGrace) == nil {
 			cancel()
 		}
 	})
-	return longer, func() { stop(); cancel() }
+	return longer, func() {
+		cancel()
+		if !stop() {
+			<-over
+		}
+	}
 }
 
 func unanswered(err error) sdk.Result {

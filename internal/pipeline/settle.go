@@ -48,7 +48,7 @@ func (w *writing) doubtful(ctx context.Context, kind sdk.Kind, intents []roster.
 		if it.refs, err = w.refs.resolve(ctx, it.owner, it.leadSource); err != nil {
 			return nil, err
 		}
-		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, it.refs)
+		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, it.refs, nil)
 		it.operation = w.operation(b, it)
 		b.items = append(b.items, it)
 	}

@@ -20,8 +20,13 @@ type writing struct {
 	sync    *SyncFlow
 	live    *progress
 	changes Changes
-	refs    *resolver
-	counts  roster.Counts
+	parser  changeParser
+	// items and fields are where those of a batch stand: the next one takes their
+	// place.
+	items  [][]item
+	fields []roster.SentField
+	refs   *resolver
+	counts roster.Counts
 	// warnings are for the operator, each of them once.
 	warnings []string
 	// stopping says that the daemon stops, and the run goes on in its next life.
@@ -128,11 +133,11 @@ type item struct {
 func (w *writing) next(at int) (*batch, error) {
 	b := &batch{end: at}
 	creates, limit := 0, sdk.DefaultBatch
-	sources, size := map[string]bool{}, 0 // a record's changes are written one after another
+	sources, size := map[string]struct{}{}, 0 // a record's changes are written one after another
 	to := min(at+maxBatch, w.changes.Len())
 	var fault error
 	err := w.changes.Entries(at, to, func(entry int, data []byte) error {
-		c, err := parseChange(append([]byte(nil), data...))
+		c, err := w.parser.parse(data)
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", entry, err)
 		}
@@ -146,14 +151,15 @@ func (w *writing) next(at int) (*batch, error) {
 		if makes(c.op) {
 			creates++
 		}
-		if c.kind != b.kind || len(b.items) == limit || sources[c.source] || creates > ambiguous && !harmless(b.target.Class) {
+		_, again := sources[c.source]
+		if c.kind != b.kind || len(b.items) == limit || again || creates > ambiguous && !harmless(b.target.Class) {
 			return errBatchFull
 		}
 		if size += len(data); size > maxBatchBytes && len(b.items) > 0 {
 			return errBatchFull
 		}
-		sources[c.source] = true
-		b.items = append(b.items, &item{change: c, entry: entry, attempt: 1})
+		sources[c.source] = struct{}{}
+		b.items = append(b.items, w.item(len(b.items), c, entry))
 		b.end = entry + 1
 		return nil
 	})
@@ -161,6 +167,17 @@ func (w *writing) next(at int) (*batch, error) {
 		fault = fmt.Errorf("read the change set: %w", err)
 	}
 	return b, fault
+}
+
+// item makes the n-th item of a batch.
+func (w *writing) item(n int, c change, entry int) *item {
+	const together = 32
+	if n/together == len(w.items) {
+		w.items = append(w.items, make([]item, together))
+	}
+	it := &w.items[n/together][n%together]
+	*it = item{change: c, entry: entry, attempt: 1}
+	return it
 }
 
 // maxBatch bounds a batch whatever the target takes.
@@ -190,12 +207,20 @@ func (w *writing) batch(ctx context.Context, b *batch) error {
 // stands in the store at this moment, arms the creates, and looks at the target's
 // records where that is needed.
 func (w *writing) ready(ctx context.Context, b *batch) error {
+	fields := 0
+	for _, it := range b.items {
+		fields += it.fieldsSent()
+	}
+	w.fields = slices.Grow(w.fields[:0], fields)
+	room := w.fields[:fields]
 	for _, it := range b.items {
 		var err error
 		if it.refs, err = w.refs.resolve(ctx, it.owner, it.leadSource); err != nil {
 			return err
 		}
-		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, it.refs)
+		n := it.fieldsSent()
+		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, it.refs, room[:0:n])
+		room = room[n:]
 	}
 	if err := w.provable(b); err != nil {
 		return err
@@ -222,16 +247,17 @@ func (w *writing) ready(ctx context.Context, b *batch) error {
 // part of it: a record is moved to its club before it is updated, and a prospect
 // is converted before the member gets its values.
 func (it *item) split(target sdk.TargetKind) {
-	first, rest := it.operation, it.operation
-	rest.Op = sdk.OpUpdate
 	switch {
 	case it.skip:
 	case it.op == sdk.OpConvert && target.Can(sdk.OpUpdate):
+		rest := it.operation
+		rest.Op = sdk.OpUpdate
 		it.then = &rest
-	case it.op == sdk.OpUpdate && target.Can(sdk.OpTransfer) && slices.Contains(first.Changed, roster.ClubField):
-		rest.Changed = slices.DeleteFunc(slices.Clone(first.Changed), func(name string) bool { return name == roster.ClubField })
-		first.Op = sdk.OpTransfer
-		if it.operation = first; len(rest.Changed) > 0 {
+	case it.op == sdk.OpUpdate && target.Can(sdk.OpTransfer) && slices.Contains(it.operation.Changed, roster.ClubField):
+		rest := it.operation
+		rest.Changed = slices.DeleteFunc(slices.Clone(rest.Changed), func(name string) bool { return name == roster.ClubField })
+		it.operation.Op = sdk.OpTransfer
+		if len(rest.Changed) > 0 {
 			it.then = &rest
 		}
 	}

@@ -18,6 +18,8 @@ var (
 	// ErrConflict: the thing is in a state that does not allow what was asked,
 	// as a run that is over cannot be cancelled.
 	ErrConflict = errors.New("its state does not allow it")
+	// ErrFull: as many wait already as may.
+	ErrFull = errors.New("too many wait already")
 	// ErrStopping: the daemon is ending and takes on nothing more.
 	ErrStopping = errors.New("the daemon is stopping")
 )

@@ -45,7 +45,7 @@ type Run struct {
 	ID   string  `json:"id"`
 	Job  string  `json:"job"`
 	Type JobType `json:"type"`
-	// Trigger says who asked: "manual", "schedule", "sweep" or "quickstart".
+	// Trigger says who asked: "manual", "schedule", "sweep", "inbound" or "quickstart".
 	Trigger string     `json:"trigger"`
 	State   RunState   `json:"state"`
 	Asked   time.Time  `json:"asked"`

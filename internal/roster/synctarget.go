@@ -17,7 +17,7 @@ import (
 // declares.
 func SyncTarget(kind sdk.Kind, info sdk.TargetKind, key digest.Key, policies map[string]FieldPolicy, getter bool) MapTarget {
 	t := MapTarget{
-		Kind: kind, Required: mandatory(kind), Digests: &key, References: true, Fields: info.Fields, Policies: policies,
+		Kind: kind, Required: mandatory(kind, info.Fields), Digests: &key, References: true, Fields: info.Fields, Policies: policies,
 	}
 	for _, f := range info.Fields {
 		if f.Required && !slices.Contains(t.Required, f.Name) {
@@ -32,10 +32,11 @@ func SyncTarget(kind sdk.Kind, info sdk.TargetKind, key digest.Key, policies map
 }
 
 // mandatory are the fields without which no record of a kind is sent: a person
-// has a name, staff are matched by their address and lead sources by their name
-// (seed document of the receiving side, "Staff Synchronization" and "Lead Source
-// Synchronization").
-func mandatory(kind sdk.Kind) []string {
+// has a name, a type and a status, staff are matched by their address and lead
+// sources by their name (seed document of the receiving side, "Fields", "Staff
+// Synchronization" and "Lead Source Synchronization"). A target that declares its
+// fields may know no type or no status.
+func mandatory(kind sdk.Kind, declared []sdk.TargetField) []string {
 	switch kind {
 	case sdk.KindStaff:
 		return []string{"email"}
@@ -43,5 +44,11 @@ func mandatory(kind sdk.Kind) []string {
 		return []string{"name"}
 	case sdk.KindProspect, sdk.KindMember:
 	}
-	return []string{"first_name", "last_name"}
+	names := []string{"first_name", "last_name"}
+	for _, name := range []string{"type", "status"} {
+		if len(declared) == 0 || slices.ContainsFunc(declared, func(f sdk.TargetField) bool { return f.Name == name }) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -18,7 +18,8 @@ func TestASyncTargetRequiresWhatItsKindAndTheTargetDo(t *testing.T) {
 		getter            bool
 		required, present []string
 	}{
-		"a person":                    {sdk.KindMember, sdk.TargetKind{}, false, []string{"first_name", "last_name"}, nil},
+		"a person":                    {sdk.KindMember, sdk.TargetKind{}, false, []string{"first_name", "last_name", "type", "status"}, nil},
+		"a target without types":      {sdk.KindMember, sdk.TargetKind{Fields: []sdk.TargetField{{Name: "status"}}}, false, []string{"first_name", "last_name", "status"}, nil},
 		"staff":                       {sdk.KindStaff, sdk.TargetKind{}, false, []string{"email"}, nil},
 		"a lead source":               {sdk.KindLeadSource, sdk.TargetKind{}, false, []string{"name"}, nil},
 		"a target that patches":       {sdk.KindProspect, sdk.TargetKind{Update: sdk.UpdatePatch, Fields: fields}, false, []string{"first_name", "last_name", "email"}, nil},

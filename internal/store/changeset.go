@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"sort"
 	"sync"
 )
@@ -64,8 +65,12 @@ func (s *ChangeSets) open(path, run string) (*ChangeSet, error) {
 	}
 	cs := &ChangeSet{file: file}
 	err = cs.readFrame(s.keys, run)
+	var room []byte
 	for number := 0; err == nil && number < len(cs.starts)-1; number++ {
-		_, err = cs.readBlock(number)
+		room, err = cs.readSealed(number, room)
+		if err == nil {
+			_, err = cs.openBlock(number, room)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -124,7 +129,8 @@ func (c *ChangeSet) IDs(from, to int) ([]string, error) {
 }
 
 // Entries calls visit with the entries from (inclusive) to to (exclusive), in
-// order, until it returns an error. Data is valid during the call.
+// order, until it returns an error. Data is not changed later, and must not be; as
+// long as it is used, all of its block stays in memory.
 func (c *ChangeSet) Entries(from, to int, visit func(entry int, data []byte) error) error {
 	var stop error
 	err := c.each(from, to, func(b *openBlock, first, last int) {
@@ -182,10 +188,23 @@ func (c *ChangeSet) block(number int) (*openBlock, error) {
 }
 
 func (c *ChangeSet) readBlock(number int) (*openBlock, error) {
-	sealed := make([]byte, c.offsets[number+1]-c.offsets[number])
-	if _, err := c.file.ReadAt(sealed, c.offsets[number]); err != nil {
+	sealed, err := c.readSealed(number, nil)
+	if err != nil {
 		return nil, err
 	}
+	return c.openBlock(number, sealed)
+}
+
+// readSealed reads a block as it is in the file, into room where it fits.
+func (c *ChangeSet) readSealed(number int, room []byte) ([]byte, error) {
+	size := int(c.offsets[number+1] - c.offsets[number])
+	sealed := slices.Grow(room[:0], size)[:size]
+	_, err := c.file.ReadAt(sealed, c.offsets[number])
+	return sealed, err
+}
+
+// openBlock opens a block in place.
+func (c *ChangeSet) openBlock(number int, sealed []byte) (*openBlock, error) {
 	plain, err := c.seal.open(sealed, partBlock, number)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ var (
 	// ErrDamaged says that the database, or a part of it, is not what was
 	// stored.
 	ErrDamaged = errors.New("database is damaged")
+	// ErrFull says that as many records wait as may.
+	ErrFull = roster.ErrFull
 	// ErrMoved says that the database was moved away or replaced while it was
 	// open. Nothing is written until it is put back.
 	ErrMoved = errors.New("database was moved")

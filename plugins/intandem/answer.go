@@ -117,7 +117,7 @@ func (c *connection) importAnswer(s httpx.Sent) sdk.StartImportResponse {
 	case sdk.OutcomeRefused:
 		code, what := c.explain(s.Status, r)
 		return refused(code, fmt.Sprintf("inTandem refused the import (%d): %s", s.Status, what))
-	case sdk.OutcomeUnknown:
+	case sdk.OutcomeConflict, sdk.OutcomeUnknown:
 	}
 	what := said(r.words, http.StatusText(s.Status))
 	if s.Err != nil {

@@ -45,14 +45,14 @@ func TestConformance(t *testing.T) {
 				},
 				StaffEmail: "bob@example.com",
 				Write: &sdktest.Writing{
-					Kind: sdk.KindProspect, Club: "1",
+					Kind: sdk.KindProspect, Club: "1", OtherClub: "2",
 					Record: func(n int) json.RawMessage {
 						return json.RawMessage(fmt.Sprintf(`{"first_name":"Ann","email":"new%d@example.com"}`, n))
 					},
 					Count: func() int {
 						s.mu.Lock()
 						defer s.mu.Unlock()
-						return len(s.records["prospects"])
+						return len(s.records["prospects"]) + len(s.records["members"])
 					},
 					Lose: func() func() {
 						s.losing(true)

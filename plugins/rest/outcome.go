@@ -149,7 +149,7 @@ func (o outcome) success(said verdict) sdk.Result {
 	case said != fine && said != silent:
 		return o.against(said)
 	}
-	if o.op.Op != sdk.OpCreate {
+	if !makes(o.op.Op) {
 		return sdk.Result{Outcome: sdk.OutcomeOK, ID: o.op.ID}
 	}
 	id := o.id()
@@ -189,7 +189,9 @@ func (o outcome) id() string {
 			id, _ = url.PathUnescape(segments[len(segments)-1])
 		}
 	case len(place.sent) > 0:
-		id, _ = place.sent.text(o.c.scope(map[string]string{"key": o.op.Key, "marker": o.op.Marker, "club": o.op.Club}, nil))
+		id, _ = place.sent.text(o.c.scope(map[string]string{
+			"id": o.op.ID, "key": o.op.Key, "marker": o.op.Marker, "club": o.op.Club,
+		}, nil))
 	}
 	if id = strings.TrimSpace(id); !isID(id) {
 		return ""

@@ -41,6 +41,8 @@ kinds:
   member:
     class: E
     save: {path: /m, created: 201, body: {"...": data, id: "{id}"}}
+    convert: {path: "/p/{id}/convert", created: 201}
+    transfer: {path: "/m/{id}/club", body: {to: "{club}"}}
 `
 
 // outcomes are statuses and bodies with what they prove.
@@ -104,6 +106,18 @@ func outcomes() []struct {
 		{502, ``, sdk.OpUpdate, "unknown"},
 		{503, ``, sdk.OpCreate, "unknown"},
 		{302, ``, sdk.OpCreate, "unknown"},
+		{201, `{"ok":true,"id":"m1"}`, sdk.OpConvert, "ok m1"},
+		{201, `{"ok":true}`, sdk.OpConvert, "unknown"},
+		{204, ``, sdk.OpConvert, "conflict "},
+		{200, `{"ok":true,"id":"m1"}`, sdk.OpConvert, "conflict m1"},
+		{409, `{"error":{"code":"converted","id":"m1"}}`, sdk.OpConvert, "conflict m1"},
+		{404, ``, sdk.OpConvert, reject + "data"},
+		{405, ``, sdk.OpConvert, fail + "config"},
+		{500, ``, sdk.OpConvert, "unknown"},
+		{200, `{"ok":true}`, sdk.OpTransfer, "ok p1"},
+		{204, ``, sdk.OpTransfer, "ok p1"},
+		{422, `{"error":{"code":"x"}}`, sdk.OpTransfer, reject + "data"},
+		{504, ``, sdk.OpTransfer, "unknown"},
 	}
 }
 
@@ -134,8 +148,12 @@ func TestEveryAnswerHasTheOutcomeThatItProves(t *testing.T) {
 	for _, tt := range outcomes() {
 		status, requests = tt.status, 0
 		body = strings.Replace(tt.body, `"code"`, `"message":"no `+secretName+` here","code"`, 1)
-		op := sdk.Operation{Op: tt.op, ID: "p1", Marker: "mark", Key: "k", Data: []byte(`{"name":"` + secretName + `"}`)}
-		res, err := c.Write(t.Context(), sdk.WriteRequest{Kind: sdk.KindProspect, Operations: []sdk.Operation{op}})
+		op := sdk.Operation{Op: tt.op, ID: "p1", Marker: "mark", Key: "k", Club: "2", Data: []byte(`{"name":"` + secretName + `"}`)}
+		kind := sdk.KindProspect
+		if tt.op == sdk.OpConvert || tt.op == sdk.OpTransfer {
+			kind = sdk.KindMember
+		}
+		res, err := c.Write(t.Context(), sdk.WriteRequest{Kind: kind, Operations: []sdk.Operation{op}})
 		if err != nil || len(res.Results) != 1 {
 			t.Fatal(err, res)
 		}

@@ -27,7 +27,7 @@ func callKeys(more ...string) []string {
 func (p *parser) kind(v value) *kind {
 	m := v.members("id", "club", "marker", "email", "name", "inactive", "removed", "class", "unique", "natural", "key_ttl",
 		"exec_lag", "index_lag", "updates", "fields", "other_fields", "list", "get", "find", "find_by",
-		callSave, callCreate, callUpdate, callDeactivate, callDelete)
+		"same_record", callSave, callCreate, callUpdate, callDeactivate, callDelete, callConvert, callTransfer)
 	slash := pointer{"id"}
 	k := &kind{
 		id: m["id"].pointer(&slash), club: m["club"].pointer(nil), marker: m["marker"].pointer(nil),
@@ -37,7 +37,7 @@ func (p *parser) kind(v value) *kind {
 		execLag: m["exec_lag"].span(), indexLag: m["index_lag"].span(),
 		updates: sdk.UpdateSemantics(m["updates"].choice(string(sdk.UpdatePatch), string(sdk.UpdateReplace))),
 		fields:  p.fields(m["fields"]), open: m["other_fields"].flag(),
-		writes: map[string]*write{},
+		writes: map[string]*write{}, sameRecord: m["same_record"].flag(),
 	}
 	if m["class"].there() {
 		k.class = sdk.GuaranteeClass(m["class"].choice("A", "B", "B'", "C", "D", "E"))
@@ -61,6 +61,7 @@ func (p *parser) kind(v value) *kind {
 		}
 	}
 	p.writes(k, m)
+	p.converts(sdk.Kind(v.name()), k, m)
 	k.print = fingerprint("", m["list"].node, m["id"].node, m["club"].node, m["fields"].node, m["removed"].node)
 	p.promises(v, k, m)
 	return k

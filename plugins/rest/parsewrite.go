@@ -23,6 +23,8 @@ func (p *parser) writes(k *kind, m map[string]value) {
 		{callUpdate, "PATCH", known, []string{"changed_only"}},
 		{callDeactivate, "POST", known, nil},
 		{callDelete, "DELETE", known, nil},
+		{callConvert, "POST", known, []string{"id", "created"}},
+		{callTransfer, "POST", known, nil},
 	} {
 		v := m[c.name]
 		if !v.there() {
@@ -44,6 +46,22 @@ func (p *parser) writes(k *kind, m map[string]value) {
 	}
 }
 
+// converts checks that only members are converted, in one way.
+func (p *parser) converts(name sdk.Kind, k *kind, m map[string]value) {
+	for _, key := range []string{callConvert, "same_record"} {
+		if m[key].there() && name != sdk.KindMember {
+			m[key].fault("a prospect becomes a member, and this is another kind", `move it to the kind "member"`)
+		}
+	}
+	switch {
+	case name != sdk.KindMember:
+	case k.sameRecord && k.writes[callConvert] != nil:
+		m["same_record"].fault("a prospect is converted in two ways", `keep "convert", or "same_record": converting is then an update`)
+	case k.sameRecord && k.writeFor(sdk.OpUpdate) == nil:
+		m["same_record"].fault("converting is an update, and there is none", `add "update" or "save", or remove it`)
+	}
+}
+
 // wrong says what a call that changes something cannot be.
 func (w *write) wrong(name string) []fault {
 	var all []fault
@@ -60,6 +78,8 @@ func (w *write) wrong(name string) []fault {
 		"this call sends nothing of the record", `add a body, such as  body: {"...": data}`)
 	forbid(name != callCreate && !w.uses("id") && !w.uses("key") && !w.uses("marker"),
 		"this call does not say which record", "put {id} into its path, query or body")
+	forbid(name == callTransfer && !w.uses("club"),
+		"this call does not say which club", "put {club} into its path, query or body")
 	return all
 }
 

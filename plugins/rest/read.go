@@ -75,7 +75,7 @@ func (c *connection) understand(call *call, a httpx.Answer) (answer, error) {
 	what := where("%s", c.spec.errors.words(c.http, a.Status, doc))
 	said := c.spec.errors.judge(doc)
 	switch {
-	case said == gone, a.Status == http.StatusNotFound && said == fine, a.Status == http.StatusGone:
+	case said == gone, a.Status == http.StatusNotFound && said <= failed, a.Status == http.StatusGone:
 		return answer{gone: true}, nil
 	case said == later || said == unsure:
 		return answer{}, sdk.Retry(a.RetryAfter, what)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -157,9 +158,31 @@ func (s *service) one(w http.ResponseWriter, r *http.Request, kind, id string) {
 		_ = json.NewDecoder(r.Body).Decode(&change)
 		maps.Copy(s.records[kind][i], change)
 	case http.MethodPost:
-		s.records[kind][i]["status"] = "inactive"
+		switch path.Base(r.URL.Path) {
+		case "convert":
+			s.convert(w, r, s.records[kind][i])
+			return
+		case "transfer":
+			var to map[string]any
+			_ = json.NewDecoder(r.Body).Decode(&to)
+			s.records[kind][i]["club_id"] = to["club_id"]
+		default:
+			s.records[kind][i]["status"] = "inactive"
+		}
 	}
 	say(w, 200, s.records[kind][i])
+}
+
+// convert makes a member of a prospect.
+func (s *service) convert(w http.ResponseWriter, r *http.Request, prospect map[string]any) {
+	member := maps.Clone(prospect)
+	var change map[string]any
+	_ = json.NewDecoder(r.Body).Decode(&change)
+	maps.Copy(member, change)
+	member["id"] = fmt.Sprint("m-of-", prospect["id"])
+	s.records["members"] = append(s.records["members"], member)
+	prospect["status"] = "inactive"
+	say(w, http.StatusCreated, member)
 }
 
 // requests returns what the service was asked, and forgets it.

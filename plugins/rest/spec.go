@@ -92,6 +92,8 @@ type kind struct {
 	list, find, findBy *list
 	get                *call
 	writes             map[string]*write
+	// sameRecord says that a member keeps the record of the prospect.
+	sameRecord bool
 	// print tells what the kind's records are read by from anything else.
 	print uint64
 }
@@ -167,6 +169,8 @@ const (
 	callUpdate     = "update"
 	callDeactivate = "deactivate"
 	callDelete     = "delete"
+	callConvert    = "convert"
+	callTransfer   = "transfer"
 )
 
 // writeFor returns the call that does an operation, nil for none.
@@ -174,6 +178,7 @@ func (k *kind) writeFor(op sdk.Op) *write {
 	own := map[sdk.Op]string{
 		sdk.OpCreate: callCreate, sdk.OpUpdate: callUpdate,
 		sdk.OpDeactivate: callDeactivate, sdk.OpDelete: callDelete,
+		sdk.OpConvert: callConvert, sdk.OpTransfer: callTransfer,
 	}[op]
 	if w := k.writes[own]; w != nil {
 		return w
@@ -183,6 +188,10 @@ func (k *kind) writeFor(op sdk.Op) *write {
 	}
 	return nil
 }
+
+// makes reports whether an operation answers with the id of a record that was
+// not there before.
+func makes(op sdk.Op) bool { return op == sdk.OpCreate || op == sdk.OpConvert }
 
 // shown names the call in errors, without the values in its path.
 func (c *call) shown() string { return c.path.String() }

@@ -21,9 +21,9 @@ func (c *connection) Target(context.Context) (sdk.TargetInfo, error) {
 		}
 		t := sdk.TargetKind{
 			Kind: kind, Class: k.class, ExecLag: k.execLag, IndexLag: k.indexLag, KeyTTL: k.keyTTL,
-			Update: k.updates, Unique: k.unique, Natural: slices.Clone(k.natural),
+			Update: k.updates, Unique: k.unique, Natural: slices.Clone(k.natural), SameRecord: k.sameRecord,
 		}
-		for _, op := range []sdk.Op{sdk.OpCreate, sdk.OpUpdate, sdk.OpDeactivate, sdk.OpDelete} {
+		for _, op := range []sdk.Op{sdk.OpCreate, sdk.OpUpdate, sdk.OpDeactivate, sdk.OpDelete, sdk.OpConvert, sdk.OpTransfer} {
 			if k.writeFor(op) != nil {
 				t.Writes = append(t.Writes, op)
 			}
@@ -80,8 +80,9 @@ func (c *connection) write(ctx context.Context, kind sdk.Kind, op sdk.Operation)
 }
 
 var (
-	errData = errors.New("the fields of the record are not a JSON object")
-	errNoID = errors.New("the record has no id")
+	errData   = errors.New("the fields of the record are not a JSON object")
+	errNoID   = errors.New("the record has no id")
+	errNoClub = errors.New("the operation names no club")
 )
 
 // prepare fills the call in. It reports false where nothing of what changed is
@@ -93,6 +94,9 @@ func (c *connection) prepare(k *kind, w *write, op sdk.Operation) (httpx.Call, b
 	}
 	if op.Op != sdk.OpCreate && op.ID == "" {
 		return httpx.Call{}, false, errNoID
+	}
+	if op.Op == sdk.OpTransfer && op.Club == "" {
+		return httpx.Call{}, false, errNoClub
 	}
 	var own []string
 	if w.body != nil {

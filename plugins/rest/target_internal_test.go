@@ -72,6 +72,8 @@ kinds:
   member:
     class: B
     save: {method: PUT, path: "/v1/members/{key}", id: "{key}", body: {"...": data}}
+    convert: {path: "/v1/people/{id}/convert", id: location, body: {"...": data, Owner: "{owner}", Ref: "{marker}"}}
+    transfer: {method: PUT, path: "/v1/members/{id}/club", body: {club: "{club}", reason: moved}}
 `
 
 func bodies(t *testing.T, e *echo) *connection {
@@ -118,6 +120,16 @@ func TestABodyIsTheTemplateWithTheRecordInIt(t *testing.T) {
 			`PUT /api/v1/people/p1 {"Address":{"City":"York"},"Owner":null}`,
 		},
 		{"delete", sdk.KindProspect, sdk.Operation{Op: sdk.OpDelete, ID: "p1"}, `DELETE /api/v1/people/p1 `},
+		{
+			"convert", sdk.KindMember,
+			sdk.Operation{Op: sdk.OpConvert, ID: "p/1", Marker: "mark", Owner: "o1", Club: "2", Data: []byte(`{"city":"York"}`)},
+			`POST /api/v1/people/p%2F1/convert {"Owner":"o1","Ref":"mark","city":"York"}`,
+		},
+		{
+			"transfer", sdk.KindMember,
+			sdk.Operation{Op: sdk.OpTransfer, ID: "m1", Club: "c 2", Data: []byte(`{"city":"York"}`)},
+			`PUT /api/v1/members/m1/club {"club":"c 2","reason":"moved"}`,
+		},
 		{"save", sdk.KindMember, sdk.Operation{Op: sdk.OpCreate, Key: "süd/1", Data: []byte(`{"a":[1]}`)}, `PUT /api/v1/members/s%C3%BCd%2F1 {"a":[1]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -163,10 +175,36 @@ func TestTheTargetIsWhatTheFileSays(t *testing.T) {
 				{Name: "first_name", Required: true, MaxLength: 40, Shorten: true}, {Name: "city"}, {Name: "gender", Values: []string{"m", "f"}},
 			},
 		},
-		{Kind: sdk.KindMember, Writes: []sdk.Op{sdk.OpCreate, sdk.OpUpdate}, Class: sdk.ClassB, Update: sdk.UpdatePatch},
+		{
+			Kind: sdk.KindMember, Writes: []sdk.Op{sdk.OpCreate, sdk.OpUpdate, sdk.OpConvert, sdk.OpTransfer},
+			Class: sdk.ClassB, Update: sdk.UpdatePatch,
+		},
 	}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Error(err, diff)
+	}
+}
+
+func TestWhatSaysNeitherWhomNorWhereToIsNotSent(t *testing.T) {
+	e := newEcho(t)
+	c := bodies(t, e)
+	for _, op := range []sdk.Operation{{Op: sdk.OpConvert}, {Op: sdk.OpTransfer, Club: "2"}, {Op: sdk.OpTransfer, ID: "m1"}} {
+		got := c.write(t.Context(), sdk.KindMember, op)
+		if got.Outcome != sdk.OutcomeRefused || got.Class != sdk.ClassReject || len(e.seen) != 0 {
+			t.Errorf("%s: got %+v after %v", op.Op, got, e.seen)
+		}
+	}
+	if got := c.write(t.Context(), sdk.KindProspect, sdk.Operation{Op: sdk.OpConvert, ID: "p1"}); got.Code != sdk.CodeConfig {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAMemberMayBeTheProspectsRecord(t *testing.T) {
+	file := "version: 1\nkinds:\n  member: {same_record: true, update: {path: \"/m/{id}\", body: {\"...\": data}}}\n"
+	c := opened(t, settingsOf(t, written(t, file), "https://example.com", map[string]any{"token": nil}))
+	info, err := c.Target(t.Context())
+	if err != nil || !info.Kinds[0].SameRecord || info.Kinds[0].Can(sdk.OpConvert) {
+		t.Errorf("got %+v, %v", info, err)
 	}
 }
 

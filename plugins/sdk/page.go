@@ -97,7 +97,10 @@ type Row struct {
 func (p *Page) Row(i int) Row { return Row{page: p, first: i * (metaCells + len(p.Columns))} }
 
 // ID returns the record's id.
-func (r Row) ID() string { return string(r.page.cell(r.first).Bytes()) }
+func (r Row) ID() string { return string(r.IDCell().Bytes()) }
+
+// IDCell is the cell that holds [Row.ID].
+func (r Row) IDCell() Cell { return r.page.cell(r.first) }
 
 // Club returns the id of the record's club in the outside system.
 func (r Row) Club() string { return string(r.page.cell(r.first + 1).Bytes()) }

@@ -22,7 +22,8 @@
 //	POST   /v1/{kind}/{id}/deactivate      inactive, and kept
 //	PUT    /v1/{kind}/by-external-id/{key} create or update ([ClassB])
 //	POST   /v1/{kind}/{id}/transfer        {"club_id": ...}: to another club
-//	POST   /v1/prospects/{id}/convert      a member with an id of its own; 201
+//	POST   /v1/prospects/{id}/convert      a member with an id of its own; 201,
+//	                                       unless [Options].SameRecord
 //
 // A list answers {"items": [...], "next": ...}; next is null on the last page.
 // Its parameters are page and per_page, or offset and limit, or cursor and

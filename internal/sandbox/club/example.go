@@ -59,10 +59,11 @@ type exampleKind struct {
 	Class            Class
 	Unique, Search   string
 	Creates, Updates bool
-	// Fields are lines; Record and Changes are the bodies of a create and an
-	// update. They are empty where the kind is not written.
-	Fields          []string
-	Record, Changes string
+	// Fields are lines; Record, Changes and Converted are the bodies of a create,
+	// an update and a conversion. They are empty where the kind is not written,
+	// or not made of another.
+	Fields                     []string
+	Record, Changes, Converted string
 }
 
 func (p *Platform) exampleData(address string) exampleData {
@@ -92,16 +93,27 @@ func (p *Platform) exampleKind(k Kind) exampleKind {
 		return e
 	}
 	e.Class = p.opts.Class
-	e.Record, e.Changes = `{"...": data, club_id: "{club}"`, `{"...": data`
 	if k == LeadSource {
 		e.Class, e.Unique, e.Search = ClassBPrime, fieldName, fieldName
 	}
 	save := !p.has[callName(k, CallCreate)] && p.has[callName(k, CallSave)]
 	e.Class = p.provable(k, e.Class, save)
+	p.exampleBodies(&e, save)
+	if k == Member && p.has[callName(Prospect, CallConvert)] {
+		e.Converted = p.exampleConverted(e.Class)
+	}
+	e.Creates = save || p.has[callName(k, CallCreate)] || e.Class == ClassB
+	e.Updates = p.has[callName(k, CallUpdate)] && (!save || e.Class == ClassB)
+	return e
+}
+
+// exampleBodies are the bodies of a create and an update.
+func (p *Platform) exampleBodies(e *exampleKind, save bool) {
+	e.Record, e.Changes = `{"...": data, club_id: "{club}"`, `{"...": data`
 	if e.Person {
 		e.Record += `, owner_id: "{owner}", lead_source_id: "{lead_source}"`
 		e.Changes += `, owner_id: "{owner|null}", lead_source_id: "{lead_source|null}"`
-		e.Fields = p.exampleFields(k)
+		e.Fields = p.exampleFields(e.Kind)
 	}
 	if e.Class == ClassC {
 		e.Record += `, external_ref: "{marker}"`
@@ -112,11 +124,23 @@ func (p *Platform) exampleKind(k Kind) exampleKind {
 	if save && e.Class != ClassB {
 		e.Record += `, id: "{id}"`
 	}
+	if e.Person && !p.has[callName(e.Kind, CallTransfer)] { // the club is a field then
+		e.Changes += `, club_id: "{club}"`
+	}
 	e.Record += "}"
 	e.Changes += "}"
-	e.Creates = save || p.has[callName(k, CallCreate)] || e.Class == ClassB
-	e.Updates = p.has[callName(k, CallUpdate)] && (!save || e.Class == ClassB)
-	return e
+}
+
+// exampleConverted is the body of a conversion, which leaves the club.
+func (p *Platform) exampleConverted(c Class) string {
+	body := `{"...": data, owner_id: "{owner}", lead_source_id: "{lead_source}"`
+	if c == ClassB {
+		body += `, external_id: "{key}"`
+	}
+	if c == ClassC {
+		body += `, external_ref: "{marker}"`
+	}
+	return body + "}"
 }
 
 // provable is the class that a caller can hold creates to with the calls that

@@ -79,7 +79,7 @@ func (p *Platform) do(req *request) answer {
 
 // doOne carries out a call of one record.
 func (p *Platform) doOne(req *request) answer {
-	w := p.tables[req.kind].byID[req.id]
+	w := p.row(req)
 	if w == nil {
 		return answer{err: notFound()}
 	}
@@ -101,7 +101,7 @@ func (p *Platform) doOne(req *request) answer {
 		}
 		return p.store(w, r)
 	case CallConvert:
-		return p.convert(w)
+		return p.convert(w, req)
 	default:
 		return p.update(w, req)
 	}
@@ -176,7 +176,7 @@ func (p *Platform) complete(r *Record) {
 func (p *Platform) save(req *request) answer {
 	t := p.tables[req.kind]
 	if req.id != "" {
-		w := t.byID[req.id]
+		w := p.row(req)
 		if w == nil {
 			return answer{err: notFound()}
 		}
@@ -207,6 +207,7 @@ func (p *Platform) update(w *row, req *request) answer {
 		}
 		r.Custom[name] = value
 	}
+	p.becomes(r, req.kind)
 	p.normalise(r)
 	wrong := req.wrong
 	if r.Fields[fieldClub] != w.record.Fields[fieldClub] && p.has[callName(r.Kind, CallTransfer)] {
@@ -218,33 +219,10 @@ func (p *Platform) update(w *row, req *request) answer {
 	if err := p.conflict(r); err != nil {
 		return answer{err: err}
 	}
+	if r.Kind != w.record.Kind {
+		return p.move(w, r)
+	}
 	return p.store(w, r)
-}
-
-// convert makes a member of a prospect: a record with an id of its own and the
-// same person_id. The prospect becomes inactive.
-func (p *Platform) convert(w *row) answer {
-	if w.record.Fields[fieldConvertedTo] != "" {
-		return answer{err: &apiError{
-			Status: http.StatusConflict, Code: "converted", Message: "The prospect is a member already", ID: w.record.Fields[fieldConvertedTo],
-		}}
-	}
-	member := &Record{Kind: Member, Fields: make(map[string]string), Custom: maps.Clone(w.record.Custom), By: "api"}
-	for _, name := range p.schemas[Member].names {
-		member.set(name, w.record.Fields[name])
-	}
-	member.set(fieldType, string(Member))
-	member.set(fieldStatus, active)
-	if err := p.conflict(member); err != nil {
-		return answer{err: err}
-	}
-	member = p.put(member, p.opts.Now().Add(p.lags.index))
-	p.counts.Created[Member]++
-	left := w.record.clone()
-	left.set(fieldStatus, inactive)
-	left.set(fieldConvertedTo, member.ID)
-	p.store(w, left)
-	return answer{status: http.StatusCreated, record: member, made: true}
 }
 
 // lookAlike stores, as somebody else would, a record like the one that a request

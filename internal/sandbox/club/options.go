@@ -29,6 +29,10 @@ type Options struct {
 	// Update says what an update does to fields that it does not carry;
 	// [Patch] if empty.
 	Update Update
+	// SameRecord makes a member of a prospect by an update: of the prospect, with
+	// a type that members have, or of the member with the prospect's id. The
+	// record and the id stay, and there is no call that converts.
+	SameRecord bool
 	// Normalise stores names trimmed and in title case, e-mail addresses in lower
 	// case and phone numbers as digits.
 	Normalise bool

@@ -68,7 +68,7 @@ func New(o Options) *Platform {
 		p.schemas[k] = schemaOf(k, o.Class)
 		p.tables[k] = newTable()
 		for _, call := range calls() {
-			p.has[callName(k, call)] = offers(o.Class, k, call) &&
+			p.has[callName(k, call)] = offers(o.Class, k, call) && (call != CallConvert || !o.SameRecord) &&
 				!slices.Contains(o.Without, string(call)) && !slices.Contains(o.Without, callName(k, call))
 		}
 	}

@@ -51,6 +51,13 @@
 //	    job " paused"         -> roster.Pause as JSON, sealed: a reason may name a person
 //	alerts                    from schema 3 on
 //	    receiver, facet, subject -> roster.Alert as JSON: names of the configuration
+//	inbound                   from schema 3 on
+//	    connection " " kind   bucket: place in the order of arrival (8, big-endian) ->
+//	                          the record's name (16), inboundBody as JSON, sealed
+//	inbound_latest            from schema 3 on
+//	    connection            bucket: the record's name, a keyed hash of its group and
+//	                          its id (16) -> its place (8), its kind; and state -> the
+//	                          last place that was given (8), how many records wait (8)
 //	links
 //	    set kind              bucket: id at the end that the set names first -> linkRow, packed:
 //	                          the id at the other end, and what each direction has sent

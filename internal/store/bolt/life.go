@@ -1,14 +1,15 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"hash"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/rosterd/rosterd/internal/digest"
@@ -81,7 +82,7 @@ func (s *Store) inEpoch(write func(*txn) error) func(*txn) error {
 // earlier life that has stored anything.
 func (s *Store) Epoch() uint64 { return s.epoch }
 
-// deriveSync derives the keys of a sync.
+// deriveSync derives the keys of a sync and of what is pushed.
 func (s *Store) deriveSync(keys *store.Keyring) (err error) {
 	if s.intentSealer, err = keys.Sealer("intents"); err != nil {
 		return err
@@ -90,6 +91,12 @@ func (s *Store) deriveSync(keys *store.Keyring) (err error) {
 		return err
 	}
 	if s.parkedKey, err = keys.Derive("parked ids"); err != nil {
+		return err
+	}
+	if s.inboundSealer, err = keys.Sealer("inbound"); err != nil {
+		return err
+	}
+	if s.inboundKey, err = keys.Derive("inbound ids"); err != nil {
 		return err
 	}
 	digests, err := keys.Derive("digests")
@@ -111,14 +118,28 @@ const (
 // found again: 24 lower-case letters and digits that tell nothing of the record.
 // It is the same for ever, as long as the master key is.
 func (s *Store) Marker(route roster.Route, source string) string {
-	return markerPrefix + keyedName(s.markerKey, markerChars-len(markerPrefix), route.LinkSet(), route.From, string(route.Kind), source)
+	mac, ok := s.markers.Get().(hash.Hash)
+	if !ok {
+		mac = hmac.New(sha256.New, s.markerKey)
+	}
+	defer s.markers.Put(mac)
+	return markerPrefix + nameOf(mac, markerChars-len(markerPrefix), route.LinkSet(), route.From, string(route.Kind), source)
 }
 
 // keyedName is a name of n letters and digits that is derived from parts.
 func keyedName(key []byte, n int, parts ...string) string {
-	mac := hmac.New(sha256.New, key)
+	return nameOf(hmac.New(sha256.New, key), n, parts...)
+}
+
+// nameOf is keyedName with a hash that may have been used before.
+func nameOf(mac hash.Hash, n int, parts ...string) string {
+	text := make([]byte, 0, 128)
 	for _, part := range parts {
-		writePart(mac, part)
+		text = appendPart(text, part)
 	}
-	return strings.ToLower(base32.StdEncoding.EncodeToString(mac.Sum(nil)))[:n]
+	mac.Reset()
+	mac.Write(text)
+	var name [(sha256.Size + 4) / 5 * 8]byte
+	base32.StdEncoding.Encode(name[:], mac.Sum(text[:0]))
+	return string(bytes.ToLower(name[:n]))
 }

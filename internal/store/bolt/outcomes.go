@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 
 	"github.com/rosterd/rosterd/internal/roster"
@@ -67,19 +66,18 @@ func (s *Store) clientIndex(session string, ids []string) []byte {
 // that the index tells nothing about an id, and bound to the session.
 func (s *Store) clientHash(session string) func(id string) [hashBytes]byte {
 	mac, sum := hmac.New(sha256.New, s.clientKey), make([]byte, 0, sha256.Size)
+	var text []byte
 	return func(id string) [hashBytes]byte {
+		text = appendPart(appendPart(text[:0], session), id)
 		mac.Reset()
-		writePart(mac, session)
-		writePart(mac, id)
+		mac.Write(text)
 		return [hashBytes]byte(mac.Sum(sum)[:hashBytes])
 	}
 }
 
-func writePart(to hash.Hash, part string) {
-	var size [8]byte
-	binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-	to.Write(size[:])
-	to.Write([]byte(part))
+// appendPart appends a text so that it can be told where it ends.
+func appendPart(to []byte, part string) []byte {
+	return append(binary.BigEndian.AppendUint64(to, uint64(len(part))), part...)
 }
 
 // FindClients returns the places of the clients with the given ids, -1 where the

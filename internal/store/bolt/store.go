@@ -27,11 +27,16 @@ type Store struct {
 	lock  *store.DirLock
 	notes *notes
 	now   func() time.Time
-	// sealer seals what is in quarantine, intentSealer what is known of creates.
-	sealer, intentSealer *store.Sealer
+	// sealer seals what is in quarantine, intentSealer what is known of creates,
+	// inboundSealer what was pushed.
+	sealer, intentSealer, inboundSealer *store.Sealer
 	// idKey names quarantined records, clientKey the clients of sessions,
-	// markerKey what is created, and parkedKey the creates that are parked.
-	idKey, clientKey, markerKey, parkedKey []byte
+	// markerKey what is created, parkedKey the creates that are parked, and
+	// inboundKey the records that were pushed.
+	idKey, clientKey, markerKey, parkedKey, inboundKey []byte
+	// markers are hashes with the markerKey, which costs more to take in than a
+	// marker.
+	markers sync.Pool
 
 	digestKey digest.Key
 	install   string
@@ -81,6 +86,8 @@ const (
 	bucketIntentsByRun           = "intents_by_run"
 	bucketParked                 = "parked"
 	bucketParkedPayload          = "parked_payload"
+	bucketInbound                = "inbound"
+	bucketInboundLatest          = "inbound_latest"
 	bucketAlerts                 = "alerts"
 	metaSchema                   = "schema"
 	metaInstall                  = "install"
@@ -102,7 +109,7 @@ func buckets(schema int) []string {
 			bucketIntents, bucketIntentsByRun, bucketParked, bucketParkedPayload)
 	}
 	if schema >= 3 {
-		names = append(names, bucketLinksOpen, bucketAlerts)
+		names = append(names, bucketLinksOpen, bucketAlerts, bucketInbound, bucketInboundLatest)
 	}
 	return names
 }

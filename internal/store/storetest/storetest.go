@@ -20,14 +20,20 @@ type Store interface {
 	RunStore
 	QuarantineStore
 	TargetStore
-	ScheduleStore
-	SyncStore
-	AlertStore
+	TimeStore
 	Installation
 }
 
-// TargetStore keeps what is known of the records that targets have.
+// TimeStore keeps what was due and who was told.
+type TimeStore interface {
+	ScheduleStore
+	AlertStore
+}
+
+// TargetStore keeps what is known of the records that targets have, and what
+// sources have pushed.
 type TargetStore interface {
+	InboundStore
 	SessionStore
 	SyncStore
 }
@@ -140,6 +146,10 @@ func Run(t *testing.T, open Open) {
 		{"LinksAreListedInTheOrderOfTheirSources", testLinksListed},
 		{"ALinkIsOneToOne", testOneToOne},
 		{"APersonMakesAndRemovesLinks", testManualLinks},
+		{"WhatIsPushedWaitsInTheOrderOfArrival", testInbound},
+		{"ARepeatedPushReplacesTheOneThatWaits", testInboundRepeated},
+		{"PushesAtTheSameTimeAllCount", testInboundConcurrent},
+		{"WhatIsPushedIsBoundedAndSealed", testInboundBounds},
 		{"AMarkerIsForEverAndAnEpochIsForOneLife", testMarkers},
 		{"ACreateIsArmedOnce", testArm},
 		{"AParkedCreateIsKeptForAPerson", testParked},

@@ -36,6 +36,31 @@ func results(c *crm, change func(sdk.WriteRequest, []sdk.Result) []sdk.Result) {
 	}
 }
 
+// after changes the results of one operation.
+func after(c *crm, op sdk.Op, change func(*sdk.Result)) {
+	results(c, func(req sdk.WriteRequest, r []sdk.Result) []sdk.Result {
+		for i := range r {
+			if req.Operations[i].Op == op {
+				change(&r[i])
+			}
+		}
+		return r
+	})
+}
+
+// instead makes a target do another operation than the one that is asked for.
+func instead(c *crm, asked, done sdk.Op) {
+	write := c.write
+	c.write = func(ctx context.Context, req sdk.WriteRequest) (sdk.WriteResponse, error) {
+		for i := range req.Operations {
+			if req.Operations[i].Op == asked {
+				req.Operations[i].Op = done
+			}
+		}
+		return write(ctx, req)
+	}
+}
+
 // everything finds all records, whatever is looked for.
 func everything(c *crm) {
 	c.find = func(_ context.Context, req sdk.FindRequest) (sdk.FindResponse, error) {
@@ -179,7 +204,7 @@ func TestABrokenTargetIsReportedByItsCheck(t *testing.T) {
 		}},
 		{"it ignores markers", sdk.ClassC, both, "target/marker", "records are found", everything},
 		{"it finds what nobody has", sdk.ClassC, both, "finder/ok", "do not fit", func(c *crm) {
-			c.fake.Put(sdktest.Stored{Kind: sdk.KindMember})
+			c.fake.Put(sdktest.Stored{Kind: sdk.KindProspect})
 			everything(c)
 		}},
 		{"it stores no marker", sdk.ClassC, both, "target/marker", "is not found", func(c *crm) {
@@ -207,6 +232,40 @@ func TestABrokenTargetIsReportedByItsCheck(t *testing.T) {
 			c.find = func(context.Context, sdk.FindRequest) (sdk.FindResponse, error) { return sdk.FindResponse{}, nil }
 		}},
 		{"it ignores fields", sdk.ClassD, both, "target/natural", "records are found", everything},
+		{"a prospect says how it becomes a member", sdk.ClassE, both, "target/describe", "a prospect becomes a member", func(c *crm) {
+			kinds(c, func(k *sdk.TargetKind) { k.SameRecord = true })
+		}},
+		{"a member is made in two ways", sdk.ClassE, both, "target/describe", "not made of it by an update", func(c *crm) {
+			kinds(c, func(k *sdk.TargetKind) { k.SameRecord = k.Kind == sdk.KindMember })
+		}},
+		{"a conversion has no id", sdk.ClassE, both, "target/convert", "id", func(c *crm) {
+			after(c, sdk.OpConvert, func(r *sdk.Result) { r.ID = "" })
+		}},
+		{"a conversion answers with the prospect", sdk.ClassE, both, "target/convert", "member with the id of result 1", func(c *crm) {
+			results(c, func(req sdk.WriteRequest, r []sdk.Result) []sdk.Result {
+				for i, op := range req.Operations {
+					if op.Op == sdk.OpConvert {
+						r[i].ID = op.ID
+					}
+				}
+				return r
+			})
+		}},
+		{"a prospect is counted twice", sdk.ClassE, both, "target/convert", "records more", func(c *crm) {
+			after(c, sdk.OpConvert, func(*sdk.Result) { c.fake.Put(sdktest.Stored{Kind: sdk.KindProspect}) })
+		}},
+		{"two prospects become one member", sdk.ClassE, both, "target/convert", "the same id", func(c *crm) {
+			after(c, sdk.OpConvert, func(r *sdk.Result) { r.ID = "one" })
+		}},
+		{"a transfer is not made", sdk.ClassE, both, "target/transfer", "of another club", func(c *crm) {
+			instead(c, sdk.OpTransfer, sdk.OpUpdate)
+		}},
+		{"a transfer makes another record", sdk.ClassE, both, "target/transfer", "records more", func(c *crm) {
+			after(c, sdk.OpTransfer, func(*sdk.Result) { c.fake.Put(sdktest.Stored{Kind: sdk.KindProspect}) })
+		}},
+		{"a transfer changes the id", sdk.ClassE, both, "target/transfer", "another one in the other club", func(c *crm) {
+			after(c, sdk.OpTransfer, func(r *sdk.Result) { r.ID += "x" })
+		}},
 		{"it writes though the call is over", sdk.ClassE, value, "target/cancel", `outcome "ok"`, func(c *crm) {
 			write := c.write
 			c.write = func(ctx context.Context, req sdk.WriteRequest) (sdk.WriteResponse, error) {
@@ -326,5 +385,38 @@ func sanguine(c *crm) {
 		_, _ = write(ctx, req)
 		one := sdk.Result{Outcome: sdk.OutcomeOK, ID: "t-1"}
 		return sdk.WriteResponse{Results: slices.Repeat([]sdk.Result{one}, len(req.Operations))}, nil
+	}
+}
+
+// TestAConversionThatChangesNothingIsReported breaks targets whose members keep
+// the records of prospects.
+func TestAConversionThatChangesNothingIsReported(t *testing.T) {
+	for says, spoil := range map[string]func(*crm){
+		"not returned by Get": func(c *crm) {
+			write := c.write
+			c.write = func(ctx context.Context, req sdk.WriteRequest) (sdk.WriteResponse, error) {
+				req.Kind = sdk.KindProspect
+				return write(ctx, req)
+			}
+		},
+		"another id as a member": func(c *crm) {
+			results(c, func(req sdk.WriteRequest, r []sdk.Result) []sdk.Result {
+				for i := range r {
+					if req.Kind == sdk.KindMember {
+						r[i].ID += "x"
+					}
+				}
+				return r
+			})
+		},
+	} {
+		c := newCRMOf(sdktest.TargetOptions{Class: sdk.ClassE, SameRecord: true})
+		spoil(c)
+		got := record(t, c.suite(), "target/convert")
+		for _, way := range []string{"value", "grpc"} {
+			if r := got[way+"/target/convert"]; !strings.HasPrefix(r, "failed") || !strings.Contains(r, says) {
+				t.Errorf("%s: %q, want %q", way, r, says)
+			}
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,25 +34,29 @@ type crm struct {
 }
 
 func newCRM(class sdk.GuaranteeClass) *crm {
-	fake := sdktest.NewTarget(sdktest.TargetOptions{
-		Class: class, IndexLag: 20 * time.Millisecond, Fields: []sdk.TargetField{{Name: "name", Required: true}, {Name: "email"}},
-	})
+	return newCRMOf(sdktest.TargetOptions{Class: class, Converts: true, Transfers: true})
+}
+
+// newCRMOf is a CRM of which some is said.
+func newCRMOf(o sdktest.TargetOptions) *crm {
+	o.IndexLag, o.Fields = 20*time.Millisecond, []sdk.TargetField{{Name: "name", Required: true}, {Name: "email"}}
+	fake := sdktest.NewTarget(o)
 	fake.SetStaff(sdk.Staff{ID: "s-1", Email: "Zoe@example.com"}, sdk.Staff{ID: "s-2"})
 	fake.SetLeadSources(sdk.LeadSource{ID: "l-1", Name: "Web"}, sdk.LeadSource{ID: "l-2", Name: "Walk-in"})
-	c := &crm{out: &outside{}, fake: fake, class: class, able: fake.Abilities(), info: fake.Target, closed: func() error { return nil }}
+	c := &crm{out: &outside{}, fake: fake, class: o.Class, able: fake.Abilities(), info: fake.Target, closed: func() error { return nil }}
 	c.write, c.find, c.get = fake.Write, fake.Find, fake.Get
 	c.staff, c.owner, c.leads = fake.ListStaff, fake.FindStaff, fake.ListLeadSources
 	return c
 }
 
-func member(n int) json.RawMessage {
+func person(n int) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"name":"Zoe %d","email":"zoe-%d@example.com"}`, n, n))
 }
 
 func (c *crm) suite() sdktest.Case {
 	return sdktest.Case{
 		Adapter: sdk.Adapter{
-			Name: "crm", Version: "1.0.0", Description: "Writes members.",
+			Name: "crm", Version: "1.0.0", Description: "Writes people.",
 			Settings: json.RawMessage(`{
 				"type": "object", "additionalProperties": false, "required": ["token"],
 				"properties": {"token": {"type": "string", "minLength": 1, "writeOnly": true, "description": "The token."}}
@@ -73,7 +78,7 @@ func (c *crm) suite() sdktest.Case {
 			c.out.hang = nil
 		}),
 		Write: &sdktest.Writing{
-			Kind: sdk.KindMember, Record: member, Bad: json.RawMessage(`{"email":"not-an-address"}`), Count: c.fake.Count,
+			Kind: sdk.KindProspect, Record: person, Club: "1", OtherClub: "2", Bad: json.RawMessage(`{"email":"not-an-address"}`), Count: c.fake.Count,
 			Lose: c.out.set(func(on bool) {
 				if c.fake.SetFault(nil); on {
 					c.fake.SetFault(func(sdk.Operation) sdktest.Fault { return sdktest.FaultLostAnswer })
@@ -152,6 +157,14 @@ func TestATargetOfEveryClassPasses(t *testing.T) {
 	for _, class := range []sdk.GuaranteeClass{sdk.ClassA, sdk.ClassB, sdk.ClassBPrime, sdk.ClassC, sdk.ClassD, sdk.ClassE} {
 		t.Run(string(class), func(t *testing.T) { sdktest.Run(t, newCRM(class).suite()) })
 	}
+	t.Run("the same record", func(t *testing.T) {
+		c := newCRMOf(sdktest.TargetOptions{Class: sdk.ClassE, SameRecord: true})
+		for name, result := range record(t, c.suite(), "target/") {
+			if strings.HasPrefix(result, "failed") || strings.HasSuffix(name, "/target/convert") && result != "ok" {
+				t.Errorf("%s: %s", name, result)
+			}
+		}
+	})
 }
 
 func TestEveryCheckOfATargetIsMadeForSomeClass(t *testing.T) {

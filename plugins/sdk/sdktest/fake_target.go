@@ -29,6 +29,13 @@ type TargetOptions struct {
 	// Fields are those that it declares. A record without a required one is
 	// refused, and so is one without any field.
 	Fields []sdk.TargetField
+	// Converts says that it makes members of prospects by [sdk.OpConvert]: the
+	// prospect stays, inactive, and the member has an id of its own. SameRecord
+	// says that an update does, which keeps record and id.
+	Converts, SameRecord bool
+	// Transfers says that [sdk.OpTransfer] moves a record to another club, and
+	// that an update does not.
+	Transfers bool
 	// Batch is the largest number of operations in one call.
 	Batch int
 	// Now is its clock; nil is time.Now.
@@ -64,6 +71,9 @@ type Stored struct {
 	Club, Owner, LeadSource string
 	Fields                  map[string]json.RawMessage
 	Inactive                bool
+	// MadeOf is the id of the prospect that became this member by
+	// [sdk.OpConvert]; empty for any other record.
+	MadeOf string
 	// Created is when it was created, and Updates how often it was updated.
 	Created time.Time
 	Updates int
@@ -183,11 +193,11 @@ func (t *Target) Records() []Stored {
 func (t *Target) Count() int { return len(t.Records()) }
 
 // Created is how many records were created from the source record with a key:
-// more than one are duplicates.
+// more than one are duplicates. A member that a prospect became is none.
 func (t *Target) Created(key string) int {
 	n := 0
 	for _, r := range t.Records() {
-		if r.Key == key {
+		if r.Key == key && r.MadeOf == "" {
 			n++
 		}
 	}

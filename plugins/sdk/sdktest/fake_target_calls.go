@@ -30,6 +30,14 @@ func (t *Target) Target(context.Context) (sdk.TargetInfo, error) {
 			Kind: k, Writes: []sdk.Op{sdk.OpCreate, sdk.OpUpdate, sdk.OpDeactivate, sdk.OpDelete}, Class: t.opt.Class,
 			ExecLag: t.opt.ExecLag, IndexLag: t.opt.IndexLag, Update: t.opt.Update, Fields: t.opt.Fields, Batch: t.opt.Batch,
 		}
+		if t.opt.Transfers {
+			kind.Writes = append(kind.Writes, sdk.OpTransfer)
+		}
+		if k == sdk.KindMember {
+			if kind.SameRecord = t.opt.SameRecord; t.opt.Converts {
+				kind.Writes = append(kind.Writes, sdk.OpConvert)
+			}
+		}
 		switch t.opt.Class {
 		case sdk.ClassA:
 			kind.KeyTTL = t.opt.KeyTTL
@@ -117,8 +125,11 @@ func (t *Target) execute(kind sdk.Kind, op sdk.Operation) sdk.Result {
 	if !slices.Contains(t.opt.Kinds, kind) {
 		return refused(sdk.ClassFail, sdk.CodeConfig, "the system has no records of this kind")
 	}
+	if !t.has(kind, op.Op) {
+		return refused(sdk.ClassFail, sdk.CodeConfig, "the system has no such call")
+	}
 	var fields map[string]json.RawMessage
-	if op.Op == sdk.OpCreate || op.Op == sdk.OpUpdate {
+	if makes(op.Op) || op.Op == sdk.OpUpdate {
 		if err := json.Unmarshal(op.Data, &fields); err != nil || !t.complete(fields, op.Op) {
 			return refused(sdk.ClassReject, sdk.CodeData, "the record is not complete")
 		}
@@ -126,20 +137,71 @@ func (t *Target) execute(kind sdk.Kind, op sdk.Operation) sdk.Result {
 	if op.Op == sdk.OpCreate {
 		return t.create(kind, op, fields)
 	}
-	at := slices.IndexFunc(t.records, func(r *Stored) bool { return r.Kind == kind && r.ID == op.ID })
+	at := t.index(kind, op)
 	if at < 0 {
 		return refused(sdk.ClassReject, sdk.CodeData, "there is no record with that id")
 	}
+	return t.change(at, kind, op, fields)
+}
+
+// has reports whether there is a call for an operation.
+func (t *Target) has(kind sdk.Kind, op sdk.Op) bool {
+	switch op {
+	case sdk.OpConvert:
+		return t.opt.Converts && kind == sdk.KindMember
+	case sdk.OpTransfer:
+		return t.opt.Transfers
+	case sdk.OpCreate, sdk.OpUpdate, sdk.OpDeactivate, sdk.OpDelete:
+	}
+	return true
+}
+
+// change executes an operation on a record that is there.
+func (t *Target) change(at int, kind sdk.Kind, op sdk.Operation, fields map[string]json.RawMessage) sdk.Result {
 	r := t.records[at]
 	switch op.Op {
+	case sdk.OpConvert:
+		return t.convert(r, op, fields)
+	case sdk.OpTransfer:
+		if op.Club == "" {
+			return refused(sdk.ClassReject, sdk.CodeData, "no club is named")
+		}
+		r.Club = op.Club
 	case sdk.OpDeactivate:
 		r.Inactive = true
 	case sdk.OpDelete:
 		t.records = slices.Delete(t.records, at, at+1)
 	case sdk.OpUpdate, sdk.OpCreate:
+		r.Kind = kind // a prospect becomes a member
 		t.update(r, op, fields)
 	}
 	return sdk.Result{Outcome: sdk.OutcomeOK, ID: r.ID}
+}
+
+// index finds the record of an operation: the prospect that it makes a member
+// of, too.
+func (t *Target) index(kind sdk.Kind, op sdk.Operation) int {
+	prospect := op.Op == sdk.OpConvert || op.Op == sdk.OpUpdate && kind == sdk.KindMember && t.opt.SameRecord
+	return slices.IndexFunc(t.records, func(r *Stored) bool {
+		return r.ID == op.ID && (r.Kind == kind && op.Op != sdk.OpConvert || prospect && r.Kind == sdk.KindProspect)
+	})
+}
+
+// convert makes a member of a prospect, once.
+func (t *Target) convert(r *Stored, op sdk.Operation, fields map[string]json.RawMessage) sdk.Result {
+	for _, m := range t.records {
+		if m.MadeOf == r.ID {
+			return sdk.Result{Outcome: sdk.OutcomeConflict, ID: m.ID, Code: sdk.CodeData, Detail: "the prospect is a member already"}
+		}
+	}
+	r.Inactive = true
+	own := maps.Clone(r.Fields)
+	maps.Copy(own, fields)
+	m := t.add(Stored{
+		Kind: sdk.KindMember, Key: op.Key, Marker: op.Marker, Club: r.Club, Owner: op.Owner, LeadSource: op.LeadSource,
+		Fields: own, MadeOf: r.ID,
+	})
+	return sdk.Result{Outcome: sdk.OutcomeOK, ID: m.ID}
 }
 
 // complete reports whether a record has what is required of it.
@@ -160,7 +222,10 @@ func (t *Target) update(r *Stored, op sdk.Operation, fields map[string]json.RawM
 		r.Fields = map[string]json.RawMessage{}
 	}
 	maps.Copy(r.Fields, fields)
-	r.Club, r.Owner, r.LeadSource, r.Inactive = op.Club, op.Owner, op.LeadSource, false
+	if !t.opt.Transfers {
+		r.Club = op.Club
+	}
+	r.Owner, r.LeadSource, r.Inactive = op.Owner, op.LeadSource, false
 	r.Updates++
 }
 

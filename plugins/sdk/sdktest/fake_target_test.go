@@ -133,3 +133,41 @@ func TestATargetThatFailsExecutesNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAProspectBecomesAMemberOnce(t *testing.T) {
+	target := sdktest.NewTarget(sdktest.TargetOptions{Converts: true})
+	id := target.Put(sdktest.Stored{
+		Kind: sdk.KindProspect, Key: "k", Club: "1", Fields: map[string]json.RawMessage{"name": json.RawMessage(`"Zoe"`)},
+	})
+	op := operation(sdk.OpConvert)
+	op.ID = id
+	made := written(t, target, op)
+	all := target.Records()
+	if made.Outcome != sdk.OutcomeOK || made.ID == id || len(all) != 2 || !all[0].Inactive || all[1].MadeOf != id ||
+		all[1].Club != "1" || len(all[1].Fields) != 2 || target.Created("k") != 1 {
+		t.Errorf("%+v, %+v", made, all)
+	}
+	if again := written(t, target, op); again.Outcome != sdk.OutcomeConflict || again.ID != made.ID || target.Count() != 2 {
+		t.Errorf("%+v", again)
+	}
+	if none := written(t, sdktest.NewTarget(sdktest.TargetOptions{}), op); none.Class != sdk.ClassFail {
+		t.Errorf("%+v", none)
+	}
+}
+
+func TestARecordMovesByATransferOnly(t *testing.T) {
+	target := sdktest.NewTarget(sdktest.TargetOptions{Transfers: true})
+	op := operation(sdk.OpTransfer)
+	op.ID = target.Put(sdktest.Stored{Kind: sdk.KindMember, Club: "1"})
+	if r := written(t, target, op); r.Outcome != sdk.OutcomeRefused {
+		t.Errorf("without a club: %+v", r)
+	}
+	op.Op, op.Club = sdk.OpUpdate, "2"
+	if written(t, target, op); target.Records()[0].Club != "1" {
+		t.Error("an update moved it")
+	}
+	op.Op = sdk.OpTransfer
+	if written(t, target, op); target.Records()[0].Club != "2" {
+		t.Error("it did not move")
+	}
+}

@@ -17,7 +17,7 @@ const (
 	defaultLagLimit = 2 * time.Minute
 )
 
-// LagCase is what [MeasureLags] has to know. Every, Limit and GiveUp are
+// LagCase is what [MeasureLags] has to know. Query, Every, Limit and GiveUp are
 // optional.
 type LagCase struct {
 	Target sdk.Target
@@ -26,6 +26,8 @@ type LagCase struct {
 	// takes, with a marker that no record has.
 	Create func(i int) sdk.Operation
 	Kind   sdk.Kind
+	// Query is what finds the record of a create: its marker, when it is nil.
+	Query func(sdk.Operation) sdk.Query
 	// Every is the time between two searches for a record, 250 ms when it is 0:
 	// nothing is measured more finely.
 	Every time.Duration
@@ -70,7 +72,7 @@ func (l *Lag) add(d time.Duration) {
 }
 
 // MeasureLags creates n records, one after another, and measures how long each
-// takes to be found by its marker. With [LagCase].GiveUp it creates n more and
+// takes to be found. With [LagCase].GiveUp it creates n more and
 // gives each up at a random moment of the time that a create takes; one that was
 // cancelled before it left is never found. A create that is refused, and a new
 // record that is not found within the limit, are errors.
@@ -80,6 +82,9 @@ func MeasureLags(ctx context.Context, c LagCase, n int) (Lags, error) {
 	}
 	if c.Limit <= 0 {
 		c.Limit = defaultLagLimit
+	}
+	if c.Query == nil {
+		c.Query = func(op sdk.Operation) sdk.Query { return sdk.Query{Marker: op.Marker, Club: op.Club} }
 	}
 	var lags Lags
 	var takes time.Duration
@@ -113,7 +118,7 @@ func MeasureLags(ctx context.Context, c LagCase, n int) (Lags, error) {
 }
 
 var (
-	errNotFound = errors.New("the record was created and cannot be found by its marker")
+	errNotFound = errors.New("the record was created and cannot be found")
 	errResults  = errors.New("the target returned another number of results than operations")
 )
 
@@ -161,7 +166,7 @@ func (c LagCase) search(ctx context.Context, op sdk.Operation) (id string, at ti
 	tick := time.NewTicker(c.Every)
 	defer tick.Stop()
 	for {
-		res, err := c.Finder.Find(ctx, sdk.FindRequest{Kind: c.Kind, Queries: []sdk.Query{{Marker: op.Marker, Club: op.Club}}})
+		res, err := c.Finder.Find(ctx, sdk.FindRequest{Kind: c.Kind, Queries: []sdk.Query{c.Query(op)}})
 		at = time.Now()
 		switch {
 		case err != nil:

@@ -23,8 +23,14 @@ type Writing struct {
 	Base int
 	// Bad are fields that the outside system refuses; {} when it is nil.
 	Bad json.RawMessage
+	// Member returns the fields of the member that prospect n becomes, for a
+	// target that converts prospects; Record when it is nil. Optional.
+	Member func(n int) json.RawMessage
 	// Club, Owner and LeadSource are ids there; may be empty.
 	Club, Owner, LeadSource string
+	// OtherClub is the id of a second club there, to which records are moved.
+	// Optional.
+	OtherClub string
 	// Count returns how many records the outside system has. Without it the
 	// suite goes by ids alone. Optional.
 	Count func() int
@@ -55,6 +61,8 @@ func targetChecks() []check {
 		{"target/conflict", "answer sdk.OutcomeConflict where a record with the same unique value is there (class B'); its id too where the system names it", of(writer.conflicts)},
 		{"target/marker", "store Marker in the record, and let Find return the records with exactly that marker (class C)", of(writer.marked)},
 		{"target/natural", "let Find return the records whose fields are equal to those of the query (class D)", of(writer.natural)},
+		{"target/convert", "make a member of the prospect with the operation's id, in one call, and return the member's id; where both are one record (SameRecord) that is an update which keeps the id", of(writer.converts)},
+		{"target/transfer", "move the record with the operation's id to Operation.Club, in one call, and keep its id", of(writer.transfers)},
 		{"target/cancel", "begin no operation when ctx is done, and answer sdk.OutcomeRefused with sdk.ClassRetry for each that was not begun", of(writer.cancels)},
 		{"target/read-only", "send writes with httpx.Client.SendOnce, or look at sdk.ReadOnly(ctx) and sdk.Connection.ReadOnly first", of(writer.readOnly)},
 		{"target/fault", "answer sdk.OutcomeOK only for what the outside system confirmed; otherwise sdk.OutcomeRefused where that is proven, and sdk.OutcomeUnknown", of(writer.faults)},
@@ -121,6 +129,10 @@ func soundOps(k sdk.TargetKind) error {
 		return errors.New("it names no operation")
 	case slices.ContainsFunc(k.Writes, func(op sdk.Op) bool { return !op.Valid() }):
 		return fmt.Errorf("one of its operations %q is unknown", k.Writes)
+	case k.Kind != sdk.KindMember && (k.Can(sdk.OpConvert) || k.SameRecord):
+		return errors.New("a prospect becomes a member, and this kind says how one is converted")
+	case k.SameRecord && (k.Can(sdk.OpConvert) || !k.Can(sdk.OpUpdate)):
+		return errors.New("a member has the prospect's record, and is not made of it by an update")
 	case k.Can(sdk.OpUpdate) && k.Update != sdk.UpdatePatch && k.Update != sdk.UpdateReplace:
 		return fmt.Errorf("the semantics of an update are %q, neither patch nor replace", k.Update)
 	case k.Batch < 0 || k.Batch > maxBatch:

@@ -121,7 +121,7 @@ func (w writer) write(ctx context.Context, ops ...sdk.Operation) ([]sdk.Result, 
 func (w writer) sound(op sdk.Operation, r sdk.Result) error {
 	switch r.Outcome {
 	case sdk.OutcomeOK:
-		if op.Op == sdk.OpCreate && r.ID == "" {
+		if makes(op.Op) && r.ID == "" {
 			return errors.New("a record was created and the result has no id")
 		}
 	case sdk.OutcomeRefused:

@@ -1,4 +1,4 @@
-package export
+package callers
 
 import (
 	"crypto/sha256"
@@ -14,12 +14,13 @@ import (
 	"github.com/rosterd/rosterd/internal/roster"
 )
 
-// secrets are the SHA-256 sums of the valid secrets. Sums have one length, so
+// Secrets are the SHA-256 sums of the valid secrets. Sums have one length, so
 // that comparing them tells nothing about how much of a guess was right.
-type secrets [][sha256.Size]byte
+type Secrets [][sha256.Size]byte
 
-func newSecrets(valid []roster.Secret) secrets {
-	var sums secrets
+// NewSecrets takes secrets; empty ones are ignored.
+func NewSecrets(valid []roster.Secret) Secrets {
+	var sums Secrets
 	for _, secret := range valid {
 		if secret.Reveal() != "" {
 			sums = append(sums, sha256.Sum256([]byte(secret.Reveal())))
@@ -28,8 +29,8 @@ func newSecrets(valid []roster.Secret) secrets {
 	return sums
 }
 
-// has compares with every valid secret, whichever matches.
-func (s secrets) has(secret string) bool {
+// Has compares with every valid secret, whichever matches.
+func (s Secrets) Has(secret string) bool {
 	sum := sha256.Sum256([]byte(secret))
 	found := 0
 	for i := range s {
@@ -38,47 +39,49 @@ func (s secrets) has(secret string) bool {
 	return found == 1
 }
 
-// sameText compares in a time that depends only on the lengths.
-func sameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+// SameText compares in a time that depends only on the lengths.
+func SameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // maxAddresses bounds the addresses that are remembered at one time.
 const maxAddresses = 4096
 
-// addressLimits bounds the rate of each address. When it is full it forgets an
+// Limits bounds how often each address is refused. When it is full it forgets an
 // arbitrary address: who has thousands of them is not stopped by rates, and
 // must not grow the daemon either.
-type addressLimits struct {
+type Limits struct {
 	rate int
 	mu   sync.Mutex
 	of   map[netip.Addr]*rate.Limiter
 }
 
-func newAddressLimits(perSecond int) *addressLimits {
-	return &addressLimits{rate: perSecond, of: map[netip.Addr]*rate.Limiter{}}
+// NewLimits bounds the refused requests of an address a second; twice as many may
+// come at once.
+func NewLimits(perSecond int) *Limits {
+	return &Limits{rate: perSecond, of: map[netip.Addr]*rate.Limiter{}}
 }
 
-// exhausted reports whether an address was refused too often lately.
-func (l *addressLimits) exhausted(addr netip.Addr, now time.Time) bool {
+// Exhausted reports whether an address was refused too often lately.
+func (l *Limits) Exhausted(addr netip.Addr, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limiter, ok := l.of[addr]
 	return ok && limiter.TokensAt(now) < 1
 }
 
-// charge counts one refused request of an address.
-func (l *addressLimits) charge(addr netip.Addr, now time.Time) {
+// Charge counts one refused request of an address.
+func (l *Limits) Charge(addr netip.Addr, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limiter, ok := l.of[addr]
 	if !ok {
 		l.makeRoom()
-		limiter = newLimiter(l.rate)
+		limiter = NewLimiter(l.rate)
 		l.of[addr] = limiter
 	}
 	limiter.AllowN(now, 1)
 }
 
-func (l *addressLimits) makeRoom() {
+func (l *Limits) makeRoom() {
 	if len(l.of) < maxAddresses {
 		return
 	}
@@ -88,24 +91,25 @@ func (l *addressLimits) makeRoom() {
 	}
 }
 
-func newLimiter(perSecond int) *rate.Limiter {
+// NewLimiter allows perSecond and, at once, twice as many.
+func NewLimiter(perSecond int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), 2*perSecond)
 }
 
-// limitedAddress is what rates are counted for: an IPv6 caller usually has a
+// Limited is what rates are counted for: an IPv6 caller usually has a
 // whole network of 64 bits to send from.
-func limitedAddress(addr netip.Addr) netip.Addr {
+func Limited(addr netip.Addr) netip.Addr {
 	if addr.Is4() || !addr.IsValid() {
 		return addr
 	}
 	return netip.PrefixFrom(addr.WithZone(""), 64).Masked().Addr()
 }
 
-// clientAddress is the address that a request comes from: of the connection,
+// Address is the address that a request comes from: of the connection,
 // and where that is a trusted proxy, the last address in X-Forwarded-For that
 // is not a trusted proxy as well. What stands before that address was written
 // by the caller and proves nothing.
-func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
+func Address(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
