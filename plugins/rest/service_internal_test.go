@@ -61,11 +61,13 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hang := s.hang
 	s.mu.Unlock()
 	if hang != nil {
+		// A request that hung does nothing: when it goes on, who asked is gone.
 		select {
 		case <-hang:
 		case <-r.Context().Done():
-			return
 		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
