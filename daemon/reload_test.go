@@ -128,7 +128,7 @@ func TestAReloadChangesWhoIsTold(t *testing.T) {
 		t.Error("a broken file was taken over")
 	}
 	metrics, err := s.client.Metrics(t.Context())
-	if err != nil || !strings.Contains(string(metrics), "rosterd_config_last_reload_success 0") {
+	if err != nil || !strings.Contains(metrics, "rosterd_config_last_reload_success 0") {
 		t.Errorf("the metrics do not tell of the refused file: %v", err)
 	}
 	d.stop(t)
