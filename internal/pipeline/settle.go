@@ -117,22 +117,7 @@ func (w *writing) await(ctx context.Context, b *batch) error {
 	if last := w.r.lastSend(b.route); last.After(since) {
 		since = last
 	}
-	margin := w.sync.Margin
-	if margin == 0 {
-		margin = settleMargin
-	}
-	for {
-		left := settleTime(b.target, margin) - w.r.Now().Sub(since)
-		if left <= 0 {
-			return nil
-		}
-		w.live.waits("creates whose answer was lost are settled")
-		err := w.r.Sleep(ctx, left)
-		w.live.waits("")
-		if err != nil {
-			return err
-		}
-	}
+	return w.awaitSince(ctx, b, since)
 }
 
 // search asks the target for the records of a batch.
