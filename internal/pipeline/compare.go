@@ -26,6 +26,10 @@ type comparer struct {
 	// compared when it is delivered, behind what comes before it.
 	appended  map[sdk.Kind]keySet
 	directory *directory
+	// left are prospects of whom the source has said that they are gone, until the
+	// members are read; ending says that they are.
+	left   []string
+	ending bool
 	// pending are the records of a page that are to be matched.
 	pending []change
 	// parked are intents that wait for a person and whose record has changed.
