@@ -346,7 +346,7 @@ func (w *writing) meetLinked(it *item, link roster.Link, same bool) {
 		it.leave(leftDone)
 	default:
 		it.op, it.target, it.version = sdk.OpUpdate, link.Target, link.Version
-		it.changed, _ = difference(link.Sent.Fields, it.sent.Fields)
+		it.changed, _ = changes(link.Sent, it.sent)
 	}
 }
 
