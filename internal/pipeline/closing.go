@@ -84,6 +84,8 @@ func (c *closing) left(it *item) {
 		c.quarantine(it, roster.CodeDeliverLink, "its link was changed while the run was under way; the next run takes it up")
 	case leftMissing:
 		c.quarantine(it, roster.CodeDeliverGone, "the target does not have its record any more; mend the link with `rosterd links`")
+	case leftTaken:
+		c.park(it, parkTaken, []string{it.target})
 	case leftReview:
 		c.park(it, parkReview, it.hits)
 	case leftNewer:
@@ -280,6 +282,9 @@ func (it *item) links() bool {
 // clashed takes back what was counted of a link that was not made.
 func (c *closing) clashed(it *item) {
 	switch {
+	case it.op == opLink && len(it.payload) > 0:
+		c.counts.Linked--
+		c.park(it, parkTaken, []string{it.target})
 	case it.op == opLink:
 		c.counts.Linked--
 		c.counts.Skipped++

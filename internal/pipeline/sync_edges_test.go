@@ -86,6 +86,18 @@ func TestARecordOfTheTargetThatIsLinkedIsNotOverwrittenByASecondOne(t *testing.T
 	}
 }
 
+func TestARecordThatMatchesALinkedOneAndIsOnlyLinkedIsAPersons(t *testing.T) {
+	list := people(2)
+	list[1].name, list[1].phone = list[0].name, list[0].phone
+	p := newPair(t, newCRM(list...), newClub(sdk.ClassC))
+	p.options.Match, p.named, p.options.OnMatch = []string{"name_mobile"}, true, false
+	p.club.records["x"] = person{id: "x", name: list[0].name, phone: list[0].phone}
+	run := p.run()
+	if run.State != roster.RunPartial || run.Counts.Linked != 1 || run.Counts.Waiting != 1 {
+		t.Errorf("%s, %+v", run.State, run.Counts)
+	}
+}
+
 // stopIn lets the daemon stop while a run waits for the target, and starts it
 // again.
 func (p *pair) stopIn(order pipeline.Order) roster.Run {
