@@ -161,9 +161,11 @@ func (c *comparer) leadSource(ctx context.Context, next change, link roster.Link
 
 // link notes that a record of the source is one that the target has.
 func (c *comparer) link(next change, target string) error {
-	c.refs.found[next.kind][next.source] = target
 	c.p.counts.ToLink++
-	next.op, next.target, next.payload = opLink, target, nil
+	next.op, next.target = opLink, target
+	if found, ok := c.refs.found[next.kind]; ok { // people refer to it
+		found[next.source], next.payload = target, nil
+	}
 	return c.append(&next)
 }
 
