@@ -53,7 +53,7 @@ func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previ
 	found, err := ReadChanges(changes, 0, max(changes.Len(), 1))
 	return Previewed{
 		Read: p.counts.Read, Changes: found, Refused: kept.records, Counts: p.counts,
-		Warnings: slices.Concat(p.misread(), p.warnings, reasons.list),
+		Warnings: slices.Concat(p.warnings, reasons.list),
 	}, err
 }
 
