@@ -124,6 +124,7 @@ func (o operations) Status(ctx context.Context) (admin.Status, error) {
 		s.Jobs = append(s.Jobs, js)
 		s.Problems = append(s.Problems, problems...)
 	}
+	s.Problems = append(s.Problems, changedConfig(o.p.cfg, o.p.started)...)
 	s.Problems = append(s.Problems, stateProblems(o.p.cfg.StateDir)...)
 	waiting, err := o.p.parkedProblems(ctx)
 	if err != nil {
