@@ -46,7 +46,7 @@ type comparer struct {
 
 func newComparer(r *Runner, p *preparation, changes ChangeSet) *comparer {
 	return &comparer{
-		directory: newDirectory(r, p.flow.Sync),
+		directory: newDirectory(r, p.live, p.flow.Sync),
 		p:         p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
 		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{}, creates: map[sdk.Kind]int{},
 	}

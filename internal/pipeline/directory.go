@@ -19,14 +19,15 @@ const opLink sdk.Op = "link"
 type directory struct {
 	sync   *SyncFlow
 	r      *Runner
+	live   *progress
 	staff  []sdk.Staff
 	listed map[sdk.Kind]bool
 	byMail map[string][]sdk.Staff
 	leads  []sdk.LeadSource
 }
 
-func newDirectory(r *Runner, sync *SyncFlow) *directory {
-	return &directory{sync: sync, r: r, listed: map[sdk.Kind]bool{}, byMail: map[string][]sdk.Staff{}}
+func newDirectory(r *Runner, live *progress, sync *SyncFlow) *directory {
+	return &directory{sync: sync, r: r, live: live, listed: map[sdk.Kind]bool{}, byMail: map[string][]sdk.Staff{}}
 }
 
 // withEmail returns the target's staff with an e-mail address, which is compared
@@ -92,7 +93,7 @@ func (d *directory) named(ctx context.Context, name, club string) ([]sdk.LeadSou
 }
 
 func (d *directory) ask(ctx context.Context, kind sdk.Kind, call func(context.Context) error) error {
-	if err := d.r.patiently(ctx, "target", kind, call); err != nil {
+	if err := d.r.patiently(ctx, d.live, "target", kind, call); err != nil {
 		return fmt.Errorf("ask the target for its %s: %w", kind, err)
 	}
 	return nil

@@ -71,7 +71,7 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	p := &preparation{
 		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, live: live,
 		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{},
-		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source),
+		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
 	}
 	if flow.Sync == nil {
 		p.collect = newFreezer(p, changes)
