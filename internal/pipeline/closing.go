@@ -86,6 +86,8 @@ func (c *closing) left(it *item) {
 		c.quarantine(it, roster.CodeDeliverGone, "the target does not have its record any more; mend the link with `rosterd links`")
 	case leftReview:
 		c.park(it, parkReview, it.hits)
+		last := &c.Parked[len(c.Parked)-1]
+		last.Review, last.Attempt = true, 0
 	case leftNewer:
 		c.Events = append(c.Events, c.event(it, "conflict", it.note))
 		c.counts.Skipped++
