@@ -49,16 +49,34 @@ func receiversOf(cfg *config.Config) []alerts.Receiver {
 // alerting is the watch that tells people; it has nothing to do without
 // receivers, but to forget those that are gone.
 func (p *parts) alerting() *alerts.Watch {
+	cfg := p.now().cfg
 	return &alerts.Watch{
-		Receivers: receiversOf(p.cfg), Repeat: p.cfg.Alerts.Repeat, Origin: p.cfg.PublicURL, Store: p.store,
+		Receivers: receiversOf(cfg), Repeat: cfg.Alerts.Repeat, Origin: cfg.PublicURL, Store: p.store,
 		View: p.conditions, Wake: p.look, Now: time.Now, NewID: func() string { return newID(time.Now()) }, Log: p.log,
 		Told: func(receiver string, result alerts.Result) { p.metrics.Alerted(receiver, metrics.AlertResult(result)) },
 	}
 }
 
+// alert tells people until ctx ends, and anew whenever a reload has changed whom.
+// What was told stands in the store, so that another watch does not say it again.
+func (p *parts) alert(ctx context.Context) {
+	for ctx.Err() == nil {
+		watching, stop := context.WithCancel(ctx)
+		var watch sync.WaitGroup
+		w := p.alerting()
+		watch.Go(func() { w.Run(watching) })
+		select {
+		case <-ctx.Done():
+		case <-p.realert:
+		}
+		stop()
+		watch.Wait()
+	}
+}
+
 // conditions are how everything stands that people can be told of.
 func (p *parts) conditions(ctx context.Context) ([]alerts.Condition, error) {
-	if len(p.cfg.Alerts.Receivers) == 0 {
+	if len(p.now().cfg.Alerts.Receivers) == 0 {
 		return nil, nil
 	}
 	sessions, err := p.store.Sessions(ctx, roster.SessionFilter{Open: true})
@@ -165,9 +183,10 @@ func (p *parts) adapterConditions() []alerts.Condition {
 
 func (p *parts) diskCondition() alerts.Condition {
 	c := alerts.Condition{Subject: "state_dir", Facet: facetDisk, Summary: "the disk has room"}
-	if err := store.CheckRoom(p.cfg.StateDir); err != nil {
+	dir := p.now().cfg.StateDir
+	if err := store.CheckRoom(dir); err != nil {
 		c.State, c.Summary, c.Command = "disk", "its disk cannot be used; no run is started", "rosterd status"
-		if free, _, err2 := store.Disk(p.cfg.StateDir); err2 == nil && errors.Is(err, syscall.ENOSPC) {
+		if free, _, err2 := store.Disk(dir); err2 == nil && errors.Is(err, syscall.ENOSPC) {
 			c.Summary = fmt.Sprintf("its disk has %d MiB free, which are kept for what must still be stored; no run is started", free>>20)
 		}
 	}
@@ -201,7 +220,7 @@ func testAlerts(ctx context.Context, cfg *config.Config, name string) ([]admin.A
 
 func noReceiver(name string) error {
 	f := &roster.Fault{
-		Code: "receiver.not_found", Message: "the configuration has no receivers of alerts", Hint: "add them below  alerts.receivers  and start the daemon anew",
+		Code: "receiver.not_found", Message: "the configuration has no receivers of alerts", Hint: "add them below  alerts.receivers  and have a running daemon take them over with `rosterd reload`",
 	}
 	if name != "" {
 		f.Message = fmt.Sprintf("alerts have no receiver %q", name)
@@ -212,7 +231,7 @@ func noReceiver(name string) error {
 
 // TestAlerts sends test messages.
 func (o operations) TestAlerts(ctx context.Context, receiver string) ([]admin.AlertTest, error) {
-	return testAlerts(ctx, o.p.cfg, receiver)
+	return testAlerts(ctx, o.p.now().cfg, receiver)
 }
 
 func (c *cli) alertsCommand() *cobra.Command {

@@ -22,7 +22,7 @@ func (o operations) Changes(ctx context.Context, id string, from, limit int) (ad
 	if err != nil || len(page.Changes) == 0 {
 		return page, err
 	}
-	if err := o.lookAt(ctx, o.p.jobs[run.Job], page.Changes); err != nil {
+	if err := o.lookAt(ctx, run.Job, page.Changes); err != nil {
 		page.Unseen = err.Error()
 	}
 	return page, nil
@@ -53,14 +53,15 @@ func (o operations) storedChanges(ctx context.Context, id string, from, limit in
 	if len(found) == limit {
 		page.Next = found[limit-1].Entry + 1
 	}
-	page.Script, page.Lines = o.lines(o.p.jobs[run.Job], run.Script)
+	now := o.p.now()
+	page.Script, page.Lines = now.lines(now.jobs[run.Job], run.Script)
 	return run, page, nil
 }
 
 // lines are the lines of the target fields in a job's script, where that is still
 // the one with the digest, and a plan: what a function does is a guess.
-func (o operations) lines(job roster.Job, digest string) (string, map[string]int) {
-	script, err := mapping.ReadScript(o.p.cfg.ScriptsDir, job.Mapping)
+func (p view) lines(job roster.Job, digest string) (string, map[string]int) {
+	script, err := mapping.ReadScript(p.cfg.ScriptsDir, job.Mapping)
 	if err != nil || script.Digest() != digest {
 		return "", nil
 	}
@@ -82,7 +83,7 @@ const lookTime = 20 * time.Second
 
 // lookAt reads the present values of the target's records. Its error says why
 // they are not known.
-func (o operations) lookAt(ctx context.Context, job roster.Job, changes []admin.PlannedChange) error {
+func (o operations) lookAt(ctx context.Context, ref string, changes []admin.PlannedChange) error {
 	byKind := map[sdk.Kind]map[string][]int{}
 	for i, c := range changes {
 		if c.Target != "" {
@@ -97,7 +98,8 @@ func (o operations) lookAt(ctx context.Context, job roster.Job, changes []admin.
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	target, err := o.p.connectReadOnly(ctx, job.To, sdk.AbilityTarget)
+	now := o.p.now()
+	target, err := now.connectReadOnly(ctx, now.jobs[ref].To, sdk.AbilityTarget)
 	if err != nil {
 		return err
 	}
@@ -149,7 +151,7 @@ func (o operations) Explain(ctx context.Context, ref, record string) (admin.Expl
 	if err != nil {
 		return e, err
 	}
-	next, err := o.next(ctx, o.p.jobs[ref], record)
+	next, err := o.next(ctx, ref, record)
 	if err != nil {
 		e.Unknown = err.Error()
 		if f, ok := errors.AsType[*roster.Fault](err); ok {
@@ -196,11 +198,13 @@ func (o operations) storedExplanation(ctx context.Context, ref, record string) (
 }
 
 // next finds out what a run would make of one record.
-func (o operations) next(ctx context.Context, job roster.Job, record string) (*admin.NextRun, error) {
+func (o operations) next(ctx context.Context, ref, record string) (*admin.NextRun, error) {
+	now := o.p.now()
+	job := now.jobs[ref]
 	run := roster.Run{Job: job.Ref, Type: job.Type, State: roster.RunQueued, Plan: true, Scope: roster.Scope{Record: record}}
 	closing := &closers{warn: func(err error) { o.p.log.Warn("not closed", "job", job.Ref, "err", err) }}
 	defer closing.close()
-	flow, err := o.p.openSync(ctx, run, job, closing)
+	flow, err := now.openSync(ctx, run, job, closing)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +222,7 @@ func (o operations) next(ctx context.Context, job roster.Job, record string) (*a
 	if seen.Counts.Waiting > 0 {
 		next.Reasons = append(next.Reasons, "its create is in doubt or waits for a person")
 	}
-	next.Script, next.Lines = o.lines(job, flow.Script)
+	next.Script, next.Lines = now.lines(job, flow.Script)
 	return next, nil
 }
 

@@ -22,6 +22,7 @@ const (
 	exitChanges     = 3 // planned, with something to do, where that was asked for
 	exitBlocked     = 4 // stopped by a guard
 	exitUsage       = 64
+	exitData        = 65 // data is damaged
 	exitUnavailable = 69
 	exitTryLater    = 75
 	exitAuth        = 77
@@ -53,6 +54,9 @@ func exitCode(err error) int {
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
+	}
+	if _, ok := errors.AsType[*dataError](err); ok {
+		return exitData
 	}
 	if _, ok := errors.AsType[*config.Faults](err); ok {
 		return exitConfig
@@ -102,6 +106,10 @@ func faultCode(f *roster.Fault) int {
 		return exitUnavailable
 	case "adapter." + string(sdk.CodeConfig), "export.refused." + string(sdk.CodeConfig), "adapter.not_installed", "adapter.protocol", "adapter.pin", "mapping.script", "job.type", codeInbound, codeSocket:
 		return exitConfig
+	case codeReloadFaults, codeReloadRestart, "backup.format":
+		return exitConfig
+	case "backup.damaged":
+		return exitData
 	case store.CodeDamaged, store.CodeKey, store.CodeSchema:
 		// Starting again does not help: a service manager should not try.
 		return exitConfig

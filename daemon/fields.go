@@ -63,7 +63,7 @@ func (c *cli) fieldsOfJob(ctx context.Context, ref string) (known jobFields, err
 	if err != nil {
 		return known, err
 	}
-	err = c.withConnections(cfg, func(p *parts) error {
+	err = c.withConnections(cfg, func(p view) error {
 		known, err = p.fieldsOf(ctx, job)
 		return err
 	})
@@ -72,7 +72,7 @@ func (c *cli) fieldsOfJob(ctx context.Context, ref string) (known jobFields, err
 
 // withConnections makes ready what asks connections, beside a daemon that may
 // run, and without touching its state.
-func (c *cli) withConnections(cfg *config.Config, use func(*parts) error) (err error) {
+func (c *cli) withConnections(cfg *config.Config, use func(view) error) (err error) {
 	dir, err := os.MkdirTemp("", "rosterd-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the adapters: %w", err)
@@ -87,11 +87,11 @@ func (c *cli) withConnections(cfg *config.Config, use func(*parts) error) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
-	return use(&parts{cfg: cfg, host: host, log: silent})
+	return use(view{&parts{host: host, log: silent}, newSetup(cfg)})
 }
 
 // fieldsOf asks both ends of a job.
-func (p *parts) fieldsOf(ctx context.Context, job roster.Job) (known jobFields, err error) {
+func (p view) fieldsOf(ctx context.Context, job roster.Job) (known jobFields, err error) {
 	if known.source, err = p.sourceFields(ctx, job); err != nil {
 		return known, err
 	}
@@ -109,7 +109,7 @@ const samplePage = 500
 
 // sourceFields are the fields that the adapter declares for the job's kinds, or,
 // where the outside system decides, those of its first records.
-func (p *parts) sourceFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
+func (p view) sourceFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
 	configured, _ := p.connection(job.From)
 	info, err := adapterInfo(ctx, p.host, configured.Adapter)
 	if err != nil {
@@ -140,7 +140,7 @@ func (p *parts) sourceFields(ctx context.Context, job roster.Job) (fields []mapp
 }
 
 // targetFields are the fields that the target of an import lists.
-func (p *parts) targetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
+func (p view) targetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, err error) {
 	conn, err := p.connect(ctx, job.To, sdk.AbilityFieldLister)
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ import (
 // openFlow makes a job ready for a run: it opens the connections and loads the
 // script. A run that is being delivered needs neither source nor script, so
 // that a fault in those does not keep it from ending.
-func (p *parts) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_ *pipeline.Flow, err error) {
+func (p view) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_ *pipeline.Flow, err error) {
 	if run.State != roster.RunDelivering {
 		if err := store.CheckRoom(p.cfg.StateDir); err != nil {
 			return nil, err
@@ -40,7 +40,7 @@ func (p *parts) openFlow(ctx context.Context, run roster.Run, job roster.Job) (_
 }
 
 // openImport makes an import ready.
-func (p *parts) openImport(ctx context.Context, run roster.Run, job roster.Job, closing *closers) (*pipeline.Flow, error) {
+func (p view) openImport(ctx context.Context, run roster.Run, job roster.Job, closing *closers) (*pipeline.Flow, error) {
 	target, err := p.connect(ctx, job.To, sdk.AbilityImportStarter)
 	if err != nil {
 		return nil, err
@@ -88,14 +88,14 @@ func (c changeSet) Finish() error {
 }
 
 // connection finds a connection by its ref.
-func (p *parts) connection(ref string) (roster.Connection, bool) { return connectionOf(p.cfg, ref) }
+func (p view) connection(ref string) (roster.Connection, bool) { return connectionOf(p.cfg, ref) }
 
 // connect opens a connection and checks that it can do what the job needs.
-func (p *parts) connect(ctx context.Context, ref string, need sdk.Ability) (*adapters.Conn, error) {
+func (p view) connect(ctx context.Context, ref string, need sdk.Ability) (*adapters.Conn, error) {
 	return p.connectWith(ctx, ref, need, p.host.Open)
 }
 
-func (p *parts) connectWith(
+func (p view) connectWith(
 	ctx context.Context, ref string, need sdk.Ability, open func(context.Context, roster.Connection) (*adapters.Conn, error),
 ) (*adapters.Conn, error) {
 	c, ok := p.connection(ref)
@@ -113,7 +113,7 @@ func (p *parts) connectWith(
 	if err != nil {
 		return nil, connectionFault(ref, err)
 	}
-	if !conn.Has(need) {
+	if need != "" && !conn.Has(need) {
 		return nil, errors.Join(&roster.Fault{
 			Code:    "adapter.ability",
 			Message: fmt.Sprintf("connection %s uses adapter %s, which lacks the ability %s that the job needs", ref, c.Adapter, need),
@@ -194,7 +194,7 @@ type script struct {
 	digest  string
 }
 
-func (p *parts) loadScript(ctx context.Context, job roster.Job, target roster.MapTarget) (script, error) {
+func (p view) loadScript(ctx context.Context, job roster.Job, target roster.MapTarget) (script, error) {
 	source, err := mapping.ReadScript(p.cfg.ScriptsDir, job.Mapping)
 	if _, ok := errors.AsType[*mapping.ScriptError](err); ok {
 		return script{}, fmt.Errorf("load the mapping of job %s: %w", job.Ref, scriptFault(err))
@@ -213,7 +213,7 @@ func (p *parts) loadScript(ctx context.Context, job roster.Job, target roster.Ma
 }
 
 // mapContext is what a job's script is told beside the record.
-func (p *parts) mapContext(job roster.Job) mapping.Context {
+func (p view) mapContext(job roster.Job) mapping.Context {
 	account := p.cfg.Accounts[job.Account]
 	from, _ := p.connection(job.From)
 	c := mapping.Context{
@@ -228,7 +228,7 @@ func (p *parts) mapContext(job roster.Job) mapping.Context {
 }
 
 // deliver serves a run's change set as an import.
-func (p *parts) deliver(
+func (p view) deliver(
 	ctx context.Context, run roster.Run, job roster.Job, target *adapters.Conn, progress func(int),
 ) (pipeline.Delivery, error) {
 	identity, err := target.ImportIdentity(ctx)
@@ -247,7 +247,7 @@ func (p *parts) deliver(
 	result, err := p.sessions.Deliver(ctx, export.Import{
 		Run: run.ID, Job: job.Ref, Identity: identity, Clients: clients,
 		Override: job.Override, Upload: job.Upload, Notify: job.Notify, Kind: onlyKind(job), Progress: progress,
-		Starter: subscriber{announcer: announcer, p: p, ref: job.To, target: target},
+		Starter: subscriber{announcer: announcer, p: p.parts, ref: job.To, target: target},
 	})
 	return pipeline.Delivery{Served: result.Served, Warnings: announcer.warned()}, err
 }

@@ -22,13 +22,14 @@ func (o operations) guarantee(ctx context.Context, all []admin.ConnectionInfo) {
 	ctx, cancel := context.WithTimeout(ctx, guaranteeTime)
 	defer cancel()
 	var wg sync.WaitGroup
+	now := o.p.now()
 	for i := range all {
-		if !o.isTarget(all[i].Ref) {
+		if !now.isTarget(all[i].Ref) {
 			continue
 		}
 		wg.Go(func() {
 			var err error
-			if all[i].Guarantees, err = o.p.guarantees(ctx, all[i].Ref); err != nil {
+			if all[i].Guarantees, err = now.guarantees(ctx, all[i].Ref); err != nil {
 				all[i].Unknown = err.Error()
 			}
 		})
@@ -36,12 +37,12 @@ func (o operations) guarantee(ctx context.Context, all []admin.ConnectionInfo) {
 	wg.Wait()
 }
 
-func (o operations) isTarget(ref string) bool {
-	return slices.ContainsFunc(o.p.cfg.Jobs, func(j roster.Job) bool { return j.Type == roster.JobSync && j.To == ref })
+func (p view) isTarget(ref string) bool {
+	return slices.ContainsFunc(p.cfg.Jobs, func(j roster.Job) bool { return j.Type == roster.JobSync && j.To == ref })
 }
 
 // guarantees asks a connection what it writes.
-func (p *parts) guarantees(ctx context.Context, ref string) ([]admin.Guarantee, error) {
+func (p view) guarantees(ctx context.Context, ref string) ([]admin.Guarantee, error) {
 	conn, err := p.connectReadOnly(ctx, ref, sdk.AbilityTarget)
 	if err != nil {
 		return nil, err

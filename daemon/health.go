@@ -28,6 +28,8 @@ type observing struct {
 	last    lastRuns
 	// look makes the alerts look at once.
 	look chan struct{}
+	// realert has another watch tell people, with the receivers of this moment.
+	realert chan struct{}
 	// ready are the questions of /readyz.
 	ready readiness
 }
@@ -35,7 +37,7 @@ type observing struct {
 // observe makes what watches over the parts.
 func (p *parts) observe() {
 	v := programVersion()
-	p.look = make(chan struct{}, 1)
+	p.look, p.realert = make(chan struct{}, 1), make(chan struct{}, 1)
 	p.metrics = metrics.New(metrics.Options{Version: v.Version, Revision: v.Commit, Go: v.Go, Picture: p.picture, Logger: p.log})
 	p.metrics.ConfigRead(p.started, true)
 }
@@ -118,7 +120,7 @@ func (r *readiness) prepare(p *parts, public, operator *door) {
 		})
 	}
 	ask("disk", false, func(context.Context) string {
-		if err := store.CheckRoom(p.cfg.StateDir); err != nil {
+		if err := store.CheckRoom(p.now().cfg.StateDir); err != nil {
 			return asFault(err).Message
 		}
 		return ""
@@ -158,7 +160,7 @@ func (p *parts) unusableAdapters() string {
 // usedAdapters are the adapters that connections name, in order.
 func (p *parts) usedAdapters() []string {
 	used := map[string]bool{}
-	for _, account := range p.cfg.Accounts {
+	for _, account := range p.now().cfg.Accounts {
 		for _, c := range account.Connections {
 			used[c.Adapter] = true
 		}

@@ -7,7 +7,9 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"reflect"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/adapters"
@@ -21,9 +23,16 @@ import (
 
 // inbound is what receives from the systems that push to us.
 type inbound struct {
+	key []byte
+	// current is what the configuration of this moment says.
+	current atomic.Pointer[receiving]
+	waker   *waker
+}
+
+// receiving are the endpoints of one configuration, with what answers for them.
+type receiving struct {
 	endpoints map[string]*connector.Endpoint
 	api       *connector.Connector
-	waker     *waker
 }
 
 // openInbound makes the endpoints of all connections that other systems push to.
@@ -32,19 +41,51 @@ func (p *parts) openInbound(keys *store.Keyring) (*inbound, error) {
 	if err != nil {
 		return nil, err
 	}
-	endpoints, err := endpointsOf(p.cfg)
+	in := &inbound{key: key, waker: newWaker(p)}
+	made, err := in.receiving(p, p.now().cfg)
 	if err != nil {
 		return nil, err
 	}
-	in := &inbound{endpoints: endpoints, waker: newWaker(p)}
-	in.api, err = connector.New(connector.Options{
+	in.current.Store(made)
+	return in, nil
+}
+
+// receiving makes what a configuration says.
+func (in *inbound) receiving(p *parts, cfg *config.Config) (*receiving, error) {
+	endpoints, err := endpointsOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	api, err := connector.New(connector.Options{
 		Endpoints: slices.Collect(maps.Values(endpoints)), Store: roomyInbound{p}, Live: p.liveRecord, Saved: in.waker.saved,
-		Key: key, TrustedProxies: p.cfg.TrustedProxies, Logger: p.log, Now: time.Now,
+		Key: in.key, TrustedProxies: cfg.TrustedProxies, Logger: p.log, Now: time.Now,
 	})
 	if err != nil {
 		return nil, inboundFault(err)
 	}
-	return in, nil
+	return &receiving{endpoints: endpoints, api: api}, nil
+}
+
+// after makes what another configuration says. Where it changes none of the
+// connections the present one stays, with what it knows of its callers.
+func (in *inbound) after(p *parts, before, next *config.Config) (*receiving, error) {
+	if reflect.DeepEqual(pushedTo(before), pushedTo(next)) {
+		return in.current.Load(), nil
+	}
+	return in.receiving(p, next)
+}
+
+// pushedTo are the connections that other systems push to.
+func pushedTo(cfg *config.Config) map[string]roster.Connection {
+	found := map[string]roster.Connection{}
+	for _, account := range cfg.Accounts {
+		for _, c := range account.Connections {
+			if c.Adapter == roster.AdapterInbound {
+				found[c.Ref] = c
+			}
+		}
+	}
+	return found
 }
 
 func endpointsOf(cfg *config.Config) (map[string]*connector.Endpoint, error) {
@@ -86,7 +127,11 @@ func inboundFault(err error) *roster.Fault {
 }
 
 // handler answers what is pushed, and leaves the rest to next.
-func (in *inbound) handler(next http.Handler) http.Handler { return in.api.Handler(next) }
+func (in *inbound) handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in.current.Load().api.Handler(next).ServeHTTP(w, r)
+	})
+}
 
 // inboundFindings checks a connection that other systems push to, beyond its
 // settings' schema.
@@ -136,7 +181,7 @@ type opened interface {
 
 // source opens the connection that a job reads: with its adapter's program, or
 // what was pushed to it.
-func (p *parts) source(
+func (p view) source(
 	ctx context.Context, run roster.Run, ref string, open func(context.Context, string, sdk.Ability) (*adapters.Conn, error),
 ) (opened, error) {
 	c, ok := p.connection(ref)
@@ -175,7 +220,7 @@ type roomyInbound struct{ p *parts }
 
 // SaveInbound stores a record while there is room for more than it.
 func (r roomyInbound) SaveInbound(ctx context.Context, conn string, record roster.Inbound, most int) (roster.Inbound, error) {
-	if err := store.CheckRoom(r.p.cfg.StateDir); err != nil {
+	if err := store.CheckRoom(r.p.now().cfg.StateDir); err != nil {
 		return record, err
 	}
 	return r.p.store.SaveInbound(ctx, conn, record, most)
@@ -188,7 +233,7 @@ func (r roomyInbound) InboundLatest(ctx context.Context, conn string, kind sdk.K
 
 // tidyInbound removes, when a run has ended, what all jobs have read: no copy of
 // people is kept.
-func (p *parts) tidyInbound(ctx context.Context, job roster.Job, closing *closers) {
+func (p view) tidyInbound(ctx context.Context, job roster.Job, closing *closers) {
 	if c, ok := p.connection(job.From); ok && c.Adapter == roster.AdapterInbound {
 		closing.add(func() error { return p.dropRead(context.WithoutCancel(ctx), job.From) })
 	}
@@ -204,7 +249,7 @@ func (p *parts) dropRead(ctx context.Context, ref string) error {
 		if (kind == sdk.KindStaff || kind == sdk.KindLeadSource) && p.reads(ref, kind) {
 			continue
 		}
-		for _, job := range p.cfg.Jobs {
+		for _, job := range p.now().cfg.Jobs {
 			if job.From != ref || !slices.Contains(job.Kinds, kind) {
 				continue
 			}
@@ -227,13 +272,13 @@ func (p *parts) dropRead(ctx context.Context, ref string) error {
 
 // reads reports whether a job reads records of a kind from a connection.
 func (p *parts) reads(ref string, kind sdk.Kind) bool {
-	return slices.ContainsFunc(p.cfg.Jobs, func(job roster.Job) bool {
+	return slices.ContainsFunc(p.now().cfg.Jobs, func(job roster.Job) bool {
 		return job.From == ref && slices.Contains(job.Kinds, kind)
 	})
 }
 
 // pushedFields are the fields that records pushed to a connection can have.
-func (p *parts) pushedFields(c roster.Connection, kinds []sdk.Kind) (fields []mapping.EditorField, err error) {
+func (p view) pushedFields(c roster.Connection, kinds []sdk.Kind) (fields []mapping.EditorField, err error) {
 	endpoint, err := endpointOf(p.cfg, c)
 	if err != nil {
 		return nil, err

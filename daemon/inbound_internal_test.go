@@ -18,7 +18,7 @@ import (
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
-const pushedTo = "acme/crm"
+const pushedRef = "acme/crm"
 
 // pushedParts are the parts around a store with jobs that read what is pushed.
 // Their runs fail as long as fails is true.
@@ -30,17 +30,16 @@ func pushedParts(t *testing.T, fails *bool, jobs ...roster.Job) *parts {
 		t.Fatal(err)
 	}
 	p := &parts{
-		cfg: &config.Config{Jobs: jobs}, log: slog.New(slog.DiscardHandler), jobs: map[string]roster.Job{}, inbound: &inbound{},
+		log: slog.New(slog.DiscardHandler), inbound: &inbound{},
 	}
+	p.current.Store(newSetup(&config.Config{Jobs: jobs}))
+	p.inbound.current.Store(&receiving{})
 	if p.store, err = bolt.Open(t.Context(), dir, keys); err != nil {
 		t.Fatal(err)
 	}
-	for _, job := range jobs {
-		p.jobs[job.Ref] = job
-	}
 	ids := 0
 	p.runner = &pipeline.Runner{
-		Runs: p.store, Quarantine: p.store, Cursors: p.store, Jobs: p.jobs, Now: time.Now, Sleep: sleep, Logger: p.log,
+		Runs: p.store, Quarantine: p.store, Cursors: p.store, Jobs: p.now().jobs, Now: time.Now, Sleep: sleep, Logger: p.log,
 		NewID:   func() string { ids++; return fmt.Sprint("run-", ids) },
 		Abandon: func(context.Context, roster.Run) (int, error) { return 0, nil },
 		Open: func(context.Context, roster.Run, roster.Job) (*pipeline.Flow, error) {
@@ -64,7 +63,7 @@ func pushedParts(t *testing.T, fails *bool, jobs ...roster.Job) *parts {
 
 func pushTo(t *testing.T, p *parts, kind sdk.Kind, id string) {
 	t.Helper()
-	if _, err := p.store.SaveInbound(t.Context(), pushedTo, roster.Inbound{Kind: kind, ID: id}, 100); err != nil {
+	if _, err := p.store.SaveInbound(t.Context(), pushedRef, roster.Inbound{Kind: kind, ID: id}, 100); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -89,12 +88,12 @@ func runsOf(t *testing.T, p *parts) int {
 
 func TestSavesThatComeTogetherShareARunAndAFailedOneIsTriedAgain(t *testing.T) {
 	fails := true
-	p := pushedParts(t, &fails, roster.Job{Ref: "acme/leads", From: pushedTo, Type: roster.JobSync}, roster.Job{Ref: "acme/other", From: "acme/gym"})
+	p := pushedParts(t, &fails, roster.Job{Ref: "acme/leads", From: pushedRef, Type: roster.JobSync}, roster.Job{Ref: "acme/other", From: "acme/gym"})
 	pushTo(t, p, sdk.KindMember, "1")
 	w := newWaker(p)
 	at := time.Now()
 	for range 5 {
-		w.saved(pushedTo)
+		w.saved(pushedRef)
 	}
 	look := func(after time.Duration, want int) {
 		t.Helper()
@@ -106,13 +105,13 @@ func TestSavesThatComeTogetherShareARunAndAFailedOneIsTriedAgain(t *testing.T) {
 	look(0, 0)
 	look(gatherTime+time.Second, 1)
 	look(time.Minute, 1) // notices that the run failed
-	w.saved(pushedTo)    // changes nothing: the job waits
+	w.saved(pushedRef)   // changes nothing: the job waits
 	look(90*time.Second, 1)
 	look(2*time.Minute, 2)
 	look(2*time.Minute, 2)
 	look(3*time.Minute, 2) // two minutes later now
 	look(4*time.Minute, 3)
-	if _, err := p.store.DropInbound(t.Context(), pushedTo, sdk.KindMember, 1); err != nil {
+	if _, err := p.store.DropInbound(t.Context(), pushedRef, sdk.KindMember, 1); err != nil {
 		t.Fatal(err)
 	}
 	look(5*time.Minute, 3)
@@ -121,13 +120,13 @@ func TestSavesThatComeTogetherShareARunAndAFailedOneIsTriedAgain(t *testing.T) {
 
 func TestAPausedJobIsStartedWhenItIsResumed(t *testing.T) {
 	fails := false
-	p := pushedParts(t, &fails, roster.Job{Ref: "acme/leads", From: pushedTo, Type: roster.JobSync})
+	p := pushedParts(t, &fails, roster.Job{Ref: "acme/leads", From: pushedRef, Type: roster.JobSync})
 	if err := p.store.PauseJob(t.Context(), "acme/leads", roster.Pause{By: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	w := newWaker(p)
 	at := time.Now().Add(gatherTime)
-	w.saved(pushedTo)
+	w.saved(pushedRef)
 	w.look(t.Context(), at.Add(time.Second))
 	if got := runsOf(t, p); got != 0 {
 		t.Errorf("a paused job has %d runs", got)
@@ -144,7 +143,7 @@ func TestAPausedJobIsStartedWhenItIsResumed(t *testing.T) {
 func TestWhatEveryJobHasReadIsRemoved(t *testing.T) {
 	fails := false
 	people := []sdk.Kind{sdk.KindProspect, sdk.KindMember}
-	p := pushedParts(t, &fails, roster.Job{Ref: "acme/one", From: pushedTo, Kinds: people}, roster.Job{Ref: "acme/two", From: pushedTo, Kinds: people[1:]})
+	p := pushedParts(t, &fails, roster.Job{Ref: "acme/one", From: pushedRef, Kinds: people}, roster.Job{Ref: "acme/two", From: pushedRef, Kinds: people[1:]})
 	for _, id := range []string{"1", "2", "3"} {
 		pushTo(t, p, sdk.KindMember, id)
 	}
@@ -162,11 +161,11 @@ func TestWhatEveryJobHasReadIsRemoved(t *testing.T) {
 	}
 	left := func() (ids []string) {
 		t.Helper()
-		if err := p.dropRead(t.Context(), pushedTo); err != nil {
+		if err := p.dropRead(t.Context(), pushedRef); err != nil {
 			t.Fatal(err)
 		}
 		for _, kind := range sdk.Kinds() {
-			found, err := p.store.InboundAfter(t.Context(), pushedTo, kind, 0, 100)
+			found, err := p.store.InboundAfter(t.Context(), pushedRef, kind, 0, 100)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,10 +187,10 @@ func TestWhatEveryJobHasReadIsRemoved(t *testing.T) {
 }
 
 func TestASweepOfWhatWasPushedIsRefused(t *testing.T) {
-	p := &parts{cfg: &config.Config{Accounts: map[string]roster.Account{"acme": {Connections: map[string]roster.Connection{
-		"crm": {Ref: pushedTo, Adapter: roster.AdapterInbound},
-	}}}}}
-	_, err := p.source(t.Context(), roster.Run{Scope: roster.Scope{Sweep: true}}, pushedTo, nil)
+	p := view{&parts{}, newSetup(&config.Config{Accounts: map[string]roster.Account{"acme": {Connections: map[string]roster.Connection{
+		"crm": {Ref: pushedRef, Adapter: roster.AdapterInbound},
+	}}}})}
+	_, err := p.source(t.Context(), roster.Run{Scope: roster.Scope{Sweep: true}}, pushedRef, nil)
 	if fault, ok := errors.AsType[*roster.Fault](err); !ok || fault.Code != "job.sweep" {
 		t.Errorf("got %v", err)
 	}

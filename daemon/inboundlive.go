@@ -17,8 +17,9 @@ import (
 // that it is linked to and that can be asked. Of one who is both, the member
 // counts.
 func (p *parts) liveRecord(ctx context.Context, ref string, kinds []sdk.Kind, id string) (connector.Found, error) {
+	now := p.now()
 	for _, kind := range slices.Backward(kinds) {
-		for _, job := range p.cfg.Jobs {
+		for _, job := range now.cfg.Jobs {
 			if job.From != ref || job.Type != roster.JobSync || !slices.Contains(job.Kinds, kind) {
 				continue
 			}
@@ -29,7 +30,7 @@ func (p *parts) liveRecord(ctx context.Context, ref string, kinds []sdk.Kind, id
 			if err != nil {
 				return connector.Found{}, err
 			}
-			fields, err := p.targetRecord(ctx, job.To, kind, link.Target)
+			fields, err := now.targetRecord(ctx, job.To, kind, link.Target)
 			if errors.Is(err, roster.ErrNotFound) {
 				continue
 			}
@@ -41,7 +42,7 @@ func (p *parts) liveRecord(ctx context.Context, ref string, kinds []sdk.Kind, id
 
 // targetRecord reads one record of a target, without the ids in it, which are the
 // target's own.
-func (p *parts) targetRecord(ctx context.Context, ref string, kind sdk.Kind, id string) (_ map[string]string, err error) {
+func (p view) targetRecord(ctx context.Context, ref string, kind sdk.Kind, id string) (_ map[string]string, err error) {
 	conn, err := p.connectReadOnly(ctx, ref, sdk.AbilityGetter)
 	if fault, ok := errors.AsType[*roster.Fault](err); ok && fault.Code == "adapter.ability" {
 		return nil, fmt.Errorf("connection %s cannot be asked for a record: %w", ref, roster.ErrNotFound)

@@ -52,7 +52,7 @@ func newWaker(p *parts) *waker {
 func (w *waker) saved(conn string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, job := range w.p.cfg.Jobs {
+	for _, job := range w.p.now().cfg.Jobs {
 		if job.From != conn {
 			continue
 		}
@@ -74,14 +74,12 @@ func (w *waker) saved(conn string) {
 
 // run starts jobs until ctx ends, beginning with those for which something waits.
 func (w *waker) run(ctx context.Context) {
-	for ref := range w.p.inbound.endpoints {
+	for ref := range w.p.inbound.current.Load().endpoints {
 		if err := w.p.dropRead(ctx, ref); err != nil {
 			w.p.log.Error("what was read is not removed", "connection", ref, "err", err)
 		}
-		if n, err := w.p.store.InboundWaiting(ctx, ref); err == nil && n > 0 {
-			w.saved(ref)
-		}
 	}
+	w.remind(ctx)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -95,12 +93,27 @@ func (w *waker) run(ctx context.Context) {
 	}
 }
 
+// remind notes what waits at each connection, as when the daemon starts or a reload
+// has brought jobs that read it.
+func (w *waker) remind(ctx context.Context) {
+	for ref := range w.p.inbound.current.Load().endpoints {
+		if n, err := w.p.store.InboundWaiting(ctx, ref); err == nil && n > 0 {
+			w.saved(ref)
+		}
+	}
+}
+
 // look starts what is due and returns how long there is nothing to do.
 func (w *waker) look(ctx context.Context, now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wait := time.Hour
+	jobs := w.p.now().jobs
 	for ref, a := range w.jobs {
+		if _, ok := jobs[ref]; !ok {
+			delete(w.jobs, ref) // a reload has removed it
+			continue
+		}
 		if a.run != "" {
 			w.learn(ctx, ref, a, now)
 		}
@@ -129,7 +142,7 @@ func (w *waker) learn(ctx context.Context, ref string, a *awake, now time.Time) 
 		a.failures = 0
 		return
 	}
-	if n, err := w.p.store.InboundWaiting(ctx, w.p.jobs[ref].From); err == nil && n == 0 {
+	if n, err := w.p.store.InboundWaiting(ctx, w.p.now().jobs[ref].From); err == nil && n == 0 {
 		return
 	}
 	after := min(leastRetry<<min(a.failures, 10), mostRetry)

@@ -115,8 +115,9 @@ func programVersion() admin.Version {
 
 // Status tells how every job stands and what needs a person.
 func (o operations) Status(ctx context.Context) (admin.Status, error) {
-	s := admin.Status{Version: version, PID: os.Getpid(), Started: o.p.started, PublicURL: o.p.cfg.PublicURL}
-	for _, job := range o.p.cfg.Jobs {
+	now := o.p.now()
+	s := admin.Status{Version: version, PID: os.Getpid(), Started: o.p.started, PublicURL: now.cfg.PublicURL}
+	for _, job := range now.cfg.Jobs {
 		js, problems, err := o.jobStatus(ctx, job)
 		if err != nil {
 			return s, err
@@ -124,7 +125,9 @@ func (o operations) Status(ctx context.Context) (admin.Status, error) {
 		s.Jobs = append(s.Jobs, js)
 		s.Problems = append(s.Problems, problems...)
 	}
-	s.Problems = append(s.Problems, stateProblems(o.p.cfg.StateDir)...)
+	s.Problems = append(s.Problems, o.p.unloadedProblem()...)
+	s.Problems = append(s.Problems, now.restoredProblems()...)
+	s.Problems = append(s.Problems, stateProblems(now.cfg.StateDir)...)
 	waiting, err := o.p.parkedProblems(ctx)
 	if err != nil {
 		return s, err
@@ -294,8 +297,9 @@ func (o operations) Connections(ctx context.Context) ([]admin.ConnectionInfo, er
 
 func (o operations) connections(ctx context.Context) []admin.ConnectionInfo {
 	var out []admin.ConnectionInfo
-	for _, id := range slices.Sorted(maps.Keys(o.p.cfg.Accounts)) {
-		connections := o.p.cfg.Accounts[id].Connections
+	accounts := o.p.now().cfg.Accounts
+	for _, id := range slices.Sorted(maps.Keys(accounts)) {
+		connections := accounts[id].Connections
 		for _, key := range slices.Sorted(maps.Keys(connections)) {
 			out = append(out, o.connection(ctx, connections[key]))
 		}
@@ -311,7 +315,7 @@ func (o operations) connection(ctx context.Context, c roster.Connection) admin.C
 	} else {
 		info.AdapterVersion, info.Abilities = described.Version, described.Abilities
 	}
-	for _, job := range o.p.cfg.Jobs {
+	for _, job := range o.p.now().cfg.Jobs {
 		if job.From == c.Ref || job.To == c.Ref {
 			info.Jobs = append(info.Jobs, job.Ref)
 		}

@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/adapters"
+	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/export"
 	"github.com/rosterd/rosterd/internal/mapping"
@@ -21,13 +23,25 @@ import (
 	"github.com/rosterd/rosterd/internal/schedule"
 	"github.com/rosterd/rosterd/internal/store"
 	"github.com/rosterd/rosterd/internal/store/bolt"
+	"github.com/rosterd/rosterd/internal/systemd"
 )
 
 // parts are what a daemon is made of.
 type parts struct {
-	cfg      *config.Config
-	log      *slog.Logger
-	jobs     map[string]roster.Job
+	log *slog.Logger
+	// current is the configuration at this moment.
+	current atomic.Pointer[setup]
+	getenv  func(string) string
+	// reloading is held while a configuration is compared and taken over; unloaded
+	// is what was wrong with the last one, and loops takes the schedule of a new one.
+	reloading sync.Mutex
+	unloaded  atomic.Pointer[admin.Finding]
+	loops     chan *schedule.Loop
+	manager   *systemd.Notifier
+	probeKey  [32]byte
+	restored  *store.Restored
+	// key is the id of the master key.
+	key      string
 	store    *bolt.Store
 	changes  *store.ChangeSets
 	host     *adapters.Host
@@ -50,12 +64,14 @@ type parts struct {
 // openParts makes the parts ready in the order in which they need one another.
 // Nothing runs yet but the lock on the state directory.
 func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv func(string) string) (_ *parts, err error) {
-	p := &parts{cfg: cfg, log: log, jobs: map[string]roster.Job{}, started: time.Now()}
+	p := &parts{log: log, getenv: getenv, started: time.Now()}
+	p.current.Store(newSetup(cfg))
+	p.loops = make(chan *schedule.Loop)
 	p.observe()
-	p.room, p.wake = schedule.NewRoom(max(cfg.Concurrency, 1)), make(chan struct{}, 1)
-	for _, job := range cfg.Jobs {
-		p.jobs[job.Ref] = job
+	if _, err := rand.Read(p.probeKey[:]); err != nil {
+		return p, err
 	}
+	p.room, p.wake = schedule.NewRoom(max(cfg.Concurrency, 1)), make(chan struct{}, 1)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -65,7 +81,11 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	if err != nil {
 		return p, err
 	}
+	p.key = keyID(keys)
 	if p.store, err = bolt.OpenVerified(ctx, cfg.StateDir, keys, verifyState); err != nil {
+		return p, err
+	}
+	if p.restored, err = store.LoadRestored(cfg.StateDir); err != nil {
 		return p, err
 	}
 	if p.changes, err = store.NewChangeSets(cfg.StateDir, keys); err != nil {
@@ -73,7 +93,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	}
 	if p.host, err = adapters.NewHost(adapters.Options{
 		Dir: cfg.Plugins.Dir, WorkDir: filepath.Dir(cfg.Path), RuntimeDir: runtimeDir(cfg, getenv), Logger: log, Now: time.Now,
-		Lock: cfg.Plugins.Lock, Private: privatePaths(cfg, getenv), Connections: connectionsOf(cfg),
+		Lock: cfg.Plugins.Lock, Private: privatePaths(cfg, getenv), Connections: p.connectionsNow,
 	}); err != nil {
 		return p, err
 	}
@@ -95,7 +115,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		return p, err
 	}
 	p.runner = &pipeline.Runner{
-		Runs: p.store, Quarantine: roomyQuarantine{p.store, cfg.StateDir}, Cursors: p.store, Jobs: p.jobs, Open: p.admitted(p.openFlow), Abandon: p.abandon,
+		Runs: p.store, Quarantine: roomyQuarantine{p.store, cfg.StateDir}, Cursors: p.store, Jobs: p.now().jobs, Open: p.admitted(func(v view) opener { return v.openFlow }), Abandon: p.abandon,
 		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log, Ended: p.runEnded,
 	}
 	return p, nil

@@ -155,8 +155,9 @@ func (p *parts) jobPictures(ctx context.Context) ([]jobPicture, error) {
 	for _, one := range all {
 		parked[one.Job] = append(parked[one.Job], one)
 	}
-	out := make([]jobPicture, 0, len(p.cfg.Jobs))
-	for _, job := range p.cfg.Jobs {
+	jobsNow := p.now().cfg.Jobs
+	out := make([]jobPicture, 0, len(jobsNow))
+	for _, job := range jobsNow {
 		pic, err := p.jobPicture(ctx, job, now)
 		if err != nil {
 			return nil, err
@@ -309,6 +310,6 @@ func (p *parts) picture(ctx context.Context) (metrics.Picture, error) {
 	if pic.StoreBytes, err = p.store.Size(); err != nil {
 		return pic, err
 	}
-	pic.DiskFree, pic.DiskSize, err = store.Disk(p.cfg.StateDir)
+	pic.DiskFree, pic.DiskSize, err = store.Disk(p.now().cfg.StateDir)
 	return pic, err
 }

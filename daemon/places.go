@@ -16,12 +16,20 @@ type opener func(ctx context.Context, run roster.Run, job roster.Job) (*pipeline
 // place until its flow is closed. An import gives it back when its change set
 // stands: from then on the target pulls at its own pace, and a session that waits
 // for a person would hold up the others.
-func (p *parts) admitted(open opener) opener {
+//
+// The configuration of the moment at which a run asks for its place is the run's
+// until its end, whatever is loaded meanwhile.
+func (p *parts) admitted(open func(view) opener) opener {
 	return func(ctx context.Context, run roster.Run, job roster.Job) (*pipeline.Flow, error) {
+		now := p.now()
+		if same, ok := now.jobs[run.Job]; ok {
+			job = same
+		}
+		open := open(now)
 		if job.Type == roster.JobImport && run.State == roster.RunDelivering {
 			return open(ctx, run, job)
 		}
-		leave, err := p.room.Enter(ctx, p.visitor(run, job))
+		leave, err := p.room.Enter(ctx, now.visitor(run, job))
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +61,7 @@ func (p *parts) admitted(open opener) opener {
 
 // visitor says what a run takes a place of: both of its connections, and for a
 // sync the links that it shares with the job of the other direction.
-func (p *parts) visitor(run roster.Run, job roster.Job) schedule.Visitor {
+func (p view) visitor(run roster.Run, job roster.Job) schedule.Visitor {
 	v := schedule.Visitor{Run: run.ID, Account: job.Account, Asked: run.Asked}
 	for _, ref := range []string{job.From, job.To} {
 		if c, ok := p.connection(ref); ok {

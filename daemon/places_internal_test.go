@@ -19,10 +19,8 @@ func waitingRoom() (p *parts, launch, there, back roster.Job) {
 	for _, key := range []string{"crm", "club", "files", "intandem"} {
 		connections[key] = roster.Connection{Ref: "acme/" + key, Concurrency: 2}
 	}
-	p = &parts{
-		cfg:  &config.Config{Accounts: map[string]roster.Account{"acme": {ID: "acme", Connections: connections}}},
-		room: schedule.NewRoom(2),
-	}
+	p = &parts{room: schedule.NewRoom(2)}
+	p.current.Store(newSetup(&config.Config{Accounts: map[string]roster.Account{"acme": {ID: "acme", Connections: connections}}}))
 	launch = roster.Job{Ref: "acme/launch", Account: "acme", Type: roster.JobImport, From: "acme/files", To: "acme/intandem"}
 	there = roster.Job{Ref: "acme/there", Account: "acme", Type: roster.JobSync, From: "acme/crm", To: "acme/club", Kinds: []sdk.Kind{sdk.KindMember}}
 	back = there
@@ -42,7 +40,7 @@ func emptyFlow(context.Context, roster.Run, roster.Job) (*pipeline.Flow, error) 
 func TestTheTwoDirectionsOfASyncRunOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, _, there, back := waitingRoom()
-		open := p.admitted(emptyFlow)
+		open := p.admitted(func(view) opener { return emptyFlow })
 		first, err := open(t.Context(), roster.Run{ID: "r1", Job: there.Ref}, there)
 		if err != nil {
 			t.Fatal(err)
@@ -71,7 +69,7 @@ func TestAnImportKeepsItsPlaceUntilItsChangeSetStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, launch, _, _ := waitingRoom()
 		p.room = schedule.NewRoom(1)
-		open := p.admitted(emptyFlow)
+		open := p.admitted(func(view) opener { return emptyFlow })
 		first, err := open(t.Context(), roster.Run{ID: "r1"}, launch)
 		if err != nil {
 			t.Fatal(err)
@@ -105,7 +103,9 @@ func TestARunThatDoesNotOpenKeepsNoPlace(t *testing.T) {
 	p.room = schedule.NewRoom(1)
 	refused := errors.New("refused")
 	for range 2 {
-		_, err := p.admitted(func(context.Context, roster.Run, roster.Job) (*pipeline.Flow, error) { return nil, refused })(t.Context(), roster.Run{ID: "r1"}, launch)
+		_, err := p.admitted(func(view) opener {
+			return func(context.Context, roster.Run, roster.Job) (*pipeline.Flow, error) { return nil, refused }
+		})(t.Context(), roster.Run{ID: "r1"}, launch)
 		if !errors.Is(err, refused) {
 			t.Fatal(err)
 		}

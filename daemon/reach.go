@@ -19,9 +19,23 @@ import (
 func (c *cli) daemon() (*admin.Client, error) {
 	cfg, err := c.load(true)
 	if err != nil {
-		return nil, err
+		return dialEarlier(context.Background(), err)
 	}
 	return dial(cfg)
+}
+
+// dialEarlier returns a client of a daemon that runs with an earlier configuration than
+// the faulty one, or the error of that.
+func dialEarlier(ctx context.Context, faulty error) (*admin.Client, error) {
+	faults, ok := errors.AsType[*config.Faults](faulty)
+	if !ok {
+		return nil, faulty
+	}
+	client, err := dial(&config.Config{Listen: faults.Listen})
+	if err != nil || client.Live(ctx) != nil {
+		return nil, faulty
+	}
+	return client, nil
 }
 
 func dial(cfg *config.Config) (*admin.Client, error) {
@@ -38,7 +52,8 @@ func dial(cfg *config.Config) (*admin.Client, error) {
 func (c *cli) reader(ctx context.Context) (client *admin.Client, done func(), err error) {
 	cfg, err := c.load(true)
 	if err != nil {
-		return nil, nil, err
+		client, err = dialEarlier(ctx, err)
+		return client, func() {}, err
 	}
 	client, err = dial(cfg)
 	if err != nil {
@@ -71,7 +86,7 @@ func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error
 	}
 	o := atRest{operations{p}}
 	server := admin.New(admin.Options{
-		Runs: o, Jobs: o, Sessions: o, Quarantine: o, Syncs: o, Installation: o, Health: o, Logger: p.log, Now: time.Now,
+		Runs: o, Jobs: o, Sessions: o, Quarantine: o, Syncs: o, Installation: o, State: o, Configuration: o, Health: o, Logger: p.log, Now: time.Now,
 	}).Server()
 	served := make(chan error, 1)
 	go func() { served <- serveHTTP(server, l) }()
@@ -126,7 +141,7 @@ const unasked = "no daemon runs"
 func (o atRest) Connections(ctx context.Context) ([]admin.ConnectionInfo, error) {
 	all := o.connections(ctx)
 	for i := range all {
-		if o.isTarget(all[i].Ref) {
+		if o.p.now().isTarget(all[i].Ref) {
 			all[i].Unknown = unasked
 		}
 	}

@@ -91,7 +91,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 	if l, err = listen(cfg, l.public); err != nil {
 		return err
 	}
-	loop, err := p.loop()
+	loop, err := p.loop(cfg)
 	if err != nil {
 		return err
 	}
@@ -106,28 +106,32 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, manager *systemd.Notifier, ready func(*parts)) error {
 	api := admin.New(admin.Options{
 		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Syncs: operations{p}, Installation: operations{p},
-		Health: operations{p},
-		Token:  p.cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
+		State: operations{p}, Configuration: operations{p}, Health: operations{p},
+		Token: p.now().cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})
-	public, operator := export.NewServer(p.countAnswers(p.inbound.handler(p.sessions.Handler())), p.log), api.Server()
+	public, operator := export.NewServer(p.probed(p.countAnswers(p.inbound.handler(p.sessions.Handler()))), p.log), api.Server()
 	publicDoor, operatorDoor := newDoor(l.public, public, export.MaxConnections), newDoor(l.admin, operator, 0)
 	w := p.newWatchdog(manager, publicDoor, operatorDoor)
 	p.ready.prepare(p, publicDoor, operatorDoor)
 	defer p.ready.asking.Wait()
 
+	p.tellManager(manager)
+	p.warnRestored()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	var wg sync.WaitGroup
 	wg.Go(func() { fail(serveHTTP(public, l.public)) })
 	wg.Go(func() { fail(serveHTTP(operator, l.admin)) })
-	wg.Go(func() { fail(loop.Run(ctx)) })
+	wg.Go(func() { fail(p.scheduling(ctx, loop)) })
+	wg.Go(func() { p.reloadOnHangup(ctx) })
+	wg.Go(func() { p.prune(ctx) })
 	wg.Go(func() { p.inbound.waker.run(ctx) })
-	wg.Go(func() { p.alerting().Run(ctx) })
+	wg.Go(func() { p.alert(ctx) })
 	if manager != nil {
 		tell(p.log, manager.Ready(p.statusText(ctx)))
 		wg.Go(func() { w.run(ctx) })
 	}
-	p.log.Info("rosterd is ready", "version", version, "pid", os.Getpid(), "jobs", len(p.cfg.Jobs),
+	p.log.Info("rosterd is ready", "version", version, "pid", os.Getpid(), "jobs", len(p.now().cfg.Jobs),
 		"public", l.public.Addr().String(), "admin", l.admin.Addr().String())
 	if ready != nil {
 		ready(p)

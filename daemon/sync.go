@@ -20,7 +20,7 @@ import (
 
 // openSync makes a sync ready for a run. Everything is opened read-only; only
 // the function that writes opens the target for writing, when the run delivers.
-func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, closing *closers) (*pipeline.Flow, error) {
+func (p view) openSync(ctx context.Context, run roster.Run, job roster.Job, closing *closers) (*pipeline.Flow, error) {
 	reader, err := p.connectReadOnly(ctx, job.To, sdk.AbilityTarget)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, cl
 		Sync: &pipeline.SyncFlow{
 			From: job.From, To: job.To, Options: job.Sync, Links: p.store, Intents: p.store,
 			Target: written, Clubs: to.Clubs, Digests: p.store.DigestKey(), TwoWay: p.twoWay(job),
-			Write: p.writer(run, job, closing), Margin: to.SettleMargin, Began: p.began,
+			Write: p.writer(run, job, closing), Margin: to.SettleMargin, Began: p.began, Restored: p.restoredFor(job),
 			Changes: func() (pipeline.Changes, error) { return openChanges(p.changes, run.ID) },
 		},
 	}
@@ -71,7 +71,7 @@ func (p *parts) openSync(ctx context.Context, run roster.Run, job roster.Job, cl
 }
 
 // openSource adds what a run needs until it delivers: the source and the script.
-func (p *parts) openSource(ctx context.Context, run roster.Run, job roster.Job, flow *pipeline.Flow, closing *closers) error {
+func (p view) openSource(ctx context.Context, run roster.Run, job roster.Job, flow *pipeline.Flow, closing *closers) error {
 	source, err := p.source(ctx, run, job.From, p.connectReadOnly)
 	if err != nil {
 		return err
@@ -95,14 +95,14 @@ func (p *parts) openSource(ctx context.Context, run roster.Run, job roster.Job, 
 }
 
 // connectReadOnly is connect for what only reads.
-func (p *parts) connectReadOnly(ctx context.Context, ref string, need sdk.Ability) (*adapters.Conn, error) {
+func (p view) connectReadOnly(ctx context.Context, ref string, need sdk.Ability) (*adapters.Conn, error) {
 	return p.connectWith(ctx, ref, need, p.host.OpenReadOnly)
 }
 
 // writer returns the function that writes a run's changes. It opens the target
 // for writing when it is first called, which a run that is only planned never
 // does.
-func (p *parts) writer(run roster.Run, job roster.Job, closing *closers) func(context.Context, sdk.WriteRequest) (sdk.WriteResponse, error) {
+func (p view) writer(run roster.Run, job roster.Job, closing *closers) func(context.Context, sdk.WriteRequest) (sdk.WriteResponse, error) {
 	var mu sync.Mutex
 	var target *adapters.Conn
 	return func(ctx context.Context, req sdk.WriteRequest) (sdk.WriteResponse, error) {
@@ -172,7 +172,7 @@ func (s syncScript) close() error {
 	return errors.Join(errs...)
 }
 
-func (p *parts) loadSyncScript(ctx context.Context, job roster.Job, flow *pipeline.SyncFlow) (syncScript, error) {
+func (p view) loadSyncScript(ctx context.Context, job roster.Job, flow *pipeline.SyncFlow) (syncScript, error) {
 	s := syncScript{byKind: map[sdk.Kind]*mapping.Mapping{}}
 	for _, kind := range job.Kinds {
 		into := roster.SyncTarget(kind, flow.Target[kind], flow.Digests, job.Sync.Policies, flow.Get != nil)
@@ -186,15 +186,15 @@ func (p *parts) loadSyncScript(ctx context.Context, job roster.Job, flow *pipeli
 }
 
 // twoWay reports whether another job syncs the other way.
-func (p *parts) twoWay(job roster.Job) bool {
+func (p view) twoWay(job roster.Job) bool {
 	return slices.ContainsFunc(p.cfg.Jobs, func(other roster.Job) bool {
-		return other.Type == roster.JobSync && other.From == job.To && other.To == job.From
+		return opposite(job, other)
 	})
 }
 
 // configurationOf is the digest of all of the configuration that a change set
 // rests on.
-func (p *parts) configurationOf(key digest.Key, job roster.Job) string {
+func (p view) configurationOf(key digest.Key, job roster.Job) string {
 	from, _ := p.connection(job.From)
 	to, _ := p.connection(job.To)
 	return key.Text(packed(job.Sync, job.Kinds, job.Read, job.Mapping, p.cfg.Accounts[job.Account].Clubs),
@@ -202,7 +202,7 @@ func (p *parts) configurationOf(key digest.Key, job roster.Job) string {
 }
 
 // adaptersOf is the digest of the two adapters' programs.
-func (p *parts) adaptersOf(ctx context.Context, key digest.Key, job roster.Job) string {
+func (p view) adaptersOf(ctx context.Context, key digest.Key, job roster.Job) string {
 	from, _ := p.connection(job.From)
 	to, _ := p.connection(job.To)
 	var parts []string

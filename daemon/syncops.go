@@ -18,7 +18,7 @@ func (o operations) ApproveRun(ctx context.Context, id string) (roster.Run, erro
 
 // syncJob finds a job that is a sync.
 func (o operations) syncJob(ref string) (roster.Job, error) {
-	job, ok := o.p.jobs[ref]
+	job, ok := o.p.now().jobs[ref]
 	if !ok {
 		return job, &admin.UnknownJobError{Job: ref}
 	}
@@ -38,7 +38,7 @@ func (o operations) route(set admin.LinkSet) (roster.Route, error) {
 		return roster.Route{From: job.From, To: job.To, Kind: set.Kind}, err
 	}
 	for _, ref := range []string{set.From, set.To} {
-		if _, ok := o.p.connection(ref); !ok {
+		if _, ok := o.p.now().connection(ref); !ok {
 			return roster.Route{}, fmt.Errorf("connection %s: %w", ref, roster.ErrNotFound)
 		}
 	}

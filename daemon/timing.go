@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rosterd/rosterd/internal/admin"
+	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/schedule"
@@ -40,9 +41,9 @@ func timed(job roster.Job) (schedule.Job, error) {
 }
 
 // loop is the schedule of all jobs.
-func (p *parts) loop() (*schedule.Loop, error) {
+func (p *parts) loop(cfg *config.Config) (*schedule.Loop, error) {
 	loop := &schedule.Loop{Store: timings{p.store}, Now: p.pulse.now, Log: p.log, Fire: p.fire, Wake: p.wake}
-	for _, job := range p.cfg.Jobs {
+	for _, job := range cfg.Jobs {
 		t, err := timed(job)
 		if err != nil {
 			return nil, err
@@ -164,7 +165,7 @@ func (o operations) ResumeJob(ctx context.Context, job string) (admin.JobStatus,
 
 // changeJob changes how a job stands, and lets the schedule look at it.
 func (o operations) changeJob(ctx context.Context, ref string, change func() error) (admin.JobStatus, error) {
-	job, ok := o.p.jobs[ref]
+	job, ok := o.p.now().jobs[ref]
 	if !ok {
 		return admin.JobStatus{}, fmt.Errorf("job %q: %w", ref, roster.ErrNotFound)
 	}

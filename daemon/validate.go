@@ -83,7 +83,7 @@ func (c *cli) withSecrets() *config.Config {
 func (c *cli) fieldsOfScripts(ctx context.Context, cfg *config.Config) (map[string]mapping.KnownFields, []config.Fault, error) {
 	known := map[string]mapping.KnownFields{}
 	var findings []config.Fault
-	err := c.withConnections(cfg, func(p *parts) error {
+	err := c.withConnections(cfg, func(p view) error {
 		for _, job := range cfg.Jobs {
 			fields, err := p.fieldsOf(ctx, job)
 			if err != nil {

@@ -59,6 +59,10 @@ func systemUse() []string {
 	return []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}
 }
 
+// Landlock is the version of Landlock that the kernel has, with which adapters are
+// confined; 0 for none.
+func Landlock() int { return landlockVersion() }
+
 // landlockVersion is the version of Landlock that the kernel has, 0 for none.
 // It is 1 in Linux 5.13 and is switched off on some systems that have it.
 func landlockVersion() int {

@@ -25,7 +25,7 @@ const earlierWait = 10 * time.Second
 // lock for this one. An adapter that outlived a killed host might otherwise send
 // a request while this one searches for what became of it.
 func holdLife(dir string) (*os.File, error) {
-	file, err := os.OpenFile(filepath.Join(dir, lifeFile), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, lifeFile), os.O_RDONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("hold the runtime directory of adapters: %w", err)
 	}

@@ -65,7 +65,10 @@ type Options struct {
 	Quarantine   Quarantine
 	Syncs        Syncs
 	Installation Installation
-	Health       Health
+	State        State
+	// Configuration changes what the daemon runs with.
+	Configuration Configuration
+	Health        Health
 	// Token is what callers over TCP present; empty for a Unix socket, whose
 	// file permissions say who may call.
 	Token roster.Secret

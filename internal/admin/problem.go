@@ -34,6 +34,8 @@ type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 	Suggestions []string `json:"suggestions,omitempty"`
 	// Errors are all faults of a request.
 	Errors []ParameterFault `json:"errors,omitempty"`
+	// Findings are what is wrong with a configuration that was to be loaded.
+	Findings []ConfigFinding `json:"findings,omitempty"`
 	// Checks are the parts of a daemon that is not ready.
 	Checks []PartCheck `json:"checks,omitempty"`
 }

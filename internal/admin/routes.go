@@ -44,6 +44,9 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/jobs/{account}/{job}/record", noun: nounJob, handler: a.explain, params: []string{"record"}},
 		{method: post, path: "/v1/jobs/{account}/{job}/pause", noun: nounJob, handler: a.pauseJob, params: []string{"reason"}},
 		{method: post, path: "/v1/jobs/{account}/{job}/resume", noun: nounJob, handler: a.resumeJob},
+		{method: post, path: "/v1/jobs/{account}/{job}/accept", noun: nounJob, handler: a.acceptJob},
+		{method: get, path: "/v1/jobs/{account}/{job}/cursors", noun: nounJob, handler: a.cursors},
+		{method: post, path: "/v1/jobs/{account}/{job}/rewind", noun: nounJob, handler: a.rewind, params: []string{"kind", "to"}},
 		{method: get, path: "/v1/runs", noun: nounRun, handler: a.runs, params: []string{"job", "state", "limit"}},
 		{method: get, path: "/v1/runs/{id}", noun: nounRun, handler: a.run},
 		{method: get, path: "/v1/runs/{id}/events", noun: nounRun, handler: a.watch, stream: true},
@@ -68,6 +71,10 @@ func (a *API) routes() []route {
 		{method: post, path: "/v1/alerts/test", noun: nounReceiver, handler: a.testAlerts, params: []string{"receiver"}},
 		{method: get, path: "/v1/connections", handler: a.connections},
 		{method: get, path: "/v1/adapters", handler: a.adapters},
+		{method: get, path: "/v1/state", handler: a.stateStats},
+		{method: get, path: "/v1/state/backup", handler: a.backup, stream: true},
+		{method: post, path: "/v1/reload", handler: a.reload, params: []string{"dry_run"}},
+		{method: get, path: "/v1/probe", handler: a.probe, params: []string{"nonce"}},
 	}
 }
 

@@ -30,6 +30,7 @@ type Config struct {
 	Alerts         Alerts
 	// Concurrency is how many runs there may be at a time.
 	Concurrency int
+	Retention   Retention
 	ScriptsDir  string
 	// Include are the patterns of further files, as resolved paths.
 	Include []string
@@ -37,6 +38,8 @@ type Config struct {
 	Accounts map[string]roster.Account
 	// Jobs are the jobs of every account, ordered by account and key.
 	Jobs []roster.Job
+	// SecretFiles are the files that references to secrets name.
+	SecretFiles []string
 	// Warnings are findings that do not stop the daemon, in the order of the
 	// files.
 	Warnings []Fault
@@ -83,6 +86,14 @@ type Export struct {
 	OutcomeWait    time.Duration
 	// Repeats is how often the same page may be served.
 	Repeats int
+}
+
+// Retention says how long the daemon remembers what is over.
+type Retention struct {
+	// Runs is how long runs are kept with their sessions.
+	Runs time.Duration
+	// Keep is how many runs of each job are kept however old they are.
+	Keep int
 }
 
 // Options say how a configuration is loaded.

@@ -127,8 +127,8 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 				},
 			},
 		}},
-		Concurrency: 4,
-		ScriptsDir:  filepath.Join(dir, "scripts"), Include: []string{filepath.Join(dir, "accounts.d/*.yaml")},
+		Concurrency: 4, Retention: config.Retention{Runs: 90 * 24 * time.Hour, Keep: 50},
+		ScriptsDir: filepath.Join(dir, "scripts"), Include: []string{filepath.Join(dir, "accounts.d/*.yaml")},
 		Accounts: map[string]roster.Account{"acme": {
 			ID: "acme", Name: "Acme Fitness", Country: "CA", Timezone: "America/Toronto",
 			Clubs: map[string]roster.Club{

@@ -85,7 +85,12 @@ func (f Fault) String() string {
 
 // Faults is the error of [Load]: everything that is wrong, in the order of the
 // files.
-type Faults struct{ List []Fault } //nolint:errname // it is a list of findings, and some are warnings
+type Faults struct { //nolint:errname // it is a list of findings, and some are warnings
+	List []Fault
+	// Listen is where a daemon may answer that runs with an earlier configuration,
+	// as far as it could be read.
+	Listen Listen
+}
 
 // Error returns every fault as people read it.
 func (f *Faults) Error() string {

@@ -110,7 +110,7 @@ func (l *loader) findings() []Fault {
 func (l *loader) result() (*Config, error) {
 	list := l.findings()
 	if slices.ContainsFunc(list, func(f Fault) bool { return f.Severity == SeverityError }) {
-		return nil, &Faults{List: list}
+		return nil, &Faults{List: list, Listen: l.cfg.Listen}
 	}
 	l.cfg.Warnings = list
 	return l.cfg, nil

@@ -32,6 +32,7 @@ func (l *loader) readRoot(v value) {
 		l.readProxy(proxy)
 	}
 	l.readExport(v.get("export"))
+	c.Retention = l.retention(v.get("retention"))
 	l.readAlerts(v.get("alerts"))
 	c.Concurrency = v.get("concurrency").intOr(defaultRuns)
 }

@@ -64,6 +64,7 @@ func (l *loader) lookUp(v value) (text, problem, hint string) {
 		case source == "credential":
 			return l.fromCredential(at, name)
 		}
+		l.cfg.SecretFiles = append(l.cfg.SecretFiles, resolve(v.src.dir, name))
 		return fromFile(resolve(v.src.dir, name), name)
 	}
 	return "", "", ""

@@ -30,3 +30,18 @@ func (l *loader) timing(v value) roster.Timing {
 		Jitter:     l.duration(v.get("jitter"), 0, 0, maxJitter),
 	}
 }
+
+// The bounds of how long runs are kept: a day at least, so that a person sees what
+// has happened overnight.
+const (
+	defaultRetention = 90 * 24 * time.Hour
+	leastRetention   = 24 * time.Hour
+	mostRetention    = 100 * 366 * 24 * time.Hour
+	defaultKeep      = 50
+)
+
+func (l *loader) retention(v value) Retention {
+	return Retention{
+		Runs: l.duration(v.get("runs"), defaultRetention, leastRetention, mostRetention), Keep: v.get("keep").intOr(defaultKeep),
+	}
+}

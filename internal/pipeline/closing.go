@@ -82,6 +82,11 @@ func (c *closing) left(it *item) {
 		c.quarantine(it, roster.CodeDeliverWaiting, "the create of the same record was in doubt; the next run takes it up")
 	case leftUnlinked:
 		c.quarantine(it, roster.CodeDeliverLink, "its link was changed while the run was under way; the next run takes it up")
+	case leftParked:
+		c.park(it, it.reason, it.hits)
+	case leftHeld:
+		c.Refused = append(c.Refused, it.source)
+		c.quarantine(it, roster.CodeDeliverRestored, "it is created when the job of the other direction has walked its source once since the state was restored")
 	case leftMissing:
 		c.quarantine(it, roster.CodeDeliverGone, "the target does not have its record any more; mend the link with `rosterd links`")
 	case leftReview:

@@ -24,7 +24,11 @@ type comparer struct {
 	blanks map[string]int
 	// appended are the records that the run changes: one that is read again is
 	// compared when it is delivered, behind what comes before it.
-	appended  map[sdk.Kind]keySet
+	appended map[sdk.Kind]keySet
+	// creates counts what would be created, by kind, and converts says that members
+	// would be made of prospects.
+	creates   map[sdk.Kind]int
+	converts  bool
 	directory *directory
 	// pending are the records of a page that are to be matched.
 	pending []change
@@ -40,7 +44,7 @@ func newComparer(r *Runner, p *preparation, changes ChangeSet) *comparer {
 	return &comparer{
 		directory: newDirectory(r, p.flow.Sync),
 		p:         p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
-		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{},
+		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{}, creates: map[sdk.Kind]int{},
 	}
 }
 
@@ -295,6 +299,7 @@ func (c *comparer) create(next *change) error {
 	}
 	next.op = sdk.OpCreate
 	c.p.counts.ToCreate++
+	c.creates[next.kind]++
 	return c.append(next)
 }
 

@@ -62,7 +62,7 @@ func place(stack []byte) string {
 
 // steps are prepare, judge and deliver.
 func (r *Runner) steps(ctx context.Context, run *roster.Run, live *progress) error {
-	job, ok := r.Jobs[run.Job]
+	job, ok := r.job(run.Job)
 	if !ok {
 		return &roster.Fault{
 			Code: "job.unknown", Message: fmt.Sprintf("job %s is not in the configuration any more", run.Job),
@@ -174,7 +174,7 @@ func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live 
 // ends with what it has done: the job's cursor stays where it was, so that
 // another run finds the rest.
 func (r *Runner) deliverAndEnd(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
-	err := r.deliverSync(ctx, run, flow, live)
+	held, err := r.deliverSync(ctx, run, flow, live)
 	if quota, ok := errors.AsType[*quotaError](err); ok {
 		again := r.Now().Add(quota.after)
 		run.Again, run.Cursors, run.Retried, run.Whole = &again, nil, nil, false
@@ -187,8 +187,13 @@ func (r *Runner) deliverAndEnd(ctx context.Context, run *roster.Run, flow *Flow,
 	if err != nil {
 		return err
 	}
+	// The stored run says what was read, and this also what was delivered.
+	whole := run.Whole
 	if !r.end(run, roster.RunOK, live, nil) {
 		return nil
+	}
+	if whole {
+		r.walked(context.WithoutCancel(ctx), *run, flow, held)
 	}
 	return flow.Discard()
 }

@@ -105,6 +105,9 @@ type SyncFlow struct {
 	// Began is when this life of the daemon began, with a monotonic reading: what
 	// an earlier life had under way ended before it.
 	Began time.Time
+	// Restored is set while links may be missing, because the store was put back
+	// from a backup: every create is then proven not to be a second one.
+	Restored *Restored
 }
 
 func (s *SyncFlow) route(kind sdk.Kind) roster.Route {

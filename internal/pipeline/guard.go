@@ -49,6 +49,9 @@ func judgeSync(ctx context.Context, p *preparation) (judgement, error) {
 	if p.run.Plan {
 		return judgement{state: roster.RunPlanned}, nil
 	}
+	if kind, ok := c.unprovable(); ok {
+		return judgement{state: roster.RunBlocked, fault: restoredFault(p.run.Job, kind)}, nil
+	}
 	return judgement{state: roster.RunDelivering}, nil
 }
 

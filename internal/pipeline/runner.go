@@ -17,7 +17,7 @@ type Runner struct {
 	Runs       RunStore
 	Quarantine QuarantineStore
 	Cursors    CursorStore
-	// Jobs are the configured jobs by their ref.
+	// Jobs are the configured jobs by their ref; [Runner.SetJobs] replaces them.
 	Jobs map[string]roster.Job
 	// Open makes a job ready for a run. An error that a person can act on is a
 	// *roster.Fault.
@@ -101,7 +101,7 @@ func (r *Runner) Start(ctx context.Context, job, trigger string) (roster.Run, er
 
 // Order is [Runner.Start] for a run that is not simply what the job says.
 func (r *Runner) Order(ctx context.Context, o Order) (roster.Run, error) {
-	j, ok := r.Jobs[o.Job]
+	j, ok := r.job(o.Job)
 	if !ok {
 		return roster.Run{}, fmt.Errorf("job %q: %w", o.Job, roster.ErrNotFound)
 	}
@@ -127,6 +127,40 @@ func (r *Runner) Order(ctx context.Context, o Order) (roster.Run, error) {
 	}
 	r.launch(run)
 	return run, nil
+}
+
+// SetJobs replaces the configured jobs. A run that was opened goes on with the job
+// that it was opened with.
+func (r *Runner) SetJobs(jobs map[string]roster.Job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Jobs = jobs
+}
+
+func (r *Runner) job(ref string) (roster.Job, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	job, ok := r.Jobs[ref]
+	return job, ok
+}
+
+// WhileIdle calls do while the job has no run that is not over, and fails with a
+// [*roster.RunningError] where it has one. No run of the job begins meanwhile.
+func (r *Runner) WhileIdle(ctx context.Context, job string, do func() error) error {
+	if err := r.lockIdle(ctx, job); err != nil {
+		return err
+	}
+	defer r.mu.Unlock()
+	open, err := r.Runs.Runs(ctx, roster.RunFilter{Job: job, Limit: 1, State: []roster.RunState{
+		roster.RunQueued, roster.RunPreparing, roster.RunDelivering,
+	}})
+	if err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		return &roster.RunningError{Job: job, Run: open[0].ID}
+	}
+	return do()
 }
 
 // Approve lets a sync go on that was planned, or that a guard has blocked. It

@@ -117,22 +117,7 @@ func (w *writing) await(ctx context.Context, b *batch) error {
 	if last := w.r.lastSend(b.route); last.After(since) {
 		since = last
 	}
-	margin := w.sync.Margin
-	if margin == 0 {
-		margin = settleMargin
-	}
-	for {
-		left := settleTime(b.target, margin) - w.r.Now().Sub(since)
-		if left <= 0 {
-			return nil
-		}
-		w.live.waits("creates whose answer was lost are settled")
-		err := w.r.Sleep(ctx, left)
-		w.live.waits("")
-		if err != nil {
-			return err
-		}
-	}
+	return w.awaitSince(ctx, b, since)
 }
 
 // search asks the target for the records of a batch.
@@ -313,11 +298,7 @@ func (w *writing) keep(ctx context.Context) error {
 	}
 	byKind := map[sdk.Kind][]roster.Intent{}
 	for _, intent := range intents {
-		kind := intent.Route.Kind
-		if w.searchClass(w.sync.Target[kind]) == sdk.ClassC {
-			continue
-		}
-		byKind[kind] = append(byKind[kind], intent)
+		byKind[intent.Route.Kind] = append(byKind[intent.Route.Kind], intent)
 	}
 	for kind, intents := range byKind {
 		b, err := w.doubtful(ctx, kind, intents)
@@ -326,8 +307,14 @@ func (w *writing) keep(ctx context.Context) error {
 		}
 		c := newClosing(w, b)
 		c.Delivered = 0
+		searched := w.searchClass(b.target) == sdk.ClassC
 		for _, it := range b.items {
-			c.park(it, parkEnded, nil)
+			switch {
+			case it.op == sdk.OpConvert:
+				c.park(it, parkConverted, nil)
+			case !searched:
+				c.park(it, parkEnded, nil)
+			}
 		}
 		if err := c.finish(ctx); err != nil {
 			return err

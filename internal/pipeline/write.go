@@ -31,6 +31,8 @@ type writing struct {
 	warnings []string
 	// stopping says that the daemon stops, and the run goes on in its next life.
 	stopping bool
+	// held counts creates that wait until the other direction was searched.
+	held int
 }
 
 // ambiguous is how many creates may be under way at a time where the target
@@ -39,10 +41,10 @@ type writing struct {
 const ambiguous = 16
 
 // deliverSync delivers the rest of a run's change set.
-func (r *Runner) deliverSync(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
+func (r *Runner) deliverSync(ctx context.Context, run *roster.Run, flow *Flow, live *progress) (held int, err error) {
 	changes, err := flow.Sync.Changes()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	w := &writing{
 		r: r, run: *run, flow: flow, sync: flow.Sync, live: live, changes: changes,
@@ -55,7 +57,7 @@ func (r *Runner) deliverSync(ctx context.Context, run *roster.Run, flow *Flow, l
 	}
 	run.Counts, run.Warnings = w.counts, append(run.Warnings, w.warnings...)
 	live.set(w.counts)
-	return errors.Join(err, changes.Close())
+	return w.held, errors.Join(err, changes.Close())
 }
 
 func orZero(n *int) *int {
@@ -121,6 +123,8 @@ type item struct {
 	undone bool
 	// left says why nothing is sent, 0 where something is.
 	left left
+	// reason says why a person decides, with leftParked.
+	reason string
 	// seen is the digest of the target record after it was written.
 	seen uint64
 }
@@ -218,7 +222,13 @@ func (w *writing) ready(ctx context.Context, b *batch) error {
 		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, it.refs, room[:0:n])
 		room = room[n:]
 	}
+	if err := w.provable(b); err != nil {
+		return err
+	}
 	if err := w.stand(ctx, b); err != nil {
+		return err
+	}
+	if err := w.prove(ctx, b); err != nil {
 		return err
 	}
 	for _, it := range b.items {
@@ -366,6 +376,10 @@ const (
 	leftNewer
 	// leftMissing: the target does not have the linked record.
 	leftMissing
+	// leftParked: a person decides, for the item's reason, with its hits.
+	leftParked
+	// leftHeld: it waits until the other direction was searched.
+	leftHeld
 	// leftReview: a person has to say which of several records it is.
 	leftReview
 )

@@ -65,6 +65,7 @@ const (
 	CodeDeliverWaiting  = "deliver.waiting"
 	CodeDeliverLink     = "deliver.link_changed"
 	CodeDeliverGone     = "deliver.gone"
+	CodeDeliverRestored = "deliver.restored"
 	CodeParkedCreate    = "parked.create"
 	CodeParkedLinked    = "parked.linked"
 )

@@ -16,13 +16,17 @@ const (
 // CheckRoom returns an error that is ENOSPC, with its fault, when the disk of a
 // state directory has less free than is kept for what must still be stored. It
 // costs about a microsecond.
-func CheckRoom(dir string) error {
+func CheckRoom(dir string) error { return CheckRoomFor(dir, 0) }
+
+// CheckRoomFor is [CheckRoom] for something that takes so many bytes of the disk.
+func CheckRoomFor(dir string, bytes int64) error {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(dir, &disk); err != nil {
 		return Explain(fmt.Errorf("look for room in %s: %w", dir, err))
 	}
 	size := uint64(disk.Bsize) //nolint:gosec // a size is not negative
 	free, least := disk.Bavail*size, min(leastRoom, disk.Blocks*size/leastRoomShare)
+	least += uint64(max(bytes, 0)) //nolint:gosec // it is not negative
 	if free < least {
 		return Explain(fmt.Errorf("%w: the disk of %s has %.1f MiB free, and %.1f are kept for what must still be stored",
 			unix.ENOSPC, dir, mebibytes(free), mebibytes(least)))

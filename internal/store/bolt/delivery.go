@@ -48,6 +48,11 @@ func (s *Store) Cursor(ctx context.Context, job string, kind sdk.Kind) (sdk.Curs
 	return cursor, err
 }
 
+// SetCursors sets how far a job has read, nil for the beginning.
+func (s *Store) SetCursors(ctx context.Context, job string, cursors map[sdk.Kind]sdk.Cursor) error {
+	return s.update(ctx, "set the cursors of job "+job, func(tx *txn) error { return setCursors(tx, job, cursors) })
+}
+
 func setCursors(tx *txn, job string, cursors map[sdk.Kind]sdk.Cursor) error {
 	if len(cursors) == 0 {
 		return nil

@@ -3,8 +3,9 @@
 // a change is on disk when its method returns, and is either whole or not
 // there.
 //
-// The bucket tree, schema 2; schema 1 had none of the buckets from links on. Text is UTF-8; T is a time that sorts: seconds
-// (64 bits, big-endian, sign bit flipped) and nanoseconds (32 bits).
+// The bucket tree, schema 3; schema 1 had none of the buckets from links on. Text is
+// UTF-8; T is a time that sorts: seconds (64 bits, big-endian, sign bit flipped) and
+// nanoseconds (32 bits).
 //
 //	meta
 //	    schema                -> the schema version, decimal
