@@ -250,14 +250,19 @@ func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 	}
 }
 
-// parkedProblems says of each job how many of its creates wait for a person.
+// parkedProblems says of each job how many of its creates wait for a person: those
+// of which nobody knows whether they were done, and reviews.
 func (p *parts) parkedProblems(ctx context.Context) ([]admin.Finding, error) {
 	parked, err := p.store.Parked(ctx, roster.ParkedFilter{})
 	if err != nil {
 		return nil, err
 	}
-	oldest, count := map[string]time.Time{}, map[string]int{}
+	oldest, count, reviews := map[string]time.Time{}, map[string]int{}, map[string]int{}
 	for _, one := range parked {
+		if one.Review {
+			reviews[one.Job]++
+			continue
+		}
 		count[one.Job]++
 		if at := oldest[one.Job]; at.IsZero() || one.Armed.Before(at) {
 			oldest[one.Job] = one.Armed
@@ -270,6 +275,14 @@ func (p *parts) parkedProblems(ctx context.Context) ([]admin.Finding, error) {
 			Message: fmt.Sprintf("%d creates of %s wait for a person, the oldest sent %s: nobody knows whether they were done", count[job], job, ago(oldest[job])),
 			Hint:    "look each of them up in the target, then settle it with `rosterd parked link`, `rosterd parked create` or `rosterd parked drop`",
 			Command: "rosterd parked list --job " + job,
+		})
+	}
+	for _, job := range slices.Sorted(maps.Keys(reviews)) {
+		found = append(found, admin.Finding{
+			Code:    "review.waiting",
+			Message: fmt.Sprintf("%s of %s wait for a person: the target has several that each may be", counted(reviews[job], "new record"), job),
+			Hint:    "say which it is with `rosterd review link`, or that it is none of them with `rosterd review create`",
+			Command: "rosterd review list --job " + job,
 		})
 	}
 	return found, nil

@@ -93,6 +93,8 @@ func (c *closing) left(it *item) {
 		c.park(it, parkTaken, []string{it.target})
 	case leftReview:
 		c.park(it, parkReview, it.hits)
+		last := &c.Parked[len(c.Parked)-1]
+		last.Review, last.Attempt = true, 0
 	case leftNewer:
 		c.Events = append(c.Events, c.event(it, "conflict", it.note))
 		c.counts.Skipped++

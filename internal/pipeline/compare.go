@@ -198,6 +198,7 @@ func (c *comparer) record(ctx context.Context, kind sdk.Kind, shapes *shapeCache
 		return nil
 	}
 	next := c.change(kind, shapes, page, record)
+	next.decided = standing.Intent != nil && standing.Intent.State == roster.IntentNew
 	link := standing.Link
 	sent := next.sent(c.sync.Digests, c.sync.Mapping, refs, c.fields)
 	c.fields = sent.Fields
@@ -244,7 +245,7 @@ func (c *comparer) refresh(next change, link roster.Link) error {
 // waits takes a record whose create is in doubt. One that a person is asked about
 // is kept as it is read last.
 func (c *comparer) waits(page mappedPage, record *roster.MappedRecord, s roster.Standing) bool {
-	if s.Intent == nil || s.Intent.State == roster.IntentDropped {
+	if s.Intent == nil || !s.Intent.State.Waits() {
 		return false
 	}
 	c.p.counts.Waiting++

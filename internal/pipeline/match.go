@@ -192,7 +192,7 @@ func (c *comparer) unlinked(ctx context.Context, next change) error {
 			return err
 		}
 	}
-	if c.matches(next.kind) && c.sync.Find != nil {
+	if c.matches(next.kind) && c.sync.Find != nil && !next.decided {
 		// The rest of the page is put together where this record was.
 		next.shorts, next.payload = slices.Clone(next.shorts), slices.Clone(next.payload)
 		c.pending = append(c.pending, next)

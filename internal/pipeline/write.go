@@ -339,7 +339,7 @@ func (w *writing) meet(it *item, s roster.Standing) {
 	it.linkSeen = s.Link.Seen
 	linked, same := s.Link.Version > 0, s.Link.Sent.Sum == it.sent.Sum && !s.Link.Gone
 	switch {
-	case s.Intent != nil && s.Intent.State != roster.IntentDropped:
+	case s.Intent != nil && s.Intent.State.Waits():
 		it.leave(leftWaiting)
 		if s.Intent.Run == w.run.ID && s.Intent.Entry == it.entry {
 			it.leave(leftArmed)
