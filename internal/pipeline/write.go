@@ -330,14 +330,13 @@ func (w *writing) meet(it *item, s roster.Standing) {
 	linked, same := s.Link.Version > 0, s.Link.Sent.Sum == it.sent.Sum && !s.Link.Gone
 	switch {
 	case s.Intent != nil && s.Intent.State != roster.IntentDropped:
-		it.leave(leftWaiting)
-		if s.Intent.Run == w.run.ID && s.Intent.Entry == it.entry {
-			it.leave(leftArmed)
-		}
+		it.leave(w.doubt(it, s.Intent))
 	case it.op == opRefresh && linked && s.Link.Target == it.target:
 		it.skip, it.seen = true, s.Link.Seen
 	case it.version == 0:
 		w.meetUnlinked(it, s.Link, same)
+	case !linked && it.op == sdk.OpDelete: // by an earlier life
+		it.leave(leftDone)
 	case !linked || s.Link.Target != it.target:
 		it.leave(leftUnlinked)
 	case it.op == sdk.OpUpdate:
@@ -345,6 +344,18 @@ func (w *writing) meet(it *item, s roster.Standing) {
 	case s.Link.Gone:
 		it.leave(leftDone)
 	}
+}
+
+// doubt tells the create in doubt of the item itself from that of another change of
+// the same record.
+func (w *writing) doubt(it *item, intent *roster.Intent) left {
+	switch {
+	case intent.Run != w.run.ID || intent.Entry != it.entry:
+		return leftWaiting
+	case intent.State == roster.IntentParked:
+		return leftParked
+	}
+	return leftArmed
 }
 
 // meetUnlinked fits a change of a record that had no link when it was made.
@@ -385,6 +396,8 @@ const (
 	leftWaiting left = iota + 1
 	// leftArmed: its own create is in doubt since an earlier life of the daemon.
 	leftArmed
+	// leftParked: it was parked before the daemon stopped, and not counted.
+	leftParked
 	// leftDone: it was delivered already.
 	leftDone
 	// leftUnlinked: its link was changed after the change set was made.
