@@ -26,6 +26,8 @@ type comparer struct {
 	// compared when it is delivered, behind what comes before it.
 	appended  map[sdk.Kind]keySet
 	directory *directory
+	// going counts the linked records that are taken for gone.
+	going map[sdk.Kind]int
 	// left are prospects of whom the source has said that they are gone, until the
 	// members are read; ending says that they are.
 	left   []string
@@ -44,7 +46,7 @@ func newComparer(r *Runner, p *preparation, changes ChangeSet) *comparer {
 	return &comparer{
 		directory: newDirectory(r, p.flow.Sync),
 		p:         p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
-		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{},
+		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{}, going: map[sdk.Kind]int{},
 	}
 }
 

@@ -219,6 +219,7 @@ func (c *comparer) leave(ctx context.Context, kind sdk.Kind, op sdk.Op, links []
 			continue
 		}
 		c.p.counts.ToDeactivate++
+		c.going[kind]++
 		if err := c.append(&change{op: op, kind: kind, source: link.Source, target: link.Target, version: link.Version}); err != nil {
 			return err
 		}
