@@ -220,7 +220,10 @@ func (c *comparer) leave(ctx context.Context, kind sdk.Kind, op sdk.Op, links []
 		}
 		c.p.counts.ToDeactivate++
 		c.going[kind]++
-		if err := c.append(&change{op: op, kind: kind, source: link.Source, target: link.Target, version: link.Version}); err != nil {
+		err := c.append(&change{
+			op: op, kind: kind, source: link.Source, target: link.Target, version: link.Version, club: c.clubOf(link),
+		})
+		if err != nil {
 			return err
 		}
 	}

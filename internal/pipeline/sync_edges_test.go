@@ -98,6 +98,34 @@ func TestARecordThatMatchesALinkedOneAndIsOnlyLinkedIsAPersons(t *testing.T) {
 	}
 }
 
+func TestEveryOperationNamesTheRecordsClub(t *testing.T) {
+	p, s := seedPair(t)
+	seed := p.connect
+	p.clubKey = "north"
+	p.connect = func(flow *pipeline.Flow) {
+		seed(flow)
+		flow.Sync.Clubs = map[string]string{"north": "N", "south": "S"}
+	}
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if op.Club != "N" {
+			t.Errorf("%s of a record without its club: %q", op.Op, op.Club)
+		}
+		return ""
+	}
+	p.crm.putStaff(person{id: "1111", name: "jstaff@club.com"})
+	p.crm.put(person{id: "p1", name: "Pete", owner: "1111"})
+	p.crm.put(person{id: "p2", name: "Ann"})
+	p.run()
+	s.staff = append(s.staff, sdk.Staff{ID: "9999", Email: "jstaff@club.com"})
+	if run := p.run(); run.Counts.Reopened != 1 {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+	p.crm.remove("p2")
+	if run := p.order(pipeline.Order{Job: syncJob, Scope: roster.Scope{Sweep: true}}); run.Counts.Deactivated != 1 {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+}
+
 // stopIn lets the daemon stop while a run waits for the target, and starts it
 // again.
 func (p *pair) stopIn(order pipeline.Order) roster.Run {
