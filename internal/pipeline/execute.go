@@ -142,7 +142,7 @@ func (r *Runner) judged(ctx context.Context, run *roster.Run, p *preparation, ve
 		p.describe(stored)
 		if stored.State.Ended() {
 			ended := r.Now()
-			stored.Ended = &ended
+			stored.Ended, stored.Scope.Record = &ended, ""
 		}
 		return nil
 	})
