@@ -83,6 +83,7 @@ func (w *writing) settle(ctx context.Context, b *batch) error {
 		switch f.step {
 		case stepDone:
 			it.result, it.found = sdk.Result{Outcome: sdk.OutcomeOK, ID: f.id}, true
+			w.doubtReferences(it)
 			c.done(it)
 		case stepAgain:
 			again.items = append(again.items, it)
@@ -94,6 +95,14 @@ func (w *writing) settle(ctx context.Context, b *batch) error {
 		return err
 	}
 	return w.repeat(ctx, again)
+}
+
+// doubtReferences has the owner and the lead source of a record sent once more that
+// an earlier life has created: what had a link at that time is not known.
+func (w *writing) doubtReferences(it *item) {
+	if it.armed.Before(w.sync.Began) && it.refs != (references{open: it.refs.open, unlinked: it.refs.unlinked}) {
+		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, references{open: true}, nil)
+	}
 }
 
 // searchClass is the class by which a create in doubt is searched for.
