@@ -31,7 +31,7 @@ func judgeSync(ctx context.Context, p *preparation) (judgement, error) {
 		n          int
 	}{
 		{"max_create", "create or link", guards.MaxCreate, p.counts.ToCreate + p.counts.ToLink},
-		{"max_update", "update", guards.MaxUpdate, p.counts.ToUpdate},
+		{"max_update", "update", guards.MaxUpdate, p.counts.ToUpdate + c.reopening},
 		{"max_deactivate", "deactivate", guards.MaxDeactivate, p.counts.ToDeactivate},
 	} {
 		if most := allowed(g.limit, linked); g.n > most {

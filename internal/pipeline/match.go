@@ -285,6 +285,7 @@ func (c *comparer) reopen(ctx context.Context, kind sdk.Kind, open roster.OpenLi
 			next.fields, next.shorts = append(next.fields, f.Name), append(next.shorts, f.Short)
 		}
 	}
+	c.reopening++
 	next.changed, next.reopened = []string{roster.LeadSourceField, roster.OwnerField}, true
 	return c.append(&next)
 }

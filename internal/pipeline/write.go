@@ -384,7 +384,7 @@ func (w *writing) meetLinked(it *item, link roster.Link, same bool) {
 		it.leave(leftDone)
 	default:
 		it.op, it.target, it.version = sdk.OpUpdate, link.Target, link.Version
-		it.changed, _ = changes(link.Sent, it.sent)
+		it.changed, _ = w.sync.changes(link.Sent, it.sent)
 	}
 }
 
