@@ -222,7 +222,7 @@ func TestAPlanOfOneRecordDoesNotKeepItsID(t *testing.T) {
 func (p *pair) stopIn(order pipeline.Order) roster.Run {
 	p.t.Helper()
 	stopped := make(chan struct{})
-	p.Runner.Sleep = func(ctx context.Context, _ time.Duration) error {
+	p.Sleep = func(ctx context.Context, _ time.Duration) error {
 		go func() { defer close(stopped); p.Stop() }()
 		<-ctx.Done()
 		return ctx.Err()

@@ -129,7 +129,7 @@ type item struct {
 func (w *writing) next(at int) (*batch, error) {
 	b := &batch{end: at}
 	creates, limit := 0, sdk.DefaultBatch
-	sources, matched, size := map[string]struct{}{}, map[string]struct{}{}, 0 // a record's changes are written one after another
+	met, size := ends{sources: map[string]struct{}{}, matched: map[string]struct{}{}}, 0
 	to := min(at+maxBatch, w.changes.Len())
 	var fault error
 	err := w.changes.Entries(at, to, func(entry int, data []byte) error {
@@ -147,18 +147,13 @@ func (w *writing) next(at int) (*batch, error) {
 		if makes(c.op) {
 			creates++
 		}
-		_, again := sources[c.source]
-		if c.matched && !again {
-			_, again = matched[c.target]
-			matched[c.target] = struct{}{}
-		}
+		again := met.again(&c)
 		if c.kind != b.kind || len(b.items) == limit || again || creates > ambiguous && !harmless(b.target.Class) {
 			return errBatchFull
 		}
 		if size += len(data); size > maxBatchBytes && len(b.items) > 0 {
 			return errBatchFull
 		}
-		sources[c.source] = struct{}{}
 		b.items = append(b.items, w.item(len(b.items), c, entry))
 		b.end = entry + 1
 		return nil
@@ -167,6 +162,23 @@ func (w *writing) next(at int) (*batch, error) {
 		fault = fmt.Errorf("read the change set: %w", err)
 	}
 	return b, fault
+}
+
+// ends are the records of a batch: the changes of one record, and those that were
+// matched with one of the target, are written one after another.
+type ends struct{ sources, matched map[string]struct{} }
+
+// again reports whether the batch has a record of the change, and notes those that
+// it has.
+func (e ends) again(c *change) bool {
+	_, again := e.sources[c.source]
+	e.sources[c.source] = struct{}{}
+	if !c.matched {
+		return again
+	}
+	_, taken := e.matched[c.target]
+	e.matched[c.target] = struct{}{}
+	return again || taken
 }
 
 // item makes the n-th item of a batch.
