@@ -127,6 +127,9 @@ func (c *cli) printSyncCounts(run roster.Run) {
 	fmt.Fprintf(c.stdout, "  read         %7d = created %d + updated %d + linked %d + unchanged %d + skipped %d + quarantined %d + waiting %d\n",
 		n.Read, known(n.Created), known(n.Updated), n.Linked, n.Unchanged, n.Skipped, n.Quarantined, n.Waiting)
 	fmt.Fprintf(c.stdout, "  deactivated  %7d\n", n.Deactivated)
+	if n.Remaining > 0 {
+		fmt.Fprintf(c.stdout, "  still to be  %7d\n", n.Remaining)
+	}
 }
 
 // printEnding prints why a run ended so, and what to look at next.

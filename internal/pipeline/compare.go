@@ -30,6 +30,10 @@ type comparer struct {
 	creates    map[sdk.Kind]int
 	converting bool
 	directory  *directory
+	// going counts the linked records that are taken for gone.
+	going map[sdk.Kind]int
+	// reopening counts the records of which only the references are sent.
+	reopening int
 	// left are prospects of whom the source has said that they are gone, until the
 	// members are read; ending says that they are.
 	left   []string
@@ -48,7 +52,8 @@ func newComparer(r *Runner, p *preparation, changes ChangeSet) *comparer {
 	return &comparer{
 		directory: newDirectory(r, p.live, p.flow.Sync),
 		p:         p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
-		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{}, creates: map[sdk.Kind]int{},
+		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{},
+		creates: map[sdk.Kind]int{}, going: map[sdk.Kind]int{},
 	}
 }
 
@@ -225,7 +230,7 @@ func (c *comparer) compare(ctx context.Context, next change, link roster.Link, s
 	case link.Sent.Mapping == 0 && link.Sent.Row == next.row:
 		// It is as the other direction has left it: its own echo.
 		return c.refresh(next, link)
-	case link.Gone || refs.pending || link.Sent.Sum != sent.Sum && !onlyLeftOut(link.Sent, sent):
+	case link.Gone || refs.pending || link.Sent.Sum != sent.Sum && !c.sync.onlyLeftOut(link.Sent, sent):
 		return c.update(&next, link, sent)
 	case link.Sent.Row == sent.Row && link.Sent.Mapping == sent.Mapping && link.Sent.Open == sent.Open:
 		c.p.counts.Unchanged++
@@ -315,7 +320,7 @@ func (c *comparer) update(next *change, link roster.Link, sent roster.Sent) erro
 	}
 	next.op, next.target, next.version = sdk.OpUpdate, link.Target, link.Version
 	var blanked []string
-	next.changed, blanked = changes(link.Sent, sent)
+	next.changed, blanked = c.sync.changes(link.Sent, sent)
 	for _, name := range blanked {
 		c.blanks[string(next.kind)+" "+name]++
 	}
@@ -363,8 +368,13 @@ func difference(before, after []roster.SentField) (changed, blanked []string) {
 }
 
 // changes is difference for what a link remembers: every field may differ where
-// the other direction has written the record since.
-func changes(before, after roster.Sent) (changed, blanked []string) {
+// the other direction has written the record since. What the job does not send any
+// more is left as it is.
+func (s *SyncFlow) changes(before, after roster.Sent) (changed, blanked []string) {
+	before.Fields = slices.DeleteFunc(slices.Clone(before.Fields), func(f roster.SentField) bool {
+		return f.Name == roster.OwnerField && s.Options.Owner == "ignore" ||
+			f.Name == roster.LeadSourceField && s.Options.LeadSources == "ignore"
+	})
 	changed, blanked = difference(before.Fields, after.Fields)
 	if before.Mapping == 0 {
 		all, _ := difference(nil, after.Fields)
@@ -377,8 +387,8 @@ func changes(before, after roster.Sent) (changed, blanked []string) {
 
 // onlyLeftOut reports whether what is to be sent differs only in fields that are
 // not sent any more.
-func onlyLeftOut(before, after roster.Sent) bool {
-	changed, _ := changes(before, after)
+func (s *SyncFlow) onlyLeftOut(before, after roster.Sent) bool {
+	changed, _ := s.changes(before, after)
 	return len(changed) == 0 && len(before.Fields) > len(after.Fields)
 }
 

@@ -219,7 +219,11 @@ func (c *comparer) leave(ctx context.Context, kind sdk.Kind, op sdk.Op, links []
 			continue
 		}
 		c.p.counts.ToDeactivate++
-		if err := c.append(&change{op: op, kind: kind, source: link.Source, target: link.Target, version: link.Version}); err != nil {
+		c.going[kind]++
+		err := c.append(&change{
+			op: op, kind: kind, source: link.Source, target: link.Target, version: link.Version, club: c.clubOf(link),
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -264,7 +264,7 @@ func (c *comparer) reopen(ctx context.Context, kind sdk.Kind, open roster.OpenLi
 	}
 	next := change{
 		op: sdk.OpUpdate, kind: kind, source: open.Source, target: link.Target, version: link.Version,
-		owner: open.Owner, leadSource: open.LeadSource, row: link.Sent.Row, sum: link.Sent.Sum, data: []byte("{}"),
+		club: c.clubOf(link), owner: open.Owner, leadSource: open.LeadSource, row: link.Sent.Row, sum: link.Sent.Sum, data: []byte("{}"),
 	}
 	fresh := false
 	refs.each(func(name, id string) {
@@ -286,6 +286,7 @@ func (c *comparer) reopen(ctx context.Context, kind sdk.Kind, open roster.OpenLi
 			next.fields, next.shorts = append(next.fields, f.Name), append(next.shorts, f.Short)
 		}
 	}
+	c.reopening++
 	next.changed, next.reopened = []string{roster.LeadSourceField, roster.OwnerField}, true
 	return c.append(&next)
 }

@@ -49,7 +49,9 @@ type preparation struct {
 	// unread says that the reading of a kind stopped before its end, until the
 	// source gives more at again.
 	unread map[sdk.Kind]bool
-	again  *time.Time
+	// some says of which kinds there was any record.
+	some  map[sdk.Kind]bool
+	again *time.Time
 	// fresh are the ids of the records of a kind that the source has given, where
 	// some wait in the quarantine.
 	fresh *keySet
@@ -70,7 +72,7 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	defer changes.Abort()
 	p := &preparation{
 		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, live: live,
-		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{},
+		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
 		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
 	}
 	if flow.Sync == nil {
@@ -199,7 +201,10 @@ func (p *preparation) take(ctx context.Context, kind sdk.Kind, page mappedPage) 
 	}
 	p.noteNames(page)
 	p.cursors[kind] = page.page.Next
-	p.counts.Read += page.page.Rows + len(page.page.Rejected)
+	if n := page.page.Rows + len(page.page.Rejected); n > 0 {
+		p.counts.Read += n
+		p.some[kind] = true
+	}
 	p.live.set(p.counts)
 	if len(p.refused) >= quarantineBatch {
 		return p.flush(ctx)

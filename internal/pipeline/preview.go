@@ -33,7 +33,7 @@ func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previ
 	kept, changes, live := &scrap{}, &memorySet{}, &progress{}
 	p := &preparation{
 		run: run, flow: flow, store: kept, from: r.Cursors, now: r.Now, live: live,
-		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{},
+		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
 		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
 	}
 	reasons := &skipReasons{RowMapper: flow.Sync.Mapper}

@@ -2,12 +2,16 @@ package pipeline_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/store"
+	"github.com/rosterd/rosterd/internal/store/bolt"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
@@ -98,12 +102,127 @@ func TestARecordThatMatchesALinkedOneAndIsOnlyLinkedIsAPersons(t *testing.T) {
 	}
 }
 
+func TestEveryOperationNamesTheRecordsClub(t *testing.T) {
+	p, s := seedPair(t)
+	seed := p.connect
+	p.clubKey = "north"
+	p.connect = func(flow *pipeline.Flow) {
+		seed(flow)
+		flow.Sync.Clubs = map[string]string{"north": "N", "south": "S"}
+	}
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if op.Club != "N" {
+			t.Errorf("%s of a record without its club: %q", op.Op, op.Club)
+		}
+		return ""
+	}
+	p.crm.putStaff(person{id: "1111", name: "jstaff@club.com"})
+	p.crm.put(person{id: "p1", name: "Pete", owner: "1111"})
+	p.crm.put(person{id: "p2", name: "Ann"})
+	p.run()
+	s.staff = append(s.staff, sdk.Staff{ID: "9999", Email: "jstaff@club.com"})
+	if run := p.run(); run.Counts.Reopened != 1 {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+	p.crm.remove("p2")
+	if run := p.order(pipeline.Order{Job: syncJob, Scope: roster.Scope{Sweep: true}}); run.Counts.Deactivated != 1 {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+}
+
+func TestOwnersThatAreSentLaterCountAsUpdatesForTheGuard(t *testing.T) {
+	p, s := seedPair(t)
+	p.crm.putStaff(person{id: "1111", name: "jstaff@club.com"})
+	for _, one := range people(5) {
+		one.owner = "1111"
+		p.crm.put(one)
+	}
+	p.run()
+	s.staff = append(s.staff, sdk.Staff{ID: "9999", Email: "jstaff@club.com"})
+	p.options.Guards.MaxUpdate = roster.Limit{Count: 4}
+	if run := p.run(); run.State != roster.RunBlocked {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+}
+
+func TestAnOwnerThatIsLinkedWhileACreateIsInDoubtIsSentLater(t *testing.T) {
+	p, s := seedPair(t)
+	p.crm.putStaff(person{id: "1111", name: "jstaff@club.com"})
+	p.crm.put(person{id: "p1", name: "Pete", owner: "1111"})
+	life := make(chan struct{})
+	p.club.fault = func(int, sdk.Operation) string {
+		close(life)
+		p.store.Close() // the daemon dies here
+		return ""
+	}
+	run, err := p.Order(t.Context(), pipeline.Order{Job: syncJob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-life
+	p.Stop()
+	p.club.fault = nil
+	p.clock.pass(time.Second)
+	keys, err := store.LoadKeyring(p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	between, err := bolt.Open(t.Context(), p.dir, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	staff := p.route()
+	staff.Kind = sdk.KindStaff
+	if err := errors.Join(between.SetLink(t.Context(), staff, "1111", "9999", "anna"), between.Close()); err != nil {
+		t.Fatal(err)
+	}
+	p.begin()
+	p.await(run.ID)
+	if run = p.run(); run.State != roster.RunOK || s.records["t1"].owner != "9999" {
+		t.Errorf("%s %v, owner %q", run.State, run.Fault, s.records["t1"].owner)
+	}
+}
+
+func TestAnOwnerIsNotTakenAwayWhenTheJobStopsSendingOwners(t *testing.T) {
+	p, s := seedPair(t)
+	s.staff = []sdk.Staff{{ID: "9999", Email: "jstaff@club.com"}}
+	p.crm.putStaff(person{id: "1111", name: "jstaff@club.com"})
+	p.crm.put(person{id: "p1", name: "Pete", owner: "1111"})
+	p.run()
+	p.options.Owner = "ignore"
+	p.crm.put(person{id: "p1", name: "Peter", owner: "1111"})
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if slices.Contains(op.Changed, roster.OwnerField) {
+			t.Errorf("the owner is among the changed fields: %q", op.Changed)
+		}
+		return ""
+	}
+	if run := p.run(); run.State != roster.RunOK || *run.Counts.Updated != 1 {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+}
+
+func TestAPlanOfOneRecordDoesNotKeepItsID(t *testing.T) {
+	p := newPair(t, newCRM(people(2)...), newClub(sdk.ClassC))
+	p.connect = func(flow *pipeline.Flow) {
+		flow.Sync.GetSource = func(_ context.Context, req sdk.GetRequest) (*sdk.Page, error) {
+			b := newPeople(req.Kind)
+			addPerson(b, person{id: req.IDs[0], name: "One"})
+			return b.Page(nil, true)
+		}
+	}
+	run := p.order(pipeline.Order{Job: syncJob, Plan: true, Scope: roster.Scope{Record: "p00"}})
+	if run.State != roster.RunPlanned || run.Scope.Record != "" {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Scope)
+	}
+}
+
 // stopIn lets the daemon stop while a run waits for the target, and starts it
 // again.
 func (p *pair) stopIn(order pipeline.Order) roster.Run {
 	p.t.Helper()
 	stopped := make(chan struct{})
-	p.Runner.Sleep = func(ctx context.Context, _ time.Duration) error {
+	p.Sleep = func(ctx context.Context, _ time.Duration) error {
 		go func() { defer close(stopped); p.Stop() }()
 		<-ctx.Done()
 		return ctx.Err()

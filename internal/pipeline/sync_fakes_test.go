@@ -136,6 +136,8 @@ type rows struct {
 	spoil func(string) string
 	// named gives the fields the names by which people are matched.
 	named bool
+	// club is every record's.
+	club string
 }
 
 // fields are the names of what a record of a kind has.
@@ -158,7 +160,7 @@ func (m rows) MapRows(_ context.Context, page *sdk.Page, wanted []int) (*roster.
 		row := page.Row(i)
 		name, phone := string(row.Cell(0).Bytes()), string(row.Cell(1).Bytes())
 		r := roster.MappedRecord{
-			Row: i, ID: row.ID(), Key: row.ID(), Owner: string(row.Cell(2).Bytes()), LeadSource: string(row.Cell(4).Bytes()),
+			Row: i, ID: row.ID(), Key: row.ID(), Club: m.club, Owner: string(row.Cell(2).Bytes()), LeadSource: string(row.Cell(4).Bytes()),
 		}
 		switch name {
 		case "skip":

@@ -86,3 +86,47 @@ func TestAProspectIsNotTakenForGoneWhileItMayBeAmongTheMembers(t *testing.T) {
 		t.Errorf("members that are not read: %s, %+v", run.State, run.Counts)
 	}
 }
+
+func TestAConversionInDoubtIsNeverSentAgain(t *testing.T) {
+	p := newJoining(t, false)
+	p.run()
+	p.crm.joins(person{id: "p00", name: "Joined"})
+	p.crm.put(person{id: "p02", name: "Changed"})
+	converted, life := 0, make(chan struct{})
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if op.Op == sdk.OpConvert {
+			converted++
+			close(life)
+			p.store.Close() // the daemon dies here
+		}
+		return ""
+	}
+	p.kinds = []sdk.Kind{sdk.KindMember, sdk.KindProspect}
+	run, err := p.Order(t.Context(), pipeline.Order{Job: syncJob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-life
+	p.Stop()
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if op.Op == sdk.OpConvert {
+			converted++
+		}
+		return "auth"
+	}
+	p.begin()
+	if run = p.await(run.ID); run.State != roster.RunFailed {
+		t.Fatalf("%s, %+v", run.State, run.Counts)
+	}
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if op.Op == sdk.OpConvert {
+			converted++
+		}
+		return ""
+	}
+	run = p.run()
+	parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+	if err != nil || converted != 1 || len(parked) != 1 {
+		t.Errorf("converted %d times, %d parked, %v, %+v", converted, len(parked), err, run.Counts)
+	}
+}
