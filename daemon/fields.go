@@ -96,7 +96,7 @@ func (p *parts) fieldsOf(ctx context.Context, job roster.Job) (known jobFields, 
 		return known, err
 	}
 	if job.Type == roster.JobSync {
-		known.target, known.partly = syncFields(job), true
+		known.target, known.partly = p.syncTargetFields(ctx, job)
 		return known, nil
 	}
 	known.target, err = p.targetFields(ctx, job)
