@@ -96,7 +96,7 @@ func (p view) fieldsOf(ctx context.Context, job roster.Job) (known jobFields, er
 		return known, err
 	}
 	if job.Type == roster.JobSync {
-		known.target, known.partly = syncFields(job), true
+		known.target, known.partly = p.syncTargetFields(ctx, job)
 		return known, nil
 	}
 	known.target, err = p.targetFields(ctx, job)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -78,6 +79,9 @@ func (c *cli) watch(ctx context.Context, client *admin.Client, run roster.Run) e
 // unwatched says what becomes of a run that is no longer followed: a person who
 // presses Ctrl-C ends the command, and not the run.
 func (c *cli) unwatched(ctx context.Context, run roster.Run, err error) error {
+	if errors.Is(err, admin.ErrUnreachable) {
+		return fmt.Errorf("run %s of %s is no longer followed, and goes on when the daemon is started again: %w", run.ID, run.Job, err)
+	}
 	if ctx.Err() == nil {
 		return err
 	}

@@ -74,6 +74,25 @@ func limitWords(cause any) (message, hint string) {
 		return "is too small", "the least is " + number(cause.Want)
 	case *kind.Maximum:
 		return "is too large", "the most is " + number(cause.Want)
+	case *kind.UniqueItems:
+		return "names the same value twice", "remove one of the two"
+	case *kind.Pattern:
+		return "does not have the form that is expected", "the form is " + cause.Want
+	case *kind.Format:
+		return "is not a valid " + cause.Want, "correct the value"
+	case *kind.FalseSchema:
+		return "is not allowed here", "remove it"
+	case *kind.DependentRequired:
+		return fmt.Sprintf("has %q but lacks %s", cause.Prop, strings.Join(cause.Missing, ", ")), "add the missing keys"
+	case *kind.AnyOf, *kind.OneOf:
+		return "has none of the forms that are allowed", "rosterd adapter describe NAME lists an adapter's settings"
+	}
+	return sizeWords(cause)
+}
+
+// sizeWords says what is wrong with the size of a value of the right type.
+func sizeWords(cause any) (message, hint string) {
+	switch cause := cause.(type) {
 	case *kind.MinLength:
 		if cause.Want > 1 {
 			return "is empty or too short", fmt.Sprintf("the least is %d characters", cause.Want)
@@ -89,18 +108,6 @@ func limitWords(cause any) (message, hint string) {
 		return "is empty", "write its keys, or remove it"
 	case *kind.MaxProperties:
 		return "has too many keys", fmt.Sprintf("the most is %d", cause.Want)
-	case *kind.UniqueItems:
-		return "names the same value twice", "remove one of the two"
-	case *kind.Pattern:
-		return "does not have the form that is expected", "the form is " + cause.Want
-	case *kind.Format:
-		return "is not a valid " + cause.Want, "correct the value"
-	case *kind.FalseSchema:
-		return "is not allowed here", "remove it"
-	case *kind.DependentRequired:
-		return fmt.Sprintf("has %q but lacks %s", cause.Prop, strings.Join(cause.Missing, ", ")), "add the missing keys"
-	case *kind.AnyOf, *kind.OneOf:
-		return "has none of the forms that are allowed", "rosterd adapter describe NAME lists an adapter's settings"
 	}
 	return "is not as its schema wants it", "rosterd adapter describe NAME lists an adapter's settings"
 }
