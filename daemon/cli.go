@@ -122,6 +122,12 @@ func (c *cli) load(skipSecrets bool) (*config.Config, error) {
 	return config.Load(path, config.Options{Getenv: c.getenv, SkipSecrets: skipSecrets})
 }
 
+// peek reads the configuration for a command that runs no job: a script that is
+// still to be written does not stop it.
+func (c *cli) peek(skipSecrets bool) (*config.Config, error) {
+	return config.Load(c.configFile(), config.Options{Getenv: c.getenv, SkipSecrets: skipSecrets, SkipScripts: true})
+}
+
 func (c *cli) configFile() string {
 	for _, path := range []string{c.configPath, c.getenv("ROSTERD_CONFIG")} {
 		if path != "" {

@@ -37,7 +37,7 @@ that is paused is started all the same: a pause is for its schedule.`,
 			if err != nil {
 				return err
 			}
-			c.notePaused(cmd.Context(), client, args[0])
+			c.noteStanding(cmd.Context(), client, args[0])
 			if watch {
 				return c.watch(cmd.Context(), client, run)
 			}

@@ -60,7 +60,7 @@ func (c *cli) linkKinds(job, kind string) ([]sdk.Kind, error) {
 	if kind != "" {
 		return []sdk.Kind{sdk.Kind(kind)}, nil
 	}
-	cfg, err := c.load(true)
+	cfg, err := c.peek(true)
 	if err != nil {
 		return nil, err
 	}

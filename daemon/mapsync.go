@@ -13,7 +13,7 @@ import (
 // syncOf is the job whose script it is, where that is a sync, or nil. Without a
 // configuration that can be read a script is tested as an import's.
 func (c *cli) syncOf(script string) *roster.Job {
-	cfg, err := c.load(true)
+	cfg, err := c.peek(true)
 	if err != nil {
 		return nil
 	}

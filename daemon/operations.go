@@ -128,6 +128,7 @@ func (o operations) Status(ctx context.Context) (admin.Status, error) {
 	s.Problems = append(s.Problems, o.p.unloadedProblem()...)
 	s.Problems = append(s.Problems, now.restoredProblems()...)
 	s.Problems = append(s.Problems, stateProblems(now.cfg.StateDir)...)
+	s.Problems = append(s.Problems, changedConfig(now.cfg, now.read)...)
 	waiting, err := o.p.parkedProblems(ctx)
 	if err != nil {
 		return s, err

@@ -74,7 +74,12 @@ func limitWords(cause any) (message, hint string) {
 		return "is too small", "the least is " + number(cause.Want)
 	case *kind.Maximum:
 		return "is too large", "the most is " + number(cause.Want)
-	case *kind.MinLength, *kind.MinItems:
+	case *kind.MinLength:
+		if cause.Want > 1 {
+			return "is empty or too short", fmt.Sprintf("the least is %d characters", cause.Want)
+		}
+		return "is empty or too short", "write a value, or remove the key"
+	case *kind.MinItems:
 		return "is empty or too short", "write a value, or remove the key"
 	case *kind.MaxLength:
 		return "is too long", fmt.Sprintf("the most is %d characters", cause.Want)

@@ -89,6 +89,8 @@ func (c *closing) left(it *item) {
 		c.quarantine(it, roster.CodeDeliverRestored, "it is created when the job of the other direction has walked its source once since the state was restored")
 	case leftMissing:
 		c.quarantine(it, roster.CodeDeliverGone, "the target does not have its record any more; mend the link with `rosterd links`")
+	case leftTaken:
+		c.park(it, parkTaken, []string{it.target})
 	case leftReview:
 		c.park(it, parkReview, it.hits)
 		last := &c.Parked[len(c.Parked)-1]
@@ -287,6 +289,9 @@ func (it *item) links() bool {
 // clashed takes back what was counted of a link that was not made.
 func (c *closing) clashed(it *item) {
 	switch {
+	case it.op == opLink && len(it.payload) > 0:
+		c.counts.Linked--
+		c.park(it, parkTaken, []string{it.target})
 	case it.op == opLink:
 		c.counts.Linked--
 		c.counts.Skipped++

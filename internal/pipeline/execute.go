@@ -321,7 +321,7 @@ func asFault(err error) *roster.Fault {
 	}
 	hints := map[sdk.Code]string{
 		sdk.CodeConfig:      "change the connection's settings, try them with `rosterd validate`, and start the job again",
-		sdk.CodeAuth:        "renew the connection's credentials and start the job again",
+		sdk.CodeAuth:        "renew the connection's credentials, restart rosterd, which reads them at its start, and start the job again",
 		sdk.CodeQuota:       "wait until the quota is there again, then start the job",
 		sdk.CodeUnavailable: "start the job again when the system can be reached",
 		sdk.CodeChanged:     "start the job again when the source is complete and no longer written to",

@@ -221,7 +221,7 @@ func (c *comparer) converted(ctx context.Context, next change) (done bool, err e
 	}
 	next.op, next.target = sdk.OpConvert, prospect.Target
 	c.p.counts.ToCreate++
-	c.converts = true
+	c.converting = true
 	return true, c.append(&next)
 }
 

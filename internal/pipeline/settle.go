@@ -141,7 +141,7 @@ func (w *writing) search(ctx context.Context, b *batch, class sdk.GuaranteeClass
 
 // patientFind repeats a search while the target asks for it.
 func (w *writing) patientFind(ctx context.Context, req sdk.FindRequest) (res sdk.FindResponse, err error) {
-	err = w.r.patiently(ctx, "target", req.Kind, func(ctx context.Context) error {
+	err = w.r.patiently(ctx, w.live, "target", req.Kind, func(ctx context.Context) error {
 		res, err = w.sync.Find(ctx, req)
 		return err
 	})

@@ -133,7 +133,7 @@ type item struct {
 func (w *writing) next(at int) (*batch, error) {
 	b := &batch{end: at}
 	creates, limit := 0, sdk.DefaultBatch
-	sources, size := map[string]struct{}{}, 0 // a record's changes are written one after another
+	sources, matched, size := map[string]struct{}{}, map[string]struct{}{}, 0 // a record's changes are written one after another
 	to := min(at+maxBatch, w.changes.Len())
 	var fault error
 	err := w.changes.Entries(at, to, func(entry int, data []byte) error {
@@ -152,6 +152,10 @@ func (w *writing) next(at int) (*batch, error) {
 			creates++
 		}
 		_, again := sources[c.source]
+		if c.matched && !again {
+			_, again = matched[c.target]
+			matched[c.target] = struct{}{}
+		}
 		if c.kind != b.kind || len(b.items) == limit || again || creates > ambiguous && !harmless(b.target.Class) {
 			return errBatchFull
 		}
@@ -304,6 +308,29 @@ func (w *writing) stand(ctx context.Context, b *batch) error {
 	for i, it := range others {
 		w.meet(it, standings[i])
 	}
+	return w.taken(ctx, b, others)
+}
+
+// taken leaves out updates of records that were matched and are linked to another
+// record: they would get the values of somebody else.
+func (w *writing) taken(ctx context.Context, b *batch, items []*item) error {
+	items = slices.DeleteFunc(items, func(it *item) bool { return it.skip || !it.matched })
+	if len(items) == 0 {
+		return nil
+	}
+	targets := make([]string, len(items))
+	for i, it := range items {
+		targets[i] = it.target
+	}
+	standings, err := w.sync.Links.Standings(ctx, b.route.Reverse(), targets)
+	if err != nil {
+		return fmt.Errorf("look up links: %w", err)
+	}
+	for i, it := range items {
+		if standings[i].Link.Version > 0 {
+			it.leave(leftTaken)
+		}
+	}
 	return nil
 }
 
@@ -356,7 +383,7 @@ func (w *writing) meetLinked(it *item, link roster.Link, same bool) {
 		it.leave(leftDone)
 	default:
 		it.op, it.target, it.version = sdk.OpUpdate, link.Target, link.Version
-		it.changed, _ = difference(link.Sent.Fields, it.sent.Fields)
+		it.changed, _ = changes(link.Sent, it.sent)
 	}
 }
 
@@ -380,6 +407,8 @@ const (
 	leftParked
 	// leftHeld: it waits until the other direction was searched.
 	leftHeld
+	// leftTaken: the record that it was matched with is linked to another one.
+	leftTaken
 	// leftReview: a person has to say which of several records it is.
 	leftReview
 )
