@@ -368,7 +368,8 @@ func (c *combination) references(job matrixJob, name string) (owner, lead string
 // source may have got the letters that it has in the other system.
 func holds(got, want club.Record) bool {
 	for name, value := range want.Fields {
-		if got.Fields[name] != value && !(want.Kind == club.LeadSource && strings.EqualFold(got.Fields[name], value)) {
+		same := got.Fields[name] == value || want.Kind == club.LeadSource && strings.EqualFold(got.Fields[name], value)
+		if !same {
 			return false
 		}
 	}
