@@ -43,7 +43,7 @@ func appendField(fields []mapping.EditorField, field mapping.EditorField) []mapp
 // those that this one declares. partly says that it has more than those: a kind whose
 // fields it does not declare. A target that cannot be opened declares none: what is
 // wrong with it is for `rosterd validate` to tell.
-func (p *parts) syncTargetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, partly bool) {
+func (p view) syncTargetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, partly bool) {
 	fields = syncFields(job)
 	conn, err := p.connect(ctx, job.To, sdk.AbilityTarget)
 	if err != nil {

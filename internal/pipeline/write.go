@@ -132,7 +132,7 @@ type item struct {
 // next reads the batch that begins at an entry.
 func (w *writing) next(at int) (*batch, error) {
 	b := &batch{end: at}
-	creates, limit := 0, sdk.DefaultBatch
+	creates, limit := 0, 0
 	met, size := ends{sources: map[string]struct{}{}, matched: map[string]struct{}{}}, 0
 	to := min(at+maxBatch, w.changes.Len())
 	var fault error
@@ -144,9 +144,7 @@ func (w *writing) next(at int) (*batch, error) {
 		if len(b.items) == 0 {
 			b.kind, b.route = c.kind, w.sync.route(c.kind)
 			b.target = w.sync.Target[c.kind]
-			if b.target.Batch > 0 {
-				limit = min(b.target.Batch, maxBatch)
-			}
+			limit = batchLimit(b.target.Batch)
 		}
 		if makes(c.op) {
 			creates++
@@ -166,6 +164,15 @@ func (w *writing) next(at int) (*batch, error) {
 		fault = fmt.Errorf("read the change set: %w", err)
 	}
 	return b, fault
+}
+
+// batchLimit is how many changes a batch has at most, for a target that declares how
+// many it takes, or 0.
+func batchLimit(declared int) int {
+	if declared > 0 {
+		return min(declared, maxBatch)
+	}
+	return sdk.DefaultBatch
 }
 
 // ends are the records of a batch: the changes of one record, and those that were
