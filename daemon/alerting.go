@@ -142,7 +142,7 @@ func (pic jobPicture) parked() alerts.Condition {
 		what = append(what, counted(pic.waiting, "session"))
 	}
 	if len(what) > 0 {
-		c.State, c.Summary, c.Command = "parked", strings.Join(what, " and ")+" of it cannot be proven", "rosterd status"
+		c.State, c.Summary, c.Command = "parked", strings.Join(what, " and ")+" of it wait for a person", "rosterd status"
 	}
 	return c
 }

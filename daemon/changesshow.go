@@ -27,7 +27,7 @@ func (c *cli) showChanges(run roster.Run, page admin.ChangePage) {
 		fmt.Fprintf(c.stdout, "the present values are not shown: %s\n", page.Unseen)
 	}
 	if page.Next > 0 {
-		fmt.Fprintf(c.stdout, "... %d of %d are shown; --limit shows more\n", len(page.Changes), changesOf(run.Counts))
+		fmt.Fprintf(c.stdout, "... %d of %d are shown; --limit shows more\n", len(page.Changes), changesOf(run.Counts)+run.Counts.ToLink)
 	}
 }
 

@@ -76,7 +76,7 @@ To see it work, with nothing to set up:  rosterd quickstart`,
 	root.AddCommand(
 		c.runCommand(), c.quickstartCommand(), c.validateCommand(), c.statusCommand(), c.jobCommand(), c.runsCommand(),
 		c.sessionCommand(), c.quarantineCommand(), c.connectionsCommand(),
-		c.planCommand(), c.applyCommand(), c.approveCommand(), c.syncCommand(), c.linksCommand(), c.parkedCommand(), c.explainCommand(),
+		c.planCommand(), c.applyCommand(), c.approveCommand(), c.syncCommand(), c.linksCommand(), c.parkedCommand(), c.reviewCommand(), c.explainCommand(),
 		c.mapCommand(), c.luaCommand(), c.adapterCommand(),
 		c.stateCommand(), c.cursorCommand(), c.doctorCommand(), c.reloadCommand(), c.initCommand(), c.accountCommand(), c.explainErrorCommand(),
 		c.sandboxCommand(), c.alertsCommand(), c.versionCommand(), c.mapWorkerCommand(), c.stateVerifyCommand(), c.keeperCommand(),
@@ -120,6 +120,12 @@ const defaultConfig = "/etc/rosterd/rosterd.yaml"
 func (c *cli) load(skipSecrets bool) (*config.Config, error) {
 	path := c.configFile()
 	return config.Load(path, config.Options{Getenv: c.getenv, SkipSecrets: skipSecrets})
+}
+
+// peek reads the configuration for a command that runs no job: a script that is
+// still to be written does not stop it.
+func (c *cli) peek(skipSecrets bool) (*config.Config, error) {
+	return config.Load(c.configFile(), config.Options{Getenv: c.getenv, SkipSecrets: skipSecrets, SkipScripts: true})
 }
 
 func (c *cli) configFile() string {

@@ -26,7 +26,7 @@ func (c *cli) adapterDescribeCommand() *cobra.Command {
 		Use: "describe ADAPTER", Short: "Show what an adapter reads, what it can do and which settings it has", Args: exactly("ADAPTER"),
 		Example: "  rosterd adapter describe csv",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := c.load(true)
+			cfg, err := c.peek(true)
 			if err != nil {
 				return err
 			}

@@ -55,7 +55,7 @@ func findJob(cfg *config.Config, ref string) (roster.Job, error) {
 
 // fieldsOfJob asks the connections of one job for their fields.
 func (c *cli) fieldsOfJob(ctx context.Context, ref string) (known jobFields, err error) {
-	cfg, err := c.load(false)
+	cfg, err := c.peek(false)
 	if err != nil {
 		return known, err
 	}
@@ -96,7 +96,7 @@ func (p view) fieldsOf(ctx context.Context, job roster.Job) (known jobFields, er
 		return known, err
 	}
 	if job.Type == roster.JobSync {
-		known.target, known.partly = syncFields(job), true
+		known.target, known.partly = p.syncTargetFields(ctx, job)
 		return known, nil
 	}
 	known.target, err = p.targetFields(ctx, job)
@@ -170,7 +170,7 @@ func declaredFields(info sdk.Info, kind sdk.Kind) []string {
 // script's own folder. A script can be tried without a configuration.
 func (c *cli) scriptsDirOf(script string) string {
 	own := filepath.Dir(script)
-	cfg, err := c.load(true)
+	cfg, err := c.peek(true)
 	if err != nil {
 		return own
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -36,7 +37,7 @@ that is paused is started all the same: a pause is for its schedule.`,
 			if err != nil {
 				return err
 			}
-			c.notePaused(cmd.Context(), client, args[0])
+			c.noteStanding(cmd.Context(), client, args[0])
 			if watch {
 				return c.watch(cmd.Context(), client, run)
 			}
@@ -77,6 +78,9 @@ func (c *cli) watch(ctx context.Context, client *admin.Client, run roster.Run) e
 // unwatched says what becomes of a run that is no longer followed: a person who
 // presses Ctrl-C ends the command, and not the run.
 func (c *cli) unwatched(ctx context.Context, run roster.Run, err error) error {
+	if errors.Is(err, admin.ErrUnreachable) {
+		return fmt.Errorf("run %s of %s is no longer followed, and goes on when the daemon is started again: %w", run.ID, run.Job, err)
+	}
 	if ctx.Err() == nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (c *cli) linkKinds(job, kind string) ([]sdk.Kind, error) {
 	if kind != "" {
 		return []sdk.Kind{sdk.Kind(kind)}, nil
 	}
-	cfg, err := c.load(true)
+	cfg, err := c.peek(true)
 	if err != nil {
 		return nil, err
 	}
@@ -222,13 +222,7 @@ func (c *cli) showLink(r admin.LinkReport) {
 			fmt.Fprintln(c.stdout, "  gone     the target's record was deactivated, because the source's was gone")
 		}
 	case r.Pending != nil:
-		fmt.Fprintf(c.stdout, "  not linked: its create, attempt %d by run %s %s, is %s\n", r.Pending.Attempt, r.Pending.Run, ago(r.Pending.Armed), r.Pending.State)
-		if r.Pending.Reason != "" {
-			fmt.Fprintf(c.stdout, "  why      %s\n", r.Pending.Reason)
-		}
-		if r.Pending.Parked != "" {
-			fmt.Fprintf(c.stdout, "  settle   rosterd parked show %s%s\n", c.configFlag(), r.Pending.Parked)
-		}
+		c.showPending(r.Pending)
 	default:
 		fmt.Fprintln(c.stdout, "  not linked")
 	}
@@ -238,6 +232,25 @@ func (c *cli) showLink(r admin.LinkReport) {
 			fmt.Fprintf(c.stdout, "  (%s)", plainText(e.Note))
 		}
 		fmt.Fprintln(c.stdout)
+	}
+}
+
+func (c *cli) showPending(p *admin.Pending) {
+	settle := "parked"
+	switch {
+	case p.State == roster.IntentNew:
+		fmt.Fprintln(c.stdout, "  not linked: a person decided that it is to be created")
+	case p.Review:
+		settle = "review"
+		fmt.Fprintf(c.stdout, "  not linked: run %s asked a person %s which record of the target it is\n", p.Run, ago(p.Armed))
+	default:
+		fmt.Fprintf(c.stdout, "  not linked: its create, attempt %d by run %s %s, is %s\n", p.Attempt, p.Run, ago(p.Armed), p.State)
+	}
+	if p.Reason != "" {
+		fmt.Fprintf(c.stdout, "  why      %s\n", p.Reason)
+	}
+	if p.Parked != "" {
+		fmt.Fprintf(c.stdout, "  settle   rosterd %s show %s%s\n", settle, c.configFlag(), p.Parked)
 	}
 }
 

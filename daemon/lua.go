@@ -55,7 +55,7 @@ type luaOptions struct {
 
 func (c *cli) luaInit(ctx context.Context, o luaOptions) error {
 	if o.dir == "" {
-		cfg, err := c.load(true)
+		cfg, err := c.peek(true)
 		if err != nil {
 			return err
 		}

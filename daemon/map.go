@@ -71,7 +71,7 @@ func (c *cli) scriptsToTest(named []string, ref string) ([]string, error) {
 	case ref == "":
 		return c.allScripts()
 	}
-	cfg, err := c.load(true)
+	cfg, err := c.peek(true)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (c *cli) scriptsToTest(named []string, ref string) ([]string, error) {
 
 // allScripts are the scripts of the configuration that have cases.
 func (c *cli) allScripts() ([]string, error) {
-	cfg, err := c.load(true)
+	cfg, err := c.peek(true)
 	if err != nil {
 		return nil, err
 	}

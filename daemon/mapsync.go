@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 
@@ -13,7 +14,7 @@ import (
 // syncOf is the job whose script it is, where that is a sync, or nil. Without a
 // configuration that can be read a script is tested as an import's.
 func (c *cli) syncOf(script string) *roster.Job {
-	cfg, err := c.load(true)
+	cfg, err := c.peek(true)
 	if err != nil {
 		return nil
 	}
@@ -36,6 +37,31 @@ func appendField(fields []mapping.EditorField, field mapping.EditorField) []mapp
 		return fields
 	}
 	return append(fields, field)
+}
+
+// syncTargetFields are the fields that a sync's records have at every target, and
+// those that this one declares. partly says that it has more than those: a kind whose
+// fields it does not declare. A target that cannot be opened declares none: what is
+// wrong with it is for `rosterd validate` to tell.
+func (p view) syncTargetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, partly bool) {
+	fields = syncFields(job)
+	conn, err := p.connect(ctx, job.To, sdk.AbilityTarget)
+	if err != nil {
+		return fields, true
+	}
+	defer func() { _ = conn.Close() }() // it was only asked
+	kinds, err := targetKinds(ctx, job, conn)
+	if err != nil {
+		return fields, true
+	}
+	for _, kind := range job.Kinds {
+		declared := kinds[kind].Fields
+		partly = partly || len(declared) == 0 && kind != sdk.KindStaff
+		for _, f := range declared {
+			fields = appendField(fields, mapping.EditorField{Name: f.Name})
+		}
+	}
+	return fields, partly
 }
 
 // syncFields are the fields that the records of a sync have at every target.

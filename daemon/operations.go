@@ -129,6 +129,7 @@ func (o operations) Status(ctx context.Context) (admin.Status, error) {
 	s.Problems = append(s.Problems, now.restoredProblems()...)
 	s.Problems = append(s.Problems, stateProblems(now.cfg.StateDir)...)
 	s.Problems = append(s.Problems, adapterProblems(o.p.usedAdapters(), o.p.host.Health())...)
+	s.Problems = append(s.Problems, changedConfig(now.cfg, now.read)...)
 	waiting, err := o.p.parkedProblems(ctx)
 	if err != nil {
 		return s, err
@@ -257,14 +258,19 @@ func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 	}
 }
 
-// parkedProblems says of each job how many of its creates wait for a person.
+// parkedProblems says of each job how many of its creates wait for a person: those
+// of which nobody knows whether they were done, and reviews.
 func (p *parts) parkedProblems(ctx context.Context) ([]admin.Finding, error) {
 	parked, err := p.store.Parked(ctx, roster.ParkedFilter{})
 	if err != nil {
 		return nil, err
 	}
-	oldest, count := map[string]time.Time{}, map[string]int{}
+	oldest, count, reviews := map[string]time.Time{}, map[string]int{}, map[string]int{}
 	for _, one := range parked {
+		if one.Review {
+			reviews[one.Job]++
+			continue
+		}
 		count[one.Job]++
 		if at := oldest[one.Job]; at.IsZero() || one.Armed.Before(at) {
 			oldest[one.Job] = one.Armed
@@ -277,6 +283,14 @@ func (p *parts) parkedProblems(ctx context.Context) ([]admin.Finding, error) {
 			Message: fmt.Sprintf("%d creates of %s wait for a person, the oldest sent %s: nobody knows whether they were done", count[job], job, ago(oldest[job])),
 			Hint:    "look each of them up in the target, then settle it with `rosterd parked link`, `rosterd parked create` or `rosterd parked drop`",
 			Command: "rosterd parked list --job " + job,
+		})
+	}
+	for _, job := range slices.Sorted(maps.Keys(reviews)) {
+		found = append(found, admin.Finding{
+			Code:    "review.waiting",
+			Message: fmt.Sprintf("%s of %s wait for a person: the target has several that each may be", counted(reviews[job], "new record"), job),
+			Hint:    "say which it is with `rosterd review link`, or that it is none of them with `rosterd review create`",
+			Command: "rosterd review list --job " + job,
 		})
 	}
 	return found, nil

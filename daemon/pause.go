@@ -80,9 +80,10 @@ func (c *cli) showPaused(job admin.JobStatus) {
 	}
 }
 
-// notePaused says on standard error that a job that was started is paused. That
-// it cannot be known is no fault of the start.
-func (c *cli) notePaused(ctx context.Context, client *admin.Client, job string) {
+// noteStanding says on standard error that a job that was started is paused, and
+// that the configuration is not the one in the file. That it cannot be known is no
+// fault of the start.
+func (c *cli) noteStanding(ctx context.Context, client *admin.Client, job string) {
 	s, err := client.Status(ctx)
 	if err != nil {
 		return
@@ -90,6 +91,11 @@ func (c *cli) notePaused(ctx context.Context, client *admin.Client, job string) 
 	for _, j := range s.Jobs {
 		if j.Ref == job && j.Paused != nil {
 			fmt.Fprintf(c.stderr, "note: job %s is paused by %s (%s); it was started all the same\n", j.Ref, j.Paused.By, j.Paused.Reason)
+		}
+	}
+	for _, f := range s.Problems {
+		if f.Code == codeConfigChanged {
+			fmt.Fprintf(c.stderr, "note: %s\n  hint: %s\n", f.Message, f.Hint)
 		}
 	}
 }

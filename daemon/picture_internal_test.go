@@ -99,7 +99,7 @@ func TestWhatIsToldOfARunHasItsCodeAndNotItsText(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	pic.Parked, pic.waiting = 2, 1
-	if c := pic.parked(); c.State != "parked" || c.Summary != "2 creates and 1 session of it cannot be proven" {
+	if c := pic.parked(); c.State != "parked" || c.Summary != "2 creates and 1 session of it wait for a person" {
 		t.Errorf("got %+v", c)
 	}
 }

@@ -82,6 +82,7 @@ func (c *cli) plan(ctx context.Context, order admin.RunOrder, o planOptions) err
 	if err != nil {
 		return err
 	}
+	c.noteStanding(ctx, client, "")
 	run, err := client.OrderRun(ctx, order)
 	if err != nil {
 		return err

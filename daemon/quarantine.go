@@ -111,4 +111,10 @@ func (c *cli) showQuarantined(q roster.Quarantined) {
 	fmt.Fprintf(c.stdout, "  why      %s: %s\n", q.Code, q.Reason)
 	fmt.Fprintf(c.stdout, "  refused  %s\n", q.At.Format("2006-01-02 15:04:05 MST"))
 	fmt.Fprintf(c.stdout, "  record   %s\n", q.Payload)
+	if q.Stage == roster.StageRead {
+		fmt.Fprintf(c.stdout, "  next     mend it in the source; the next run of the job reads it again\n")
+		return
+	}
+	fmt.Fprintf(c.stdout, "  next     mend the cause in the source, the script or the target; the next run of the job tries it again, or at once\n")
+	fmt.Fprintf(c.stdout, "           rosterd quarantine replay %s%s --watch\n", c.configFlag(), q.ID)
 }

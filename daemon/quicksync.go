@@ -218,8 +218,8 @@ func (q *quickstart) tellSync(s *syncScene) error {
 func (q *quickstart) printSync(run roster.Run) {
 	n := run.Counts
 	fmt.Fprintf(q.stdout, "run %s of %s: %s\n", run.ID, run.Job, run.State)
-	fmt.Fprintf(q.stdout, "  read         %7d = created %s + updated %s + unchanged %d + skipped %d + quarantined %d + waiting %d\n",
-		n.Read, count(n.Created), count(n.Updated), n.Unchanged, n.Skipped, n.Quarantined, n.Waiting)
+	fmt.Fprintf(q.stdout, "  read         %7d = created %s + updated %s + linked %d + unchanged %d + skipped %d + quarantined %d + waiting %d\n",
+		n.Read, count(n.Created), count(n.Updated), n.Linked, n.Unchanged, n.Skipped, n.Quarantined, n.Waiting)
 	if run.Fault != nil {
 		fmt.Fprintf(q.stdout, "  %s: %s\n  hint: %s\n", run.Fault.Code, run.Fault.Message, run.Fault.Hint)
 	}

@@ -17,7 +17,7 @@ import (
 
 // daemon returns a client of the running daemon.
 func (c *cli) daemon() (*admin.Client, error) {
-	cfg, err := c.load(true)
+	cfg, err := c.peek(true)
 	if err != nil {
 		return dialEarlier(context.Background(), err)
 	}
@@ -50,7 +50,7 @@ func dial(cfg *config.Config) (*admin.Client, error) {
 // runs, of an API on the stored state that lives until done is called. Both go
 // the same way, so that a command prints the same.
 func (c *cli) reader(ctx context.Context) (client *admin.Client, done func(), err error) {
-	cfg, err := c.load(true)
+	cfg, err := c.peek(true)
 	if err != nil {
 		client, err = dialEarlier(ctx, err)
 		return client, func() {}, err

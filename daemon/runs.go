@@ -119,14 +119,17 @@ func (c *cli) printImportCounts(n roster.Counts) {
 func (c *cli) printSyncCounts(run roster.Run) {
 	n := run.Counts
 	if n.Created == nil && changesOf(n) > 0 || run.State == roster.RunPlanned || run.State == roster.RunBlocked {
-		fmt.Fprintf(c.stdout, "  read         %7d = to create %d + to update %d + unchanged %d + skipped %d + quarantined %d + waiting %d\n",
-			n.Read, n.ToCreate, n.ToUpdate, n.Unchanged, n.Skipped, n.Quarantined, n.Waiting)
+		fmt.Fprintf(c.stdout, "  read         %7d = to create %d + to update %d + to link %d + unchanged %d + skipped %d + quarantined %d + waiting %d\n",
+			n.Read, n.ToCreate, n.ToUpdate, n.ToLink, n.Unchanged, n.Skipped, n.Quarantined, n.Waiting)
 		fmt.Fprintf(c.stdout, "  to deactivate%7d\n", n.ToDeactivate)
 		return
 	}
-	fmt.Fprintf(c.stdout, "  read         %7d = created %d + updated %d + unchanged %d + skipped %d + quarantined %d + waiting %d\n",
-		n.Read, known(n.Created), known(n.Updated), n.Unchanged, n.Skipped, n.Quarantined, n.Waiting)
+	fmt.Fprintf(c.stdout, "  read         %7d = created %d + updated %d + linked %d + unchanged %d + skipped %d + quarantined %d + waiting %d\n",
+		n.Read, known(n.Created), known(n.Updated), n.Linked, n.Unchanged, n.Skipped, n.Quarantined, n.Waiting)
 	fmt.Fprintf(c.stdout, "  deactivated  %7d\n", n.Deactivated)
+	if n.Remaining > 0 {
+		fmt.Fprintf(c.stdout, "  still to be  %7d\n", n.Remaining)
+	}
 }
 
 // printEnding prints why a run ended so, and what to look at next.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -11,10 +13,12 @@ import (
 type setup struct {
 	cfg  *config.Config
 	jobs map[string]roster.Job
+	// read is when the configuration was read.
+	read time.Time
 }
 
 func newSetup(cfg *config.Config) *setup {
-	s := &setup{cfg: cfg, jobs: map[string]roster.Job{}}
+	s := &setup{cfg: cfg, jobs: map[string]roster.Job{}, read: time.Now()}
 	for _, job := range cfg.Jobs {
 		s.jobs[job.Ref] = job
 	}

@@ -95,7 +95,8 @@ func (o operations) linkReport(ctx context.Context, route roster.Route, source s
 		report.Link = &s.Link
 	} else if s.Intent != nil {
 		report.Pending = &admin.Pending{
-			State: s.Intent.State, Run: s.Intent.Run, Attempt: s.Intent.Attempt, Armed: s.Intent.Armed, Reason: s.Intent.Reason,
+			State: s.Intent.State, Run: s.Intent.Run, Attempt: s.Intent.Attempt, Armed: s.Intent.Armed,
+			Review: s.Intent.Review, Reason: s.Intent.Reason,
 		}
 		if report.Pending.Parked, err = o.parkedID(ctx, route, source); err != nil {
 			return report, false, err

@@ -229,10 +229,10 @@ func (c *cli) showFindings(findings []config.Fault, cfg *config.Config, strict b
 
 func (c *cli) showVerdict(faults int, cfg *config.Config) {
 	if faults > 0 {
-		fmt.Fprintf(c.stdout, "%s: %d faults\n", c.configFile(), faults)
+		fmt.Fprintf(c.stdout, "%s: %s\n", c.configFile(), counted(faults, "fault"))
 		return
 	}
-	fmt.Fprintf(c.stdout, "%s is valid: %d accounts, %d jobs\n", cfg.Path, len(cfg.Accounts), len(cfg.Jobs))
+	fmt.Fprintf(c.stdout, "%s is valid: %s, %s\n", cfg.Path, counted(len(cfg.Accounts), "account"), counted(len(cfg.Jobs), "job"))
 	for _, job := range upcoming(cfg, time.Now()) {
 		var times []string
 		for _, slot := range job.Next {

@@ -117,6 +117,9 @@ func (c *Client) Parked(ctx context.Context, f roster.ParkedFilter) (ParkedPage,
 	q := url.Values{}
 	set(q, "job", f.Job)
 	set(q, "after", f.After)
+	if f.Review {
+		q.Set("review", "true")
+	}
 	setLimit(q, f.Limit)
 	var page ParkedPage
 	err := c.call(ctx, http.MethodGet, "/v1/parked", q, &page)

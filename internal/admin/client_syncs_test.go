@@ -62,6 +62,8 @@ func TestTheClientShowsAndSettlesWhatSyncsKeep(t *testing.T) {
 	if len(parked.Parked) != 1 || parked.Parked[0].Payload != nil || parked.Next != "p-1" {
 		t.Errorf("parked: %+v", parked)
 	}
+	_, err = c.Parked(ctx, roster.ParkedFilter{Review: true, Limit: 1})
+	same[any](t, "reviews", f.asked, err, roster.ParkedFilter{Review: true, Limit: 1})
 	one, err := c.ParkedCreate(ctx, "p-1")
 	same(t, "one parked create", string(one.Record), err, string(parkedOne().Payload))
 	_, err = c.SettleParked(ctx, "p-1", roster.ParkedLink, "t 1")

@@ -28,7 +28,7 @@ func unknownJobOf(err error) (job string, ok bool) {
 }
 
 func (a *API) parked(w http.ResponseWriter, r *http.Request, q *query) error {
-	filter := roster.ParkedFilter{Job: q.job(), Limit: q.limit(), After: q.id("after")}
+	filter := roster.ParkedFilter{Job: q.job(), Review: q.bool("review"), Limit: q.limit(), After: q.id("after")}
 	if err := q.err(); err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func (q *query) path(r *http.Request, pattern string) {
 	}
 	for _, name := range []string{"account", "job"} {
 		if strings.Contains(pattern, "{"+name+"}") && !validKey(r.PathValue(name)) {
-			q.bad.add(name, "is not a possible name")
+			q.bad.add(name, "is not a possible name; a job is named ACCOUNT/JOB, such as acme/launch")
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/links/one", noun: nounLink, handler: a.link, params: linkParams("id")},
 		{method: post, path: "/v1/links/set", noun: nounLink, handler: a.setLink, params: linkParams("source", "target", "reason")},
 		{method: post, path: "/v1/links/remove", noun: nounLink, handler: a.removeLink, params: linkParams("source", "reason")},
-		{method: get, path: "/v1/parked", noun: nounParked, handler: a.parked, params: []string{"job", "limit", "after"}},
+		{method: get, path: "/v1/parked", noun: nounParked, handler: a.parked, params: []string{"job", "review", "limit", "after"}},
 		{method: get, path: "/v1/parked/{id}", noun: nounParked, handler: a.parkedCreate},
 		{method: post, path: "/v1/parked/{id}/settle", noun: nounParked, handler: a.settleParked, params: []string{"verdict", "target"}},
 		{method: get, path: "/v1/sessions", noun: nounSession, handler: a.sessions, params: []string{"run", "business", "open", "limit"}},

@@ -120,7 +120,10 @@ type Pending struct {
 	Run     string             `json:"run"`
 	Attempt int                `json:"attempt"`
 	Armed   time.Time          `json:"armed"`
-	Reason  string             `json:"reason,omitempty"`
+	// Review says that a person is asked which of several records of the target it
+	// is; nothing was sent.
+	Review bool   `json:"review,omitempty"`
+	Reason string `json:"reason,omitempty"`
 	// Parked is the id by which a person settles it; empty unless it is parked.
 	Parked string `json:"parked,omitempty"`
 }

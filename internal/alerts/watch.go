@@ -111,7 +111,9 @@ func (w *Watch) Turn(ctx context.Context) {
 	// told twice.
 	w.persist(ctx)
 	w.send(ctx, conditions)
-	w.persist(ctx)
+	// What was told is stored although the daemon stops: or else its end would not
+	// be told.
+	w.persist(context.WithoutCancel(ctx))
 }
 
 // recall loads what an earlier life of the daemon has told.

@@ -41,7 +41,10 @@ func (w *world) Alerts(context.Context) ([]roster.Alert, error) {
 	return all, w.fault
 }
 
-func (w *world) PutAlerts(_ context.Context, list []roster.Alert) error {
+func (w *world) PutAlerts(ctx context.Context, list []roster.Alert) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if w.full {
 		return errors.New("no space left on device")
 	}
@@ -79,11 +82,16 @@ type inbox struct {
 	closed bool
 	got    []alerts.Message
 	tried  []string
+	// sent is called with each message.
+	sent func()
 }
 
 func (i *inbox) Send(_ context.Context, m alerts.Message) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.sent != nil {
+		i.sent()
+	}
 	i.tried = append(i.tried, m.ID)
 	if i.closed {
 		return &roster.Fault{Code: "alert.webhook", Message: "the webhook answered 503"}
@@ -318,6 +326,20 @@ func TestAWatchIsWokenAndEndsWithItsContext(t *testing.T) {
 	cancel()
 	<-done
 	if got := in.states(); got != "acme/leads run failed" {
+		t.Errorf("told %q", got)
+	}
+}
+
+func TestWhatWasToldWhileTheDaemonStoppedIsRemembered(t *testing.T) {
+	w, box := newWorld(), &inbox{}
+	ctx, stop := context.WithCancel(t.Context())
+	box.sent = stop
+	w.is("failed")
+	w.watch(box.receiver("chat")).Turn(ctx)
+	box.sent = nil
+	w.is("")
+	w.watch(box.receiver("chat")).Turn(t.Context())
+	if got := box.states(); got != "acme/leads run failed, acme/leads run" {
 		t.Errorf("told %q", got)
 	}
 }

@@ -107,4 +107,8 @@ type Options struct {
 	// empty. It is for checking a file away from its machine; a configuration
 	// loaded so is not run.
 	SkipSecrets bool
+	// SkipScripts makes a mapping script that is not there a warning: whoever is
+	// about to write it asks for the fields first. A configuration loaded so is not
+	// run.
+	SkipScripts bool
 }

@@ -70,6 +70,7 @@ func runCase(t *testing.T, a *archive) string {
 	cfg, err := config.Load("rosterd.yaml", config.Options{
 		Getenv:      func(name string) string { return env[name] },
 		SkipSecrets: strings.Contains(a.files["options"], "skip-secrets"),
+		SkipScripts: strings.Contains(a.files["options"], "skip-scripts"),
 	})
 	var list []config.Fault
 	if faults, ok := errors.AsType[*config.Faults](err); ok {

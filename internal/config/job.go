@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,7 +113,11 @@ func (l *loader) script(v value) string {
 		err = errNotRegular
 	}
 	if err != nil {
-		l.fault(v, CodeScript, "script "+path+" cannot be read: "+reason(err), scriptHint(path))
+		severity := SeverityError
+		if l.opts.SkipScripts && errors.Is(err, fs.ErrNotExist) {
+			severity = SeverityWarning
+		}
+		l.find(severity, v, CodeScript, "script "+path+" cannot be read: "+reason(err), scriptHint(path))
 	}
 	return path
 }

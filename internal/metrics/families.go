@@ -73,7 +73,7 @@ func Families() []Family {
 		{namePaused, gauge, job, "Whether a person has paused the job (1) or not (0)."},
 		{nameAgain, gauge, job, "When the job goes on whose last run has used up a quota."},
 		{nameQuarantine, gauge, []string{"job", "code"}, "Refused records that wait in the quarantine, by cause."},
-		{nameParked, gauge, job, "Creates that cannot be proven and wait for a person."},
+		{nameParked, gauge, job, "Creates that wait for a person: they cannot be proven, or the target has several records that they may be."},
 		{nameParkedOldest, gauge, job, "When the oldest of the creates was sent that wait for a person."},
 		{nameUnknown, gauge, job, "Creates that were sent and are proven neither done nor not done, those of runs under way among them."},
 		{nameUnknownOldest, gauge, job, "When the oldest of those creates was sent."},

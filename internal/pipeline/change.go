@@ -50,6 +50,9 @@ type change struct {
 	matched, reopened, warned bool
 	// knownAs is the target's id as the source knows it; it is not stored.
 	knownAs string
+	// decided says that a person has looked at the records of the target that it
+	// could be, and that it is none of them; it is not stored.
+	decided bool
 	// hits are the records of the target that a new one could be.
 	hits []string
 	// data is the mapped record, payload the source record, both as JSON.

@@ -71,13 +71,9 @@ func (c *closing) left(it *item) {
 	switch it.left {
 	case leftArmed:
 	case leftDone:
-		// An earlier life of the daemon has delivered it and counted nothing, or it
-		// was read twice.
-		if it.op == sdk.OpCreate {
-			*c.counts.Created++
-		} else {
-			c.counts.Unchanged++
-		}
+		c.delivered(it)
+	case leftAsked:
+		c.counts.Waiting++
 	case leftWaiting:
 		c.quarantine(it, roster.CodeDeliverWaiting, "the create of the same record was in doubt; the next run takes it up")
 	case leftUnlinked:
@@ -89,17 +85,38 @@ func (c *closing) left(it *item) {
 		c.quarantine(it, roster.CodeDeliverRestored, "it is created when the job of the other direction has walked its source once since the state was restored")
 	case leftMissing:
 		c.quarantine(it, roster.CodeDeliverGone, "the target does not have its record any more; mend the link with `rosterd links`")
+	case leftTaken:
+		c.park(it, parkTaken, []string{it.target})
 	case leftReview:
 		c.park(it, parkReview, it.hits)
+		last := &c.Parked[len(c.Parked)-1]
+		last.Review, last.Attempt = true, 0
 	case leftNewer:
 		c.Events = append(c.Events, c.event(it, "conflict", it.note))
-		c.counts.Skipped++
+		if !it.reopened {
+			c.counts.Skipped++
+		}
 		c.Links = append(c.Links, c.link(it))
 	case 0: // a refresh, or a link to a record that is not changed
 		c.Links = append(c.Links, c.link(it))
 		if it.op == opLink {
 			c.counts.Linked++
 		}
+	}
+}
+
+// delivered counts a change that an earlier life of the daemon has delivered
+// without counting it, or that was read twice. What is only sent to make up for a
+// reference was not read.
+func (c *closing) delivered(it *item) {
+	switch {
+	case it.reopened:
+	case it.op == sdk.OpDeactivate || it.op == sdk.OpDelete:
+		c.counts.Deactivated++
+	case it.op == sdk.OpCreate:
+		*c.counts.Created++
+	default:
+		c.counts.Unchanged++
 	}
 }
 
@@ -227,7 +244,11 @@ func (c *closing) quarantine(it *item, code, reason string) {
 		c.w.warn("the owner or the lead source of some linked people could not be sent later: " + reason)
 		return // it stays open, and is tried again by the next run
 	}
-	c.counts.Quarantined++
+	if it.op == sdk.OpDeactivate || it.op == sdk.OpDelete {
+		c.counts.Remaining++
+	} else {
+		c.counts.Quarantined++
+	}
 	c.Quarantined = append(c.Quarantined, roster.Quarantined{
 		Job: c.w.run.Job, Run: c.Run, Kind: it.kind, Record: it.source, Position: it.position,
 		Stage: roster.StageDeliver, Code: code, Reason: reason, At: c.w.r.Now(), Payload: it.payload,
@@ -285,6 +306,9 @@ func (it *item) links() bool {
 // clashed takes back what was counted of a link that was not made.
 func (c *closing) clashed(it *item) {
 	switch {
+	case it.op == opLink && len(it.payload) > 0:
+		c.counts.Linked--
+		c.park(it, parkTaken, []string{it.target})
 	case it.op == opLink:
 		c.counts.Linked--
 		c.counts.Skipped++

@@ -25,11 +25,19 @@ type comparer struct {
 	// appended are the records that the run changes: one that is read again is
 	// compared when it is delivered, behind what comes before it.
 	appended map[sdk.Kind]keySet
-	// creates counts what would be created, by kind, and converts says that members
+	// creates counts what would be created, by kind, and converting says that members
 	// would be made of prospects.
-	creates   map[sdk.Kind]int
-	converts  bool
-	directory *directory
+	creates    map[sdk.Kind]int
+	converting bool
+	directory  *directory
+	// going counts the linked records that are taken for gone.
+	going map[sdk.Kind]int
+	// reopening counts the records of which only the references are sent.
+	reopening int
+	// left are prospects of whom the source has said that they are gone, until the
+	// members are read; ending says that they are.
+	left   []string
+	ending bool
 	// pending are the records of a page that are to be matched.
 	pending []change
 	// parked are intents that wait for a person and whose record has changed.
@@ -42,9 +50,10 @@ type comparer struct {
 
 func newComparer(r *Runner, p *preparation, changes ChangeSet) *comparer {
 	return &comparer{
-		directory: newDirectory(r, p.flow.Sync),
+		directory: newDirectory(r, p.live, p.flow.Sync),
 		p:         p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
-		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{}, creates: map[sdk.Kind]int{},
+		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{},
+		creates: map[sdk.Kind]int{}, going: map[sdk.Kind]int{},
 	}
 }
 
@@ -194,6 +203,7 @@ func (c *comparer) record(ctx context.Context, kind sdk.Kind, shapes *shapeCache
 		return nil
 	}
 	next := c.change(kind, shapes, page, record)
+	next.decided = standing.Intent != nil && standing.Intent.State == roster.IntentNew
 	link := standing.Link
 	sent := next.sent(c.sync.Digests, c.sync.Mapping, refs, c.fields)
 	c.fields = sent.Fields
@@ -220,7 +230,7 @@ func (c *comparer) compare(ctx context.Context, next change, link roster.Link, s
 	case link.Sent.Mapping == 0 && link.Sent.Row == next.row:
 		// It is as the other direction has left it: its own echo.
 		return c.refresh(next, link)
-	case link.Gone || refs.pending || link.Sent.Sum != sent.Sum && !onlyLeftOut(link.Sent.Fields, sent.Fields):
+	case link.Gone || refs.pending || link.Sent.Sum != sent.Sum && !c.sync.onlyLeftOut(link.Sent, sent):
 		return c.update(&next, link, sent)
 	case link.Sent.Row == sent.Row && link.Sent.Mapping == sent.Mapping && link.Sent.Open == sent.Open:
 		c.p.counts.Unchanged++
@@ -240,7 +250,7 @@ func (c *comparer) refresh(next change, link roster.Link) error {
 // waits takes a record whose create is in doubt. One that a person is asked about
 // is kept as it is read last.
 func (c *comparer) waits(page mappedPage, record *roster.MappedRecord, s roster.Standing) bool {
-	if s.Intent == nil || s.Intent.State == roster.IntentDropped {
+	if s.Intent == nil || !s.Intent.State.Waits() {
 		return false
 	}
 	c.p.counts.Waiting++
@@ -310,7 +320,7 @@ func (c *comparer) update(next *change, link roster.Link, sent roster.Sent) erro
 	}
 	next.op, next.target, next.version = sdk.OpUpdate, link.Target, link.Version
 	var blanked []string
-	next.changed, blanked = difference(link.Sent.Fields, sent.Fields)
+	next.changed, blanked = c.sync.changes(link.Sent, sent)
 	for _, name := range blanked {
 		c.blanks[string(next.kind)+" "+name]++
 	}
@@ -357,11 +367,29 @@ func difference(before, after []roster.SentField) (changed, blanked []string) {
 	return changed, blanked
 }
 
+// changes is difference for what a link remembers: every field may differ where
+// the other direction has written the record since. What the job does not send any
+// more is left as it is.
+func (s *SyncFlow) changes(before, after roster.Sent) (changed, blanked []string) {
+	before.Fields = slices.DeleteFunc(slices.Clone(before.Fields), func(f roster.SentField) bool {
+		return f.Name == roster.OwnerField && s.Options.Owner == "ignore" ||
+			f.Name == roster.LeadSourceField && s.Options.LeadSources == "ignore"
+	})
+	changed, blanked = difference(before.Fields, after.Fields)
+	if before.Mapping == 0 {
+		all, _ := difference(nil, after.Fields)
+		changed = append(changed, all...)
+		slices.Sort(changed)
+		changed = slices.Compact(changed)
+	}
+	return changed, blanked
+}
+
 // onlyLeftOut reports whether what is to be sent differs only in fields that are
 // not sent any more.
-func onlyLeftOut(before, after []roster.SentField) bool {
-	changed, _ := difference(before, after)
-	return len(changed) == 0 && len(before) > len(after)
+func (s *SyncFlow) onlyLeftOut(before, after roster.Sent) bool {
+	changed, _ := s.changes(before, after)
+	return len(changed) == 0 && len(before.Fields) > len(after.Fields)
 }
 
 func fieldOf(fields []roster.SentField, name string) (roster.SentField, bool) {

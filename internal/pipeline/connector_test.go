@@ -230,3 +230,28 @@ func TestAPersonIsMatchedBeforeItIsCreatedAsTheRulesSay(t *testing.T) {
 		})
 	}
 }
+
+func TestAReviewThatIsToBeCreatedIsNotMatchedAgain(t *testing.T) {
+	p := newPair(t, newCRM(people(1)...), newClub(sdk.ClassC))
+	p.options.Match = []string{"name_mobile"}
+	p.named, p.read = true, false
+	for _, id := range []string{"x", "y"} {
+		p.club.records[id] = person{id: id, name: "Name 00", phone: "555-00"}
+	}
+	if run := p.run(); run.Counts.Waiting != 1 || run.State != roster.RunPartial {
+		t.Fatalf("%s, %+v", run.State, run.Counts)
+	}
+	parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{Review: true})
+	if err != nil || len(parked) != 1 || len(parked[0].Hits) != 2 {
+		t.Fatalf("parked: %v, %v", parked, err)
+	}
+	if err := p.store.SettleParked(t.Context(), parked[0].ID, roster.ParkedCreate, "", "anna"); err != nil {
+		t.Fatal(err)
+	}
+	if run := p.run(); run.State != roster.RunOK || *run.Counts.Created != 1 || len(p.club.records) != 3 {
+		t.Errorf("%s %v, %+v, %d records", run.State, run.Fault, run.Counts, len(p.club.records))
+	}
+	if run := p.run(); run.State != roster.RunOK || run.Counts.Unchanged != 1 || len(p.club.records) != 3 {
+		t.Errorf("then: %s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+}

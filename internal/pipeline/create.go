@@ -118,6 +118,7 @@ const (
 	parkForeign    = "the target has a record with the same unique value, and nothing proves that rosterd created it"
 	parkMissing    = "the record was sent several times and the target does not show it"
 	parkClash      = "the target answered with the id of a record that is linked to another one"
+	parkTaken      = "the record of the target that it matches is linked to another one"
 	parkEnded      = "the run ended before it was known whether the record was created"
 	parkWithoutKey = "the time is over for which the target remembers its idempotency key, and nothing else tells whether the record was created"
 )

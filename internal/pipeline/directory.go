@@ -19,14 +19,15 @@ const opLink sdk.Op = "link"
 type directory struct {
 	sync   *SyncFlow
 	r      *Runner
+	live   *progress
 	staff  []sdk.Staff
 	listed map[sdk.Kind]bool
 	byMail map[string][]sdk.Staff
 	leads  []sdk.LeadSource
 }
 
-func newDirectory(r *Runner, sync *SyncFlow) *directory {
-	return &directory{sync: sync, r: r, listed: map[sdk.Kind]bool{}, byMail: map[string][]sdk.Staff{}}
+func newDirectory(r *Runner, live *progress, sync *SyncFlow) *directory {
+	return &directory{sync: sync, r: r, live: live, listed: map[sdk.Kind]bool{}, byMail: map[string][]sdk.Staff{}}
 }
 
 // withEmail returns the target's staff with an e-mail address, which is compared
@@ -92,7 +93,7 @@ func (d *directory) named(ctx context.Context, name, club string) ([]sdk.LeadSou
 }
 
 func (d *directory) ask(ctx context.Context, kind sdk.Kind, call func(context.Context) error) error {
-	if err := d.r.patiently(ctx, "target", kind, call); err != nil {
+	if err := d.r.patiently(ctx, d.live, "target", kind, call); err != nil {
 		return fmt.Errorf("ask the target for its %s: %w", kind, err)
 	}
 	return nil
@@ -161,9 +162,11 @@ func (c *comparer) leadSource(ctx context.Context, next change, link roster.Link
 
 // link notes that a record of the source is one that the target has.
 func (c *comparer) link(next change, target string) error {
-	c.refs.found[next.kind][next.source] = target
 	c.p.counts.ToLink++
-	next.op, next.target, next.payload = opLink, target, nil
+	next.op, next.target = opLink, target
+	if found, ok := c.refs.found[next.kind]; ok { // people refer to it
+		found[next.source], next.payload = target, nil
+	}
 	return c.append(&next)
 }
 

@@ -142,7 +142,7 @@ func (r *Runner) judged(ctx context.Context, run *roster.Run, p *preparation, ve
 		p.describe(stored)
 		if stored.State.Ended() {
 			ended := r.Now()
-			stored.Ended = &ended
+			stored.Ended, stored.Scope.Record = &ended, ""
 		}
 		return nil
 	})
@@ -179,7 +179,8 @@ func (r *Runner) deliverAndEnd(ctx context.Context, run *roster.Run, flow *Flow,
 		again := r.Now().Add(quota.after)
 		run.Again, run.Cursors, run.Retried, run.Whole = &again, nil, nil, false
 		counts := live.get()
-		counts.Waiting += counts.ToCreate + counts.ToUpdate - *counts.Created - *counts.Updated
+		counts.Waiting += counts.Open()
+		counts.Remaining = max(counts.ToDeactivate-counts.Deactivated, 0)
 		live.set(counts)
 		run.Warnings = append(run.Warnings, fmt.Sprintf("a quota of the target is used up; the job goes on at %s", again.UTC().Format(time.RFC3339)))
 		err = nil
@@ -321,7 +322,7 @@ func asFault(err error) *roster.Fault {
 	}
 	hints := map[sdk.Code]string{
 		sdk.CodeConfig:      "change the connection's settings, try them with `rosterd validate`, and start the job again",
-		sdk.CodeAuth:        "renew the connection's credentials and start the job again",
+		sdk.CodeAuth:        "renew the connection's credentials, restart rosterd, which reads them at its start, and start the job again",
 		sdk.CodeQuota:       "wait until the quota is there again, then start the job",
 		sdk.CodeUnavailable: "start the job again when the system can be reached",
 		sdk.CodeChanged:     "start the job again when the source is complete and no longer written to",

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -14,15 +15,16 @@ type walk struct {
 	// linked is how many of them have a link.
 	linked int
 	// all says that the run walks everything, unsure that a record could not be
-	// told apart from those that are gone.
-	all, unsure bool
+	// told apart from those that are gone, kept that seen is kept.
+	all, unsure, kept bool
 }
 
 func (c *comparer) walk(kind sdk.Kind) *walk {
 	w := c.walks[kind]
 	if w == nil {
 		w = &walk{all: c.p.whole() && c.gone(kind) != ""}
-		if w.all {
+		w.kept = w.all || kind == sdk.KindMember && c.converts()
+		if w.kept {
 			w.seen = newKeySet()
 		}
 		c.walks[kind] = w
@@ -33,7 +35,7 @@ func (c *comparer) walk(kind sdk.Kind) *walk {
 // saw notes that a record is there, whatever becomes of it.
 func (w *walk) saw(id string, linked bool) {
 	switch {
-	case !w.all:
+	case !w.kept:
 	case id == "":
 		w.unsure = true
 	case w.seen.add(id) && linked:
@@ -61,20 +63,57 @@ func (c *comparer) removed(ctx context.Context, kind sdk.Kind, ids []string) err
 	if op == "" || len(ids) == 0 {
 		return nil
 	}
+	if kind == sdk.KindProspect && c.converts() && !c.ending {
+		c.left = append(c.left, ids...) // who of them is a member is known when those are read
+		return nil
+	}
 	standings, err := c.sync.Links.Standings(ctx, c.sync.route(kind), ids)
 	if err != nil {
 		return fmt.Errorf("look up links: %w", err)
 	}
+	var links []roster.Link
 	for i, s := range standings {
-		if s.Link.Version == 0 || s.Link.Gone {
-			continue
-		}
-		s.Link.Source = ids[i]
-		if err := c.goes(kind, op, s.Link); err != nil {
-			return err
+		if s.Link.Version > 0 && !s.Link.Gone {
+			s.Link.Source = ids[i]
+			links = append(links, s.Link)
 		}
 	}
-	return nil
+	return c.leave(ctx, kind, op, links)
+}
+
+// converts reports whether the target makes members of prospects, so that a
+// prospect who is not among the prospects any more may be among the members.
+func (c *comparer) converts() bool {
+	member, ok := c.sync.Target[sdk.KindMember]
+	return ok && (member.SameRecord || member.Can(sdk.OpConvert))
+}
+
+// membersUnknown reports whether prospects who have left may be among members that
+// could not be read.
+func (c *comparer) membersUnknown() bool {
+	w := c.walks[sdk.KindMember]
+	return c.converts() && (c.p.unread[sdk.KindMember] || w != nil && w.unsure)
+}
+
+// joined tells of prospects who have left which are members by now, or will be
+// when their record can be sent: their record at the target is the member's, or
+// was made into it.
+func (c *comparer) joined(ctx context.Context, prospects []roster.Link) ([]bool, error) {
+	sources := make([]string, len(prospects))
+	for i, link := range prospects {
+		sources[i] = link.Source
+	}
+	standings, err := c.sync.Links.Standings(ctx, c.sync.route(sdk.KindMember), sources)
+	if err != nil {
+		return nil, fmt.Errorf("look up members: %w", err)
+	}
+	joined, w := make([]bool, len(prospects)), c.walks[sdk.KindMember]
+	for i, s := range standings {
+		linked := s.Link.Version > 0
+		joined[i] = linked && s.Link.Target == prospects[i].Target ||
+			c.converts() && (linked || s.Intent != nil || w != nil && w.kept && w.seen.has(sources[i]))
+	}
+	return joined, nil
 }
 
 // end finds the records that are gone from a source that does not say so: those
@@ -86,12 +125,26 @@ func (c *comparer) end(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.prospectsLeft(ctx); err != nil {
+		return err
+	}
 	for _, kind := range c.p.flow.Kinds {
 		if err := c.missing(ctx, kind); err != nil {
 			return err
 		}
 	}
 	return c.keepParked(ctx)
+}
+
+// prospectsLeft takes the prospects of whom the source has said that they are
+// gone. Where not all members could be read it says so again to the next run.
+func (c *comparer) prospectsLeft(ctx context.Context) error {
+	if len(c.left) > 0 && c.membersUnknown() {
+		delete(c.p.cursors, sdk.KindProspect)
+		return nil
+	}
+	c.ending = true
+	return c.removed(ctx, sdk.KindProspect, c.left)
 }
 
 // keepParked stores the records that a person is asked about as they were read
@@ -125,6 +178,10 @@ func (c *comparer) missing(ctx context.Context, kind sdk.Kind) error {
 		c.p.warn(fmt.Sprintf("a %s could not be read and has no id, so that none is taken for gone", kind))
 		return nil
 	}
+	if kind == sdk.KindProspect && c.membersUnknown() {
+		c.p.warn("not all members could be read, so that no prospect is taken for gone")
+		return nil
+	}
 	switch n, err := c.sync.Links.CountLinks(ctx, c.sync.route(kind)); {
 	case err != nil:
 		return fmt.Errorf("look for records that are gone: %w", err)
@@ -141,18 +198,34 @@ func (c *comparer) missing(ctx context.Context, kind sdk.Kind) error {
 			return nil
 		}
 		after = links[len(links)-1].Source
-		for _, link := range links {
-			if link.Gone || w.seen.has(link.Source) {
-				continue
-			}
-			if err := c.goes(kind, op, link); err != nil {
-				return err
-			}
+		links = slices.DeleteFunc(links, func(link roster.Link) bool { return link.Gone || w.seen.has(link.Source) })
+		if err := c.leave(ctx, kind, op, links); err != nil {
+			return err
 		}
 	}
 }
 
-func (c *comparer) goes(kind sdk.Kind, op sdk.Op, link roster.Link) error {
-	c.p.counts.ToDeactivate++
-	return c.append(&change{op: op, kind: kind, source: link.Source, target: link.Target, version: link.Version})
+// leave appends what becomes of the records of links whose source records are gone.
+func (c *comparer) leave(ctx context.Context, kind sdk.Kind, op sdk.Op, links []roster.Link) error {
+	stays := make([]bool, len(links))
+	if kind == sdk.KindProspect && len(links) > 0 {
+		var err error
+		if stays, err = c.joined(ctx, links); err != nil {
+			return err
+		}
+	}
+	for i, link := range links {
+		if stays[i] {
+			continue
+		}
+		c.p.counts.ToDeactivate++
+		c.going[kind]++
+		err := c.append(&change{
+			op: op, kind: kind, source: link.Source, target: link.Target, version: link.Version, club: c.clubOf(link),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

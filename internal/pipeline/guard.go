@@ -22,8 +22,8 @@ func judgeSync(ctx context.Context, p *preparation) (judgement, error) {
 	}
 	var broken []string
 	guards := c.sync.Options.Guards
-	if guards.BlockEmptySource && p.counts.Read == 0 && p.whole() && linked > 0 {
-		broken = append(broken, fmt.Sprintf("the source is empty, and %d of its records are linked (empty_source)", linked))
+	if guards.BlockEmptySource && p.whole() {
+		broken = c.emptied(linked)
 	}
 	for _, g := range []struct {
 		name, what string
@@ -31,7 +31,7 @@ func judgeSync(ctx context.Context, p *preparation) (judgement, error) {
 		n          int
 	}{
 		{"max_create", "create or link", guards.MaxCreate, p.counts.ToCreate + p.counts.ToLink},
-		{"max_update", "update", guards.MaxUpdate, p.counts.ToUpdate},
+		{"max_update", "update", guards.MaxUpdate, p.counts.ToUpdate + c.reopening},
 		{"max_deactivate", "deactivate", guards.MaxDeactivate, p.counts.ToDeactivate},
 	} {
 		if most := allowed(g.limit, linked); g.n > most {
@@ -53,6 +53,20 @@ func judgeSync(ctx context.Context, p *preparation) (judgement, error) {
 		return judgement{state: roster.RunBlocked, fault: restoredFault(p.run.Job, kind)}, nil
 	}
 	return judgement{state: roster.RunDelivering}, nil
+}
+
+// emptied says that the source is empty, or of which kinds it has nothing although
+// linked records are taken for gone by that. What is not read for now is not empty.
+func (c *comparer) emptied(linked int) (broken []string) {
+	if c.p.counts.Read == 0 && len(c.p.unread) == 0 && linked > 0 {
+		return []string{fmt.Sprintf("the source is empty, and %d of its records are linked (empty_source)", linked)}
+	}
+	for _, kind := range c.p.flow.Kinds {
+		if n := c.going[kind]; n > 0 && !c.p.some[kind] {
+			broken = append(broken, fmt.Sprintf("the source has no record of kind %s, and %d are linked (empty_source)", kind, n))
+		}
+	}
+	return broken
 }
 
 // linked is the number of links of the run's kinds.

@@ -72,7 +72,7 @@ func Settle(run *roster.Run) {
 			Message: fmt.Sprintf("the target could not import %d of the clients", failed),
 			Hint:    "`rosterd quarantine list --run " + run.ID + " --code " + roster.CodeDeliverFailed + "` names them",
 		}
-	case run.Counts.Quarantined > 0 || run.Counts.Waiting > 0:
+	case run.Counts.Quarantined > 0 || run.Counts.Waiting > 0 || run.Counts.Remaining > 0:
 		run.State = roster.RunPartial
 	}
 }

@@ -192,7 +192,7 @@ func (c *comparer) unlinked(ctx context.Context, next change) error {
 			return err
 		}
 	}
-	if c.matches(next.kind) && c.sync.Find != nil {
+	if c.matches(next.kind) && c.sync.Find != nil && !next.decided {
 		// The rest of the page is put together where this record was.
 		next.shorts, next.payload = slices.Clone(next.shorts), slices.Clone(next.payload)
 		c.pending = append(c.pending, next)
@@ -221,7 +221,7 @@ func (c *comparer) converted(ctx context.Context, next change) (done bool, err e
 	}
 	next.op, next.target = sdk.OpConvert, prospect.Target
 	c.p.counts.ToCreate++
-	c.converts = true
+	c.converting = true
 	return true, c.append(&next)
 }
 
@@ -264,7 +264,7 @@ func (c *comparer) reopen(ctx context.Context, kind sdk.Kind, open roster.OpenLi
 	}
 	next := change{
 		op: sdk.OpUpdate, kind: kind, source: open.Source, target: link.Target, version: link.Version,
-		owner: open.Owner, leadSource: open.LeadSource, row: link.Sent.Row, sum: link.Sent.Sum, data: []byte("{}"),
+		club: c.clubOf(link), owner: open.Owner, leadSource: open.LeadSource, row: link.Sent.Row, sum: link.Sent.Sum, data: []byte("{}"),
 	}
 	fresh := false
 	refs.each(func(name, id string) {
@@ -286,6 +286,7 @@ func (c *comparer) reopen(ctx context.Context, kind sdk.Kind, open roster.OpenLi
 			next.fields, next.shorts = append(next.fields, f.Name), append(next.shorts, f.Short)
 		}
 	}
+	c.reopening++
 	next.changed, next.reopened = []string{roster.LeadSourceField, roster.OwnerField}, true
 	return c.append(&next)
 }

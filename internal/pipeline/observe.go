@@ -26,7 +26,7 @@ func (w *writing) present(ctx context.Context, kind sdk.Kind, ids []string) (pre
 		return p, nil
 	}
 	var page *sdk.Page
-	err := w.r.patiently(ctx, "target", kind, func(ctx context.Context) (err error) {
+	err := w.r.patiently(ctx, w.live, "target", kind, func(ctx context.Context) (err error) {
 		page, err = w.sync.Get(ctx, sdk.GetRequest{Kind: kind, IDs: ids})
 		return err
 	})

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -19,9 +20,9 @@ const (
 
 // patient returns a read function that repeats a call while the source says
 // that it may succeed later.
-func (r *Runner) patient(source Source) readFunc {
+func (r *Runner) patient(source Source, live *progress) readFunc {
 	return func(ctx context.Context, req sdk.ReadRequest) (page *sdk.Page, err error) {
-		err = r.patiently(ctx, "source", req.Kind, func(ctx context.Context) error {
+		err = r.patiently(ctx, live, "source", req.Kind, func(ctx context.Context) error {
 			page, err = source.Read(ctx, req)
 			return err
 		})
@@ -31,7 +32,7 @@ func (r *Runner) patient(source Source) readFunc {
 
 // patiently repeats a call while who answers it says that it may succeed later. A
 // quota that is used up for longer than a run waits is an error.
-func (r *Runner) patiently(ctx context.Context, who string, kind sdk.Kind, call func(context.Context) error) error {
+func (r *Runner) patiently(ctx context.Context, live *progress, who string, kind sdk.Kind, call func(context.Context) error) error {
 	wait := firstWait
 	for attempt := 1; ; attempt++ {
 		err := call(ctx)
@@ -46,8 +47,11 @@ func (r *Runner) patiently(ctx context.Context, who string, kind sdk.Kind, call 
 		if e.After > 0 {
 			pause = min(e.After, longestWait)
 		}
-		r.Logger.Warn("outside system asks to wait", "who", who, "kind", kind, "attempt", attempt, "wait", pause, "err", err)
-		if err := r.Sleep(ctx, pause); err != nil {
+		r.Logger.Warn("outside system cannot answer yet", "who", who, "kind", kind, "attempt", attempt, "wait", pause, "err", err)
+		live.waits(fmt.Sprintf("the %s cannot answer yet, and is asked again: %v", who, err))
+		err = r.Sleep(ctx, pause)
+		live.waits("")
+		if err != nil {
 			return err
 		}
 		wait = min(2*wait, longestWait)

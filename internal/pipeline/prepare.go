@@ -49,7 +49,12 @@ type preparation struct {
 	// unread says that the reading of a kind stopped before its end, until the
 	// source gives more at again.
 	unread map[sdk.Kind]bool
-	again  *time.Time
+	// some says of which kinds there was any record.
+	some  map[sdk.Kind]bool
+	again *time.Time
+	// fresh are the ids of the records of a kind that the source has given, where
+	// some wait in the quarantine.
+	fresh *keySet
 	// retried are the ids of quarantined records that were read again.
 	retried []string
 }
@@ -67,8 +72,8 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	defer changes.Abort()
 	p := &preparation{
 		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, live: live,
-		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{},
-		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source),
+		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
+		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
 	}
 	if flow.Sync == nil {
 		p.collect = newFreezer(p, changes)
@@ -92,8 +97,8 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	return p, nil
 }
 
-// kind collects the records of one kind: those that wait in the quarantine, and
-// then all of the source's or those behind the job's cursor.
+// kind collects the records of one kind: all of the source's or those behind the
+// job's cursor, and then those that wait in the quarantine.
 func (p *preparation) kind(ctx context.Context, kind sdk.Kind) error {
 	switch scope := p.run.Scope; {
 	case scope.Record != "":
@@ -101,20 +106,33 @@ func (p *preparation) kind(ctx context.Context, kind sdk.Kind) error {
 	case scope.Replay:
 		return p.retry(ctx, kind)
 	}
-	if !p.whole() {
-		if err := p.retry(ctx, kind); err != nil {
-			return err
-		}
+	if p.whole() {
+		return p.pages(ctx, kind, nil, p.read)
 	}
 	var after sdk.Cursor
-	if !p.whole() && !p.listed(kind) {
+	if !p.listed(kind) {
 		var err error
 		if after, err = p.from.Cursor(ctx, p.run.Job, kind); err != nil {
 			return fmt.Errorf("prepare: %w", err)
 		}
 		p.behind[kind] = after
 	}
-	return p.pages(ctx, kind, after, p.read)
+	waiting, err := p.store.RetryQuarantine(ctx, p.run.Job, "", 1)
+	if err != nil {
+		return fmt.Errorf("read the quarantine: %w", err)
+	}
+	if len(waiting) == 0 {
+		return p.pages(ctx, kind, after, p.read)
+	}
+	// What the source gives is newer than what waits of the same record.
+	fresh := newKeySet()
+	p.fresh = &fresh
+	if err := p.pages(ctx, kind, after, p.read); err != nil {
+		return err
+	}
+	err = p.retry(ctx, kind)
+	p.fresh = nil
+	return err
 }
 
 // listed reports whether a kind is read from its beginning by every run: the few
@@ -171,6 +189,7 @@ func (p *preparation) warn(text string) {
 
 // take collects the records of one page.
 func (p *preparation) take(ctx context.Context, kind sdk.Kind, page mappedPage) error {
+	p.noteFresh(page.page)
 	for _, rejected := range page.page.Rejected {
 		p.refuse(roster.Quarantined{
 			Kind: kind, Record: rejected.ID, Position: rejected.Position,
@@ -182,12 +201,28 @@ func (p *preparation) take(ctx context.Context, kind sdk.Kind, page mappedPage) 
 	}
 	p.noteNames(page)
 	p.cursors[kind] = page.page.Next
-	p.counts.Read += page.page.Rows + len(page.page.Rejected)
+	if n := page.page.Rows + len(page.page.Rejected); n > 0 {
+		p.counts.Read += n
+		p.some[kind] = true
+	}
 	p.live.set(p.counts)
 	if len(p.refused) >= quarantineBatch {
 		return p.flush(ctx)
 	}
 	return nil
+}
+
+// noteFresh notes the records that the source has given.
+func (p *preparation) noteFresh(page *sdk.Page) {
+	if p.fresh == nil {
+		return
+	}
+	for i := range page.Rows {
+		p.fresh.add(page.Row(i).ID())
+	}
+	for _, rejected := range page.Rejected {
+		p.fresh.add(rejected.ID)
+	}
 }
 
 // noteNames notes the names that the page has and those that the script misses.

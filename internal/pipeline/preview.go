@@ -30,11 +30,11 @@ type Previewed struct {
 // [sdk.AbilityGetter].
 func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previewed, error) {
 	run.Plan = true
-	kept, changes := &scrap{}, &memorySet{}
+	kept, changes, live := &scrap{}, &memorySet{}, &progress{}
 	p := &preparation{
-		run: run, flow: flow, store: kept, from: r.Cursors, now: r.Now, live: &progress{},
-		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{},
-		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source),
+		run: run, flow: flow, store: kept, from: r.Cursors, now: r.Now, live: live,
+		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
+		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
 	}
 	reasons := &skipReasons{RowMapper: flow.Sync.Mapper}
 	listening := *flow.Sync
@@ -53,7 +53,7 @@ func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previ
 	found, err := ReadChanges(changes, 0, max(changes.Len(), 1))
 	return Previewed{
 		Read: p.counts.Read, Changes: found, Refused: kept.records, Counts: p.counts,
-		Warnings: slices.Concat(p.misread(), p.warnings, reasons.list),
+		Warnings: slices.Concat(p.warnings, reasons.list),
 	}, err
 }
 

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/rosterd/rosterd/internal/roster"
@@ -98,6 +99,21 @@ func (r *resolver) target(ctx context.Context, kind sdk.Kind, source string) (st
 	target := standings[0].Link.Target
 	r.found[kind][source] = target
 	return target, nil
+}
+
+// clubOf is the account's key of the club with which a record was sent last, empty
+// where that is not known: of a record that is not read, the link tells it.
+func (c *comparer) clubOf(link roster.Link) string {
+	was, ok := fieldOf(link.Sent.Fields, roster.ClubField)
+	if !ok {
+		return ""
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.sync.Clubs)) {
+		if c.sync.Digests.Field(roster.ClubField, []byte(key)).Short() == was.Short {
+			return key
+		}
+	}
+	return ""
 }
 
 func sortFields(fields []roster.SentField) {

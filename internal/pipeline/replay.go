@@ -24,11 +24,26 @@ func (p *preparation) retry(ctx context.Context, kind sdk.Kind) error {
 			return nil
 		}
 		after = waiting[len(waiting)-1].ID
-		waiting = slices.DeleteFunc(waiting, func(q roster.Quarantined) bool { return q.Kind != kind || !p.wanted(q) })
+		waiting = slices.DeleteFunc(waiting, func(q roster.Quarantined) bool {
+			return q.Kind != kind || !p.wanted(q) || p.outdated(q)
+		})
 		if err := p.retryPage(ctx, kind, waiting); err != nil {
 			return err
 		}
 	}
+}
+
+// outdated reports whether the run has read a quarantined record from the source,
+// so that the entry is done with.
+func (p *preparation) outdated(q roster.Quarantined) bool {
+	if q.Run == p.run.ID {
+		return true // the run itself has refused it
+	}
+	if p.fresh == nil || q.Record == "" || !p.fresh.has(q.Record) {
+		return false
+	}
+	p.retried = append(p.retried, q.ID)
+	return true
 }
 
 // wanted reports whether the run retries a quarantined record.

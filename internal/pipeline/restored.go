@@ -83,7 +83,7 @@ func (c *comparer) unprovable() (sdk.Kind, bool) {
 	}
 	for _, kind := range c.p.flow.Kinds {
 		target, ok := c.sync.Target[kind]
-		if ok && (c.converts && kind == sdk.KindMember || c.creates[kind] > 0 && c.sync.unproven(target, sdk.OpCreate)) {
+		if ok && (c.converting && kind == sdk.KindMember || c.creates[kind] > 0 && c.sync.unproven(target, sdk.OpCreate)) {
 			return kind, true
 		}
 	}

@@ -61,7 +61,7 @@ func TestARunThatWouldConvertOnARestoredStateIsBlocked(t *testing.T) {
 	if kind, ok := c.unprovable(); ok {
 		t.Errorf("creates that are searched for: %s", kind)
 	}
-	c.converts = true
+	c.converting = true
 	if kind, ok := c.unprovable(); !ok || kind != sdk.KindMember {
 		t.Errorf("a conversion: %q, %v", kind, ok)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -194,8 +195,18 @@ func TestASourceThatAsksToWaitIsCalledAgain(t *testing.T) {
 		}
 		return nil
 	}
+	var told []string
+	sleep := w.Sleep
+	w.Sleep = func(ctx context.Context, d time.Duration) error {
+		live, err := w.Live(ctx, "run-1")
+		told = append(told, live.Waits)
+		return errors.Join(err, sleep(ctx, d))
+	}
 	if run := w.run(t); run.State != roster.RunOK {
 		t.Fatalf("got %s, %v", run.State, run.Fault)
+	}
+	if len(told) != 3 || !strings.Contains(told[1], "the source cannot answer yet, and is asked again: ") || !strings.Contains(told[1], "busy") {
+		t.Errorf("while it waits, it is told: %q", told)
 	}
 	want := []time.Duration{7 * time.Second, 2 * time.Second, 4 * time.Second}
 	if diff := cmp.Diff(want, w.waits); diff != "" {

@@ -184,7 +184,8 @@ func (w *writing) stopped(ctx context.Context, b *batch, it *item) error {
 
 // leaveUndone stores what was done of a batch when the run stops in it. Creates
 // that are proven not executed are disarmed, so that another run, or this one
-// when it goes on, finds the records as they were.
+// when it goes on, finds the records as they were. Of what is done in two
+// operations the first alone is not all of it.
 func (w *writing) leaveUndone(ctx context.Context, b *batch) error {
 	for _, it := range b.items {
 		if it.skip {
@@ -193,7 +194,12 @@ func (w *writing) leaveUndone(ctx context.Context, b *batch) error {
 		switch nextStep(b.target.Class, it.operation.Op, it.result) {
 		case stepAgain, stepStop:
 			it.undone = true
-		case stepDone, stepRefuse, stepSettle, stepPark:
+		case stepDone:
+			it.undone = it.then != nil
+			if it.undone && it.operation.Op == sdk.OpConvert {
+				it.made = it.result.ID
+			}
+		case stepRefuse, stepSettle, stepPark:
 		}
 	}
 	return w.store(ctx, b)

@@ -83,6 +83,7 @@ func (w *writing) settle(ctx context.Context, b *batch) error {
 		switch f.step {
 		case stepDone:
 			it.result, it.found = sdk.Result{Outcome: sdk.OutcomeOK, ID: f.id}, true
+			w.doubtReferences(it)
 			c.done(it)
 		case stepAgain:
 			again.items = append(again.items, it)
@@ -94,6 +95,14 @@ func (w *writing) settle(ctx context.Context, b *batch) error {
 		return err
 	}
 	return w.repeat(ctx, again)
+}
+
+// doubtReferences has the owner and the lead source of a record sent once more that
+// an earlier life has created: what had a link at that time is not known.
+func (w *writing) doubtReferences(it *item) {
+	if it.armed.Before(w.sync.Began) && it.refs != (references{open: it.refs.open, unlinked: it.refs.unlinked}) {
+		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, references{open: true}, nil)
+	}
 }
 
 // searchClass is the class by which a create in doubt is searched for.
@@ -141,7 +150,7 @@ func (w *writing) search(ctx context.Context, b *batch, class sdk.GuaranteeClass
 
 // patientFind repeats a search while the target asks for it.
 func (w *writing) patientFind(ctx context.Context, req sdk.FindRequest) (res sdk.FindResponse, err error) {
-	err = w.r.patiently(ctx, "target", req.Kind, func(ctx context.Context) error {
+	err = w.r.patiently(ctx, w.live, "target", req.Kind, func(ctx context.Context) error {
 		res, err = w.sync.Find(ctx, req)
 		return err
 	})
@@ -266,6 +275,10 @@ func (w *writing) leftover(ctx context.Context, kind sdk.Kind, intents []roster.
 	if err != nil {
 		return err
 	}
+	conversions, err := w.maybeConversions(ctx, b)
+	if err != nil {
+		return err
+	}
 	c := newClosing(w, b)
 	c.Delivered = 0
 	for i, it := range b.items {
@@ -274,6 +287,10 @@ func (w *writing) leftover(ctx context.Context, kind sdk.Kind, intents []roster.
 			it.result, it.found = sdk.Result{Outcome: sdk.OutcomeOK, ID: f.id}, true
 			c.done(it)
 		case stepAgain:
+			if conversions[i] {
+				c.park(it, parkConverted, f.hits)
+				continue
+			}
 			c.Refused = append(c.Refused, it.source)
 			if len(it.payload) > 0 {
 				c.quarantine(it, roster.CodeDeliverWaiting, "the create of the same record was in doubt; the next run takes it up")
@@ -286,11 +303,32 @@ func (w *writing) leftover(ctx context.Context, kind sdk.Kind, intents []roster.
 	return c.finishQuietly(ctx)
 }
 
+// maybeConversions tells which creates of members that an earlier run has left in
+// doubt may have been conversions: the record was linked as a prospect.
+func (w *writing) maybeConversions(ctx context.Context, b *batch) ([]bool, error) {
+	maybe := make([]bool, len(b.items))
+	if b.kind != sdk.KindMember || !b.target.Can(sdk.OpConvert) {
+		return maybe, nil
+	}
+	sources := make([]string, len(b.items))
+	for i, it := range b.items {
+		sources[i] = it.source
+	}
+	standings, err := w.sync.Links.Standings(ctx, w.sync.route(sdk.KindProspect), sources)
+	if err != nil {
+		return nil, fmt.Errorf("look up prospects: %w", err)
+	}
+	for i, s := range standings {
+		maybe[i] = s.Link.Version > 0
+	}
+	return maybe, nil
+}
+
 // keep takes care of the creates that a run leaves in doubt when it ends before
 // its change set is delivered. Those that can be searched for by their marker stay
 // armed: the next run finds out what became of them, and reads their records
-// again. For the others the values that a search needs go with the change set, so
-// that a person has to decide.
+// again. For the others the values that a search needs go with the change set, and
+// of a conversion no search proves anything, so that a person has to decide.
 func (w *writing) keep(ctx context.Context) error {
 	intents, err := w.sync.Intents.Intents(ctx, w.run.ID)
 	if err != nil {

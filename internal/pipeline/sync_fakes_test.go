@@ -31,6 +31,7 @@ type crm struct {
 	people  []person
 	staff   []person
 	leads   []person
+	members []person
 	changes map[string]int
 	last    int
 	// gone are reported as removed by the next page; cut ends the reading after so
@@ -65,6 +66,12 @@ func (c *crm) put(p person) {
 func (c *crm) putStaff(p person) { c.keep(&c.staff, p) }
 func (c *crm) putLead(p person)  { c.keep(&c.leads, p) }
 
+// joins makes a member of a prospect, who leaves the list of prospects.
+func (c *crm) joins(p person) {
+	c.remove(p.id)
+	c.keep(&c.members, p)
+}
+
 func (c *crm) keep(list *[]person, p person) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,7 +95,7 @@ func (c *crm) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
 	if c.cut > 0 && c.read > c.cut {
 		return nil, &sdk.Error{Class: sdk.ClassRetry, Code: sdk.CodeQuota, After: time.Hour, Err: fmt.Errorf("daily quota")}
 	}
-	list := map[sdk.Kind][]person{sdk.KindProspect: c.people, sdk.KindStaff: c.staff, sdk.KindLeadSource: c.leads}[req.Kind]
+	list := map[sdk.Kind][]person{sdk.KindProspect: c.people, sdk.KindStaff: c.staff, sdk.KindLeadSource: c.leads, sdk.KindMember: c.members}[req.Kind]
 	after := 0
 	if req.After != nil {
 		after, _ = strconv.Atoi(string(req.After))
@@ -129,6 +136,8 @@ type rows struct {
 	spoil func(string) string
 	// named gives the fields the names by which people are matched.
 	named bool
+	// club is every record's.
+	club string
 }
 
 // fields are the names of what a record of a kind has.
@@ -151,7 +160,7 @@ func (m rows) MapRows(_ context.Context, page *sdk.Page, wanted []int) (*roster.
 		row := page.Row(i)
 		name, phone := string(row.Cell(0).Bytes()), string(row.Cell(1).Bytes())
 		r := roster.MappedRecord{
-			Row: i, ID: row.ID(), Key: row.ID(), Owner: string(row.Cell(2).Bytes()), LeadSource: string(row.Cell(4).Bytes()),
+			Row: i, ID: row.ID(), Key: row.ID(), Club: m.club, Owner: string(row.Cell(2).Bytes()), LeadSource: string(row.Cell(4).Bytes()),
 		}
 		switch name {
 		case "skip":
@@ -250,6 +259,11 @@ func (c *club) execute(op sdk.Operation) sdk.Result {
 		return c.create(op, data)
 	case sdk.OpDelete:
 		delete(c.records, op.ID)
+	case sdk.OpConvert:
+		p := c.records[op.ID]
+		delete(c.records, op.ID)
+		c.records["m"+op.ID] = p
+		return sdk.Result{Outcome: sdk.OutcomeOK, ID: "m" + op.ID}
 	default:
 		p, ok := c.records[op.ID]
 		if !ok {

@@ -39,6 +39,7 @@ type pair struct {
 	named   bool
 	// restored makes every run one on a state that was put back.
 	restored *pipeline.Restored
+	clubKey  string
 	// connect changes what the flow has of the target.
 	connect func(*pipeline.Flow)
 	clock   fakeClock
@@ -154,7 +155,7 @@ func (p *pair) open(run roster.Run, began time.Time) *pipeline.Flow {
 		Discard: func() error { return p.changes.Remove(run.ID) },
 		Sync: &pipeline.SyncFlow{
 			From: p.refs[0], To: p.refs[1], Options: p.options, Links: p.store, Intents: p.store,
-			Mapper: rows{p.store.DigestKey(), &p.mapped, p.spoil, p.named}, Target: map[sdk.Kind]sdk.TargetKind{sdk.KindProspect: p.club.kind},
+			Mapper: rows{p.store.DigestKey(), &p.mapped, p.spoil, p.named, p.clubKey}, Target: map[sdk.Kind]sdk.TargetKind{sdk.KindProspect: p.club.kind},
 			Digests: p.store.DigestKey(), Mapping: p.mapping, TwoWay: p.twoWay, Basis: map[string]string{"script": p.basis},
 			Write: p.club.Write, Get: p.club.Get, Began: began, Restored: p.restored,
 			Changes: func() (pipeline.Changes, error) { return p.changes.Open(run.ID) },

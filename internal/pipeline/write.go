@@ -133,7 +133,7 @@ type item struct {
 func (w *writing) next(at int) (*batch, error) {
 	b := &batch{end: at}
 	creates, limit := 0, sdk.DefaultBatch
-	sources, size := map[string]struct{}{}, 0 // a record's changes are written one after another
+	met, size := ends{sources: map[string]struct{}{}, matched: map[string]struct{}{}}, 0
 	to := min(at+maxBatch, w.changes.Len())
 	var fault error
 	err := w.changes.Entries(at, to, func(entry int, data []byte) error {
@@ -151,14 +151,13 @@ func (w *writing) next(at int) (*batch, error) {
 		if makes(c.op) {
 			creates++
 		}
-		_, again := sources[c.source]
+		again := met.again(&c)
 		if c.kind != b.kind || len(b.items) == limit || again || creates > ambiguous && !harmless(b.target.Class) {
 			return errBatchFull
 		}
 		if size += len(data); size > maxBatchBytes && len(b.items) > 0 {
 			return errBatchFull
 		}
-		sources[c.source] = struct{}{}
 		b.items = append(b.items, w.item(len(b.items), c, entry))
 		b.end = entry + 1
 		return nil
@@ -167,6 +166,23 @@ func (w *writing) next(at int) (*batch, error) {
 		fault = fmt.Errorf("read the change set: %w", err)
 	}
 	return b, fault
+}
+
+// ends are the records of a batch: the changes of one record, and those that were
+// matched with one of the target, are written one after another.
+type ends struct{ sources, matched map[string]struct{} }
+
+// again reports whether the batch has a record of the change, and notes those that
+// it has.
+func (e ends) again(c *change) bool {
+	_, again := e.sources[c.source]
+	e.sources[c.source] = struct{}{}
+	if !c.matched {
+		return again
+	}
+	_, taken := e.matched[c.target]
+	e.matched[c.target] = struct{}{}
+	return again || taken
 }
 
 // item makes the n-th item of a batch.
@@ -304,6 +320,29 @@ func (w *writing) stand(ctx context.Context, b *batch) error {
 	for i, it := range others {
 		w.meet(it, standings[i])
 	}
+	return w.taken(ctx, b, others)
+}
+
+// taken leaves out updates of records that were matched and are linked to another
+// record: they would get the values of somebody else.
+func (w *writing) taken(ctx context.Context, b *batch, items []*item) error {
+	items = slices.DeleteFunc(items, func(it *item) bool { return it.skip || !it.matched })
+	if len(items) == 0 {
+		return nil
+	}
+	targets := make([]string, len(items))
+	for i, it := range items {
+		targets[i] = it.target
+	}
+	standings, err := w.sync.Links.Standings(ctx, b.route.Reverse(), targets)
+	if err != nil {
+		return fmt.Errorf("look up links: %w", err)
+	}
+	for i, it := range items {
+		if standings[i].Link.Version > 0 {
+			it.leave(leftTaken)
+		}
+	}
 	return nil
 }
 
@@ -312,15 +351,14 @@ func (w *writing) meet(it *item, s roster.Standing) {
 	it.linkSeen = s.Link.Seen
 	linked, same := s.Link.Version > 0, s.Link.Sent.Sum == it.sent.Sum && !s.Link.Gone
 	switch {
-	case s.Intent != nil && s.Intent.State != roster.IntentDropped:
-		it.leave(leftWaiting)
-		if s.Intent.Run == w.run.ID && s.Intent.Entry == it.entry {
-			it.leave(leftArmed)
-		}
+	case s.Intent != nil && s.Intent.State.Waits():
+		it.leave(w.doubt(it, s.Intent))
 	case it.op == opRefresh && linked && s.Link.Target == it.target:
 		it.skip, it.seen = true, s.Link.Seen
 	case it.version == 0:
 		w.meetUnlinked(it, s.Link, same)
+	case !linked && it.op == sdk.OpDelete: // by an earlier life
+		it.leave(leftDone)
 	case !linked || s.Link.Target != it.target:
 		it.leave(leftUnlinked)
 	case it.op == sdk.OpUpdate:
@@ -328,6 +366,18 @@ func (w *writing) meet(it *item, s roster.Standing) {
 	case s.Link.Gone:
 		it.leave(leftDone)
 	}
+}
+
+// doubt tells the create in doubt of the item itself from that of another change of
+// the same record.
+func (w *writing) doubt(it *item, intent *roster.Intent) left {
+	switch {
+	case intent.Run != w.run.ID || intent.Entry != it.entry:
+		return leftWaiting
+	case intent.State == roster.IntentParked:
+		return leftAsked
+	}
+	return leftArmed
 }
 
 // meetUnlinked fits a change of a record that had no link when it was made.
@@ -356,7 +406,7 @@ func (w *writing) meetLinked(it *item, link roster.Link, same bool) {
 		it.leave(leftDone)
 	default:
 		it.op, it.target, it.version = sdk.OpUpdate, link.Target, link.Version
-		it.changed, _ = difference(link.Sent.Fields, it.sent.Fields)
+		it.changed, _ = w.sync.changes(link.Sent, it.sent)
 	}
 }
 
@@ -368,6 +418,8 @@ const (
 	leftWaiting left = iota + 1
 	// leftArmed: its own create is in doubt since an earlier life of the daemon.
 	leftArmed
+	// leftAsked: it was parked before the daemon stopped, and not counted.
+	leftAsked
 	// leftDone: it was delivered already.
 	leftDone
 	// leftUnlinked: its link was changed after the change set was made.
@@ -380,6 +432,8 @@ const (
 	leftParked
 	// leftHeld: it waits until the other direction was searched.
 	leftHeld
+	// leftTaken: the record that it was matched with is linked to another one.
+	leftTaken
 	// leftReview: a person has to say which of several records it is.
 	leftReview
 )

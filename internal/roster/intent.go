@@ -17,7 +17,7 @@ type Intent struct {
 	// Run is the run that armed it, and Entry the place in the run's change set.
 	Run   string `json:"run"`
 	Entry int    `json:"entry"`
-	// Attempt counts the sends from 1.
+	// Attempt counts the sends from 1; 0 of a review.
 	Attempt int `json:"attempt"`
 	// Epoch is the life of the daemon in which it was armed.
 	Epoch uint64 `json:"epoch"`
@@ -26,6 +26,9 @@ type Intent struct {
 	Armed time.Time `json:"armed"`
 	// Row is the digest of the source record.
 	Row uint64 `json:"row,omitempty"`
+	// Review says that it is parked because the target has several records that it
+	// may be: nothing of it was sent.
+	Review bool `json:"review,omitempty"`
 	// Reason says why it is parked, without values of the record.
 	Reason string `json:"reason,omitempty"`
 	// Hits are the ids of target records that it may be, where it is parked.
@@ -43,12 +46,20 @@ const (
 	// IntentArmed: it may have been sent. In a later life of the daemon, or after
 	// an answer that proves nothing, its outcome is unknown.
 	IntentArmed IntentState = "armed"
-	// IntentParked: it cannot be proven; waits for a person.
+	// IntentParked: it cannot be proven, or it is not known which record of the
+	// target it is; waits for a person.
 	IntentParked IntentState = "parked"
 	// IntentDropped: a person decided to leave the record alone until it changes
 	// in the source.
 	IntentDropped IntentState = "dropped"
+	// IntentNew: a person decided that it is none of the records that the target
+	// has: it is created without being matched.
+	IntentNew IntentState = "new"
 )
+
+// Waits reports whether nothing more is sent of the record until the create is
+// proven or a person has decided.
+func (s IntentState) Waits() bool { return s == IntentArmed || s == IntentParked }
 
 // Parked is a create that waits for a person.
 type Parked struct {
@@ -111,8 +122,10 @@ type Closed struct {
 // ParkedFilter selects parked creates. Its zero value selects all of them.
 type ParkedFilter struct {
 	// Job is account/job; empty for every job.
-	Job   string
-	Limit int
+	Job string
+	// Review selects only those of [Intent].Review.
+	Review bool
+	Limit  int
 	// After is the id behind which to begin; empty for the beginning.
 	After string
 }
@@ -124,7 +137,8 @@ type ParkedVerdict string
 const (
 	// ParkedLink: it was done; the record is the one with the given target id.
 	ParkedLink ParkedVerdict = "link"
-	// ParkedCreate: it was not done and is to be sent again by the next run.
+	// ParkedCreate: it was not done and is to be sent again by the next run; of a
+	// review, it is none of the records of the target.
 	ParkedCreate ParkedVerdict = "create"
 	// ParkedDrop: the record is to be left alone: it is not sent until it
 	// changes in the source.

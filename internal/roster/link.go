@@ -55,7 +55,8 @@ type Link struct {
 	// Seen is the digest of the target record as it was last observed, after it
 	// was written in this direction or read in the other one; 0 is not known. It is
 	// the other direction's Sent.Row: each direction knows by it what the other one
-	// has just written.
+	// has just written. Where it changes, the Mapping and the Sum that the other
+	// direction has sent are forgotten.
 	Seen uint64 `json:"-"`
 	// Gone says that the target record was deactivated because the source record
 	// was gone.
@@ -68,7 +69,8 @@ type Sent struct {
 	Row uint64
 	// Mapping names what made the target record of it: script and configuration.
 	// Where it is another one, the same source record may make another target
-	// record.
+	// record. 0 says that the other direction has written the source record since, or
+	// that nothing was sent: Fields may be out of date.
 	Mapping uint32
 	// Sum is the digest of the target record.
 	Sum digest.Sum

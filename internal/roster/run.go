@@ -137,8 +137,8 @@ func (f *Fault) Error() string {
 //
 //	Read = Created + Updated + Linked + Unchanged + Skipped + Quarantined + Waiting
 //
-// where Deactivated counts records of the target whose source record was not
-// read. Created, Updated, Kept and Failed are nil until the target has told anything of
+// where Deactivated and Remaining count records of the target whose source record
+// was not read. Created, Updated, Kept and Failed are nil until the target has told anything of
 // the run, which may be after the run's end.
 type Counts struct {
 	Read        int `json:"read"`
@@ -170,11 +170,25 @@ type Counts struct {
 	// Deactivated are records of the target that were deactivated or deleted
 	// because their source record was gone.
 	Deactivated int `json:"deactivated,omitempty"`
+	// Remaining are records of the target that were to be deactivated or deleted and
+	// were not: it was refused, or a quota has left it for later.
+	Remaining int `json:"remaining,omitempty"`
 	// ToCreate, ToUpdate and ToDeactivate are what the change set of a sync holds.
 	ToCreate     int `json:"to_create,omitempty"`
 	ToUpdate     int `json:"to_update,omitempty"`
 	ToDeactivate int `json:"to_deactivate,omitempty"`
 	ToLink       int `json:"to_link,omitempty"`
+}
+
+// Open is how many of the records that a sync has read are in none of its counts.
+func (c *Counts) Open() int {
+	done := c.Linked + c.Unchanged + c.Skipped + c.Quarantined + c.Waiting
+	for _, count := range []*int{c.Created, c.Updated} {
+		if count != nil {
+			done += *count
+		}
+	}
+	return max(c.Read-done, 0)
 }
 
 // Tell changes what the target has told of the run by what it told of one of

@@ -22,15 +22,20 @@ type intentRow struct {
 	reason         string
 }
 
-// The states of intents as they are stored: their place in this list.
-func intentStates() [3]roster.IntentState {
-	return [...]roster.IntentState{roster.IntentArmed, roster.IntentParked, roster.IntentDropped}
+// The states of intents as they are stored: their place in this list. What is
+// parked for a review has a place of its own.
+func intentStates() [5]roster.IntentState {
+	return [...]roster.IntentState{
+		roster.IntentArmed, roster.IntentParked, roster.IntentDropped, roster.IntentParked, roster.IntentNew,
+	}
 }
 
 const (
 	stateArmed byte = iota
 	stateParked
 	stateDropped
+	stateReview
+	stateNew
 )
 
 func newIntentRow(intent *roster.Intent, state byte, job string) intentRow {
@@ -54,7 +59,7 @@ func unpackIntent(raw []byte) (intentRow, error) {
 	r := intentRow{state: in.byte(), job: in.text(), run: in.text(), reason: in.text()}
 	r.entry, r.attempt = int(in.uvarint(math.MaxInt)), int(in.uvarint(math.MaxInt))
 	r.epoch, r.row, r.armed = in.uint64(), in.uint64(), int64(in.uint64())
-	if in.failed || len(in.raw) > 0 || r.state > stateDropped {
+	if in.failed || len(in.raw) > 0 || r.state > stateNew {
 		return intentRow{}, fmt.Errorf("%w: an intent cannot be decoded", store.ErrDamaged)
 	}
 	return r, nil
@@ -63,7 +68,7 @@ func unpackIntent(raw []byte) (intentRow, error) {
 func (r *intentRow) intent(route roster.Route, source string) roster.Intent {
 	return roster.Intent{
 		Route: route, Source: source, State: intentStates()[r.state], Run: r.run, Entry: r.entry, Attempt: r.attempt,
-		Epoch: r.epoch, Armed: timeOf(r.armed), Row: r.row, Reason: r.reason,
+		Epoch: r.epoch, Armed: timeOf(r.armed), Row: r.row, Review: r.state == stateReview, Reason: r.reason,
 	}
 }
 
@@ -137,7 +142,7 @@ func (t *intents) remove(source string) error {
 	switch row.state {
 	case stateArmed:
 		err = bucket(t.tx, bucketIntentsByRun).Delete(t.runKey(&row, source))
-	case stateParked:
+	case stateParked, stateReview:
 		id := []byte(t.s.parkedID(t.route, source))
 		err = errors.Join(bucket(t.tx, bucketParked).Delete(id), bucket(t.tx, bucketParkedPayload).Delete(id))
 	}

@@ -16,8 +16,8 @@ import (
 //
 // An intent is stored, as armed in this life of the daemon, where its source has
 // neither link nor intent; where its run armed the attempt before and that is
-// proven not done; and where a person decided to leave the record alone and it has
-// changed since.
+// proven not done; where a person decided to leave the record alone and it has
+// changed since; and where a person decided that the target does not have it.
 func (s *Store) Arm(ctx context.Context, intents []roster.Intent) ([]roster.Standing, error) {
 	const doing = "arm creates"
 	if len(intents) == 0 {
@@ -107,6 +107,8 @@ func mayArm(stands *intentRow, next *roster.Intent) bool {
 		return stands.run == next.Run && stands.attempt == next.Attempt-1
 	case stateDropped:
 		return next.Row != 0 && next.Row != stands.row
+	case stateNew:
+		return true
 	}
 	return false
 }

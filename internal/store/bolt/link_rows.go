@@ -61,10 +61,14 @@ func (h *linkHalf) sent() bool {
 }
 
 // set takes over what one direction knows, of which the other one learns what the
-// records at both ends are.
+// records at both ends are. Where its source record is another one by that, what it
+// has sent of it is not what its target has any more.
 func (r *linkRow) set(direction int, half linkHalf) {
 	r.halves[direction] = half
 	other := &r.halves[directions-1-direction]
+	if half.seen != 0 && half.seen != other.row {
+		other.mapping, other.sum = 0, digest.Sum{}
+	}
 	other.row, other.seen = half.seen, half.row
 }
 

@@ -77,14 +77,21 @@ func (w *linkWriter) park(p *parking, job string) error {
 	if intent.Epoch == 0 {
 		intent.Epoch = w.s.epoch
 	}
-	row := newIntentRow(&intent, stateParked, job)
+	id, state := []byte(p.id), stateParked
+	if intent.Review {
+		state = stateReview
+	}
+	hits, err := w.hitsOf(p)
+	if err != nil {
+		return err
+	}
+	row := newIntentRow(&intent, state, job)
 	if err := w.here.put(intent.Source, &row); err != nil {
 		return err
 	}
 	kept := parkedRow{
-		job: job, name: linksName(w.route), mark: directionMarks[w.direction], source: intent.Source, hits: p.hits,
+		job: job, name: linksName(w.route), mark: directionMarks[w.direction], source: intent.Source, hits: hits,
 	}
-	id := []byte(p.id)
 	if err := errors.Join(bucket(w.tx, bucketParked).Put(id, kept.pack()), bucket(w.tx, bucketParkedPayload).Put(id, p.payload)); err != nil {
 		return err
 	}
@@ -93,6 +100,19 @@ func (w *linkWriter) park(p *parking, job string) error {
 		e = turned(e)
 	}
 	return w.note(e)
+}
+
+// hitsOf is what an intent may be, sealed. One that is parked anew with another
+// payload is still what it was found to be.
+func (w *linkWriter) hitsOf(p *parking) ([]byte, error) {
+	if len(p.intent.Hits) > 0 {
+		return p.hits, nil
+	}
+	before, _, err := loadParked(w.tx, p.id)
+	if errors.Is(err, store.ErrNotFound) {
+		return p.hits, nil
+	}
+	return bytes.Clone(before.hits), err
 }
 
 // Parked returns the parked creates that the filter selects, ordered by id and
@@ -116,6 +136,9 @@ func (s *Store) Parked(ctx context.Context, filter roster.ParkedFilter) ([]roste
 			one, err := s.parked(tx, string(k), &row, route)
 			if err != nil {
 				return err
+			}
+			if filter.Review && !one.Review {
+				continue
 			}
 			found, sealed = append(found, one), append(sealed, bytes.Clone(row.hits))
 			if filter.Limit > 0 && len(found) == filter.Limit {
@@ -204,8 +227,8 @@ func loadParked(tx *txn, id string) (parkedRow, roster.Route, error) {
 // link goes to target and fails with [roster.ErrConflict] when that is linked to
 // another record. Its record goes into the quarantine of its job, from where the
 // next run compares it although the source does not give it again; so does that of
-// a create, which the next run sends. A dropped one stays known, so that it is not sent until the
-// record changes.
+// a create, which the next run sends: of a review without matching it again. A
+// dropped one stays known, so that it is not sent until the record changes.
 func (s *Store) SettleParked(ctx context.Context, id string, verdict roster.ParkedVerdict, target, by string) error {
 	doing := "settle parked create " + id
 	switch verdict {
@@ -234,7 +257,7 @@ func (s *Store) SettleParked(ctx context.Context, id string, verdict roster.Park
 		case roster.ParkedCreate:
 			err = w.takeUp(id, &row, roster.CodeParkedCreate, "it was parked, and a person decided that it is to be created")
 			if err == nil {
-				err = w.here.remove(row.source)
+				err = w.release(row.source)
 			}
 		case roster.ParkedDrop:
 			err = w.drop(row.source)
@@ -269,6 +292,21 @@ func (w *linkWriter) takeUp(id string, row *parkedRow, code, reason string) erro
 		return err
 	}
 	return entries[0].put(w.tx)
+}
+
+// release lets a parked create be sent. Of one that was parked for a review it stays
+// known that a person has decided.
+func (w *linkWriter) release(source string) error {
+	row, ok, err := w.here.load(source)
+	switch {
+	case err != nil || !ok:
+		return err
+	case row.state != stateReview:
+		return w.here.remove(source)
+	}
+	decided := row
+	decided.state, decided.reason = stateNew, ""
+	return w.here.put(source, &decided)
 }
 
 // drop leaves of a parked create what tells whether the record has changed.

@@ -197,6 +197,39 @@ func testSettleParked(t *testing.T, open Open) {
 	same(t, left, nil)
 }
 
+func testReview(t *testing.T, open Open) {
+	s := opened(t, open)
+	ctx, route := t.Context(), linkRoute()
+	must(t, s.CreateRun(ctx, run("r1", "acme/x", 0)))
+	parkOne(t, s, "a")
+	review := intent("b", 2, 0)
+	review.Review, review.Hits, review.Payload = true, []string{"h1", "h2"}, []byte(`{"id":"b"}`)
+	closed(t, s, roster.Closing{Parked: []roster.Intent{review}})
+	only, err := s.Parked(ctx, roster.ParkedFilter{Review: true, Limit: 1})
+	must(t, err)
+	same(t, []any{len(only), only[0].Source, only[0].Review, only[0].State}, []any{1, "b", true, roster.IntentParked})
+
+	// With another payload it is the same review.
+	review.Hits, review.Row, review.Payload = nil, 6, []byte(`{"id":"b","n":2}`)
+	closed(t, s, roster.Closing{Parked: []roster.Intent{review}})
+	got, err := s.ParkedByID(ctx, only[0].ID)
+	must(t, err)
+	same(t, []any{got.Review, got.Hits, string(got.Payload), got.Row}, []any{true, []string{"h1", "h2"}, `{"id":"b","n":2}`, uint64(6)})
+
+	// What a person has decided stays known until the create is armed.
+	must(t, s.SettleParked(ctx, got.ID, roster.ParkedCreate, "", "admin"))
+	left, err := s.Parked(ctx, roster.ParkedFilter{})
+	must(t, err)
+	same(t, []any{len(left), left[0].Review}, []any{1, false})
+	found, err := s.Standings(ctx, route, []string{"b"})
+	must(t, err)
+	same(t, found[0].Intent.State, roster.IntentNew)
+	same(t, arm(t, s, intent("b", 3, 1)), make([]roster.Standing, 1))
+	found, err = s.Standings(ctx, route, []string{"b"})
+	must(t, err)
+	same(t, found[0].Intent.State, roster.IntentArmed)
+}
+
 func testClosingFails(t *testing.T, open Open) {
 	s := opened(t, open)
 	ctx, route := t.Context(), linkRoute()

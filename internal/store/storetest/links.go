@@ -147,6 +147,15 @@ func testLinks(t *testing.T, open Open) {
 	must(t, err)
 	same(t, again, got)
 
+	// What it sent counts no more when the other direction has written its record.
+	back.Seen = 99
+	closed(t, s, roster.Closing{Route: route.Reverse(), Links: []roster.Link{back}, Delivered: 1})
+	got, err = s.Link(ctx, route, "b")
+	must(t, err)
+	want[3].Link.Version = 3
+	want[3].Link.Sent.Row, want[3].Link.Sent.Mapping, want[3].Link.Sent.Sum = 99, 0, digest.Sum{}
+	same(t, timeless(t, got), want[3].Link)
+
 	stored, err := s.Run(ctx, "r1")
 	must(t, err)
 	same(t, stored.Delivered, 2)

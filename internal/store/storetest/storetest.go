@@ -154,6 +154,7 @@ func Run(t *testing.T, open Open) {
 		{"ACreateIsArmedOnce", testArm},
 		{"AParkedCreateIsKeptForAPerson", testParked},
 		{"AVerdictSettlesAParkedCreate", testSettleParked},
+		{"AReviewIsToldFromOtherParkedCreates", testReview},
 		{"AClosingIsWholeOrNotThere", testClosingFails},
 		{"WhatIsRetriedIsNotRefusedTwice", testRetry},
 		{"AnEndedContextChangesNothing", testEndedContext},
