@@ -9,7 +9,6 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/roster"
@@ -122,8 +121,7 @@ type bar struct {
 }
 
 func newBar(out io.Writer) *bar {
-	f, ok := out.(interface{ Fd() uintptr })
-	return &bar{out: out, tty: ok && term.IsTerminal(int(f.Fd()))}
+	return &bar{out: out, tty: terminal(out)}
 }
 
 func (b *bar) show(run roster.Run) {

@@ -128,6 +128,7 @@ func (o operations) Status(ctx context.Context) (admin.Status, error) {
 	s.Problems = append(s.Problems, o.p.unloadedProblem()...)
 	s.Problems = append(s.Problems, now.restoredProblems()...)
 	s.Problems = append(s.Problems, stateProblems(now.cfg.StateDir)...)
+	s.Problems = append(s.Problems, adapterProblems(o.p.usedAdapters(), o.p.host.Health())...)
 	s.Problems = append(s.Problems, changedConfig(now.cfg, now.read)...)
 	waiting, err := o.p.parkedProblems(ctx)
 	if err != nil {
@@ -195,7 +196,14 @@ func (o operations) jobStatus(ctx context.Context, job roster.Job) (admin.JobSta
 			js.Last = &run
 		}
 	}
-	return js, append(problemsOf(job, js.Last), pausedProblem(js)...), nil
+	if err := o.p.standing(ctx, job, &js, time.Now()); err != nil {
+		return js, nil, err
+	}
+	problems := append(problemsOf(job, js.Last), pausedProblem(js)...)
+	if len(problems) == 0 {
+		problems = staleProblem(js)
+	}
+	return js, problems, nil
 }
 
 // leftBehind is the number of records that did not reach the target.

@@ -188,11 +188,7 @@ func (p *parts) jobPicture(ctx context.Context, job roster.Job, now time.Time) (
 		return pic, err
 	}
 	if !pic.Paused {
-		from := last.asked
-		if from.IsZero() {
-			from = p.began
-		}
-		pic.Lag, pic.Stale, err = lagOf(job, from, now)
+		pic.Lag, pic.Stale, err = lagOf(job, p.duesFrom(last), now)
 	}
 	if err != nil {
 		return pic, err
@@ -274,6 +270,15 @@ func lagOf(job roster.Job, from, now time.Time) (lag time.Duration, stale bool, 
 	}
 	lag = now.Sub(slots[0].At)
 	return lag, len(slots) == 2 && now.Sub(slots[1].At) > staleGrace, nil
+}
+
+// duesFrom is from when the due times of a job count that have to be met: when the
+// last run was asked for that delivered, or the start of this process.
+func (p *parts) duesFrom(last lastOf) time.Time {
+	if last.asked.IsZero() {
+		return p.began
+	}
+	return last.asked
 }
 
 // picture is how the daemon stands, for metrics.

@@ -116,6 +116,11 @@ func (o atRest) Run(ctx context.Context, id string) (roster.Run, error) {
 func (o atRest) Status(ctx context.Context) (admin.Status, error) {
 	s, err := o.operations.Status(ctx)
 	s.PID, s.Started = 0, time.Time{}
+	for i := range s.Jobs {
+		if s.Jobs[i].LastDelivered == nil {
+			s.Jobs[i].Freshness = "" // due times would count from the start of the command
+		}
+	}
 	return s, err
 }
 

@@ -183,8 +183,11 @@ func known(n *int) int {
 func changesDone(c roster.Counts) int { return known(c.Created) + known(c.Updated) + c.Deactivated }
 
 // ago prints a time for people.
-func ago(t time.Time) string {
-	d := time.Since(t)
+func ago(t time.Time) string { return agoAt(t, time.Now()) }
+
+// agoAt prints a time as it is seen at now.
+func agoAt(t, now time.Time) string {
+	d := now.Sub(t)
 	switch {
 	case d < time.Minute:
 		return fmt.Sprintf("%ds ago", int(d.Seconds()))

@@ -36,7 +36,6 @@ func examples() map[string]string {
 		"run":              "rosterd run --config rosterd.yaml",
 		"quickstart":       "rosterd quickstart",
 		"validate":         "rosterd validate --strict",
-		"status":           "rosterd status --json",
 		"job resume":       "rosterd job resume acme/launch",
 		"runs":             "rosterd runs --job acme/launch --limit 5",
 		"session list":     "rosterd session list --open",

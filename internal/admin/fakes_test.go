@@ -241,11 +241,18 @@ func (f *fake) QuarantinedRecord(_ context.Context, id string) (roster.Quarantin
 func (f *fake) Status(context.Context) (admin.Status, error) {
 	defer f.lock()()
 	next, last, live := start.Add(time.Hour), f.runs["r-ended"], f.runs["r-live"]
+	done, all := start.Add(-time.Hour), 10
 	return admin.Status{
 		Version: "1.2.3", PID: 4711, Started: start, PublicURL: "https://sync.example.com",
 		Jobs: []admin.JobStatus{
-			{Ref: "acme/launch", Type: roster.JobImport, Schedule: "every 1h", Next: &next, Last: &last, Paused: f.paused["acme/launch"]},
-			{Ref: "acme/live", Type: roster.JobSync, Schedule: "manual", Sweep: "0 3 * * 0", Running: &live, Paused: f.paused["acme/live"]},
+			{
+				Ref: "acme/launch", Type: roster.JobImport, Schedule: "every 1h", Next: &next, Last: &last, Paused: f.paused["acme/launch"],
+				Freshness: admin.Late, LastSuccess: &done, LastDelivered: &done, QuotaAgain: &next,
+			},
+			{
+				Ref: "acme/live", Type: roster.JobSync, Schedule: "manual", Sweep: "0 3 * * 0", Running: &live, Paused: f.paused["acme/live"],
+				Progress: &admin.Progress{Done: 3, Of: &all},
+			},
 		},
 		Problems: []admin.Finding{{Code: "session.parked", Message: "session s-parked waits for a person", Hint: "see whether inTandem has the import", Command: "rosterd session retry s-parked"}},
 	}, f.fault

@@ -48,10 +48,47 @@ type JobStatus struct {
 	Next *time.Time `json:"next,omitempty"`
 	// Paused says who has paused the job; nil while it is not paused.
 	Paused *roster.Pause `json:"paused,omitempty"`
+	// Freshness says whether the schedule is kept; empty for a job that is manual
+	// or paused.
+	Freshness Freshness `json:"freshness,omitempty"`
+	// LastSuccess is when the latest run ended that left nothing behind, and
+	// LastDelivered the latest that left nothing or some records behind.
+	LastSuccess   *time.Time `json:"last_success,omitempty"`
+	LastDelivered *time.Time `json:"last_delivered,omitempty"`
+	// QuotaAgain is when a quota is there again that the last run has used up. The
+	// job goes on then, whatever its schedule says.
+	QuotaAgain *time.Time `json:"quota_again,omitempty"`
 	// Last is the latest run that is over.
 	Last *roster.Run `json:"last,omitempty"`
 	// Running is the run that is not over, with its counts at this moment.
 	Running *roster.Run `json:"running,omitempty"`
+	// Progress is how far Running is; nil where nothing runs.
+	Progress *Progress `json:"progress,omitempty"`
+}
+
+// Freshness says whether the schedule of a job is kept. A due time is met by a run
+// that was asked for at it or later and has delivered: that ended ok or partial.
+// Where no run has, due times count from the start of the daemon.
+type Freshness string
+
+// The states of a schedule.
+const (
+	// Fresh: every due time is met, or 15 minutes are not over since the first that
+	// is not.
+	Fresh Freshness = "fresh"
+	// Late: a due time is not met, and 15 minutes are over since.
+	Late Freshness = "late"
+	// Stale: two due times or more are not met, and 15 minutes are over since the
+	// second.
+	Stale Freshness = "stale"
+)
+
+// Progress is how far a run is: in records read while it is prepared, and in
+// clients or changes delivered behind that.
+type Progress struct {
+	Done int `json:"done"`
+	// Of is all there are; nil while that is not known.
+	Of *int `json:"of,omitempty"`
 }
 
 // Finding is something that needs a person.

@@ -45,7 +45,7 @@ func (l *loader) readAccount(id string, v value) {
 	for key, connection := range l.named(v.get("connections")) {
 		account.Connections[key] = l.readConnection(account, key, connection)
 	}
-	l.cfg.Accounts[id] = account
+	l.cfg.Accounts[id], l.cfg.accounts[id] = account, v
 	for key, job := range l.named(v.get("jobs")) {
 		l.cfg.Jobs = append(l.cfg.Jobs, l.readJob(account, key, job))
 	}

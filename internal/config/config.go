@@ -45,6 +45,8 @@ type Config struct {
 	Warnings []Fault
 
 	connections map[string]value
+	// accounts are the accounts as they are written.
+	accounts map[string]value
 	// unresolved are the references whose secrets are not known.
 	unresolved map[*yaml.Node]bool
 }

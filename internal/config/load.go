@@ -21,7 +21,7 @@ func Load(path string, opts Options) (*Config, error) {
 		opts.Getenv = func(string) string { return "" }
 	}
 	l := &loader{opts: opts, cfg: &Config{
-		Path: path, connections: map[string]value{}, unresolved: map[*yaml.Node]bool{},
+		Path: path, connections: map[string]value{}, accounts: map[string]value{}, unresolved: map[*yaml.Node]bool{},
 	}}
 	shapes, err := compile(ownURL, schemaText, "", "#/$defs/accounts_file")
 	if err != nil {
