@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -207,7 +208,7 @@ func writeAccount(cfg *config.Config, path string, text []byte) error {
 	if err != nil {
 		return fmt.Errorf("write an account: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+	if err := makeAccounts(filepath.Dir(path), main); err != nil {
 		return fmt.Errorf("make the folder of accounts: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, main.Mode().Perm())
@@ -218,10 +219,36 @@ func writeAccount(cfg *config.Config, path string, text []byte) error {
 		return fmt.Errorf("write an account: %w", err)
 	}
 	_, err = f.Write(text)
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, sameOwner(path, main), f.Close()); err != nil {
 		return fmt.Errorf("write an account: %w", errors.Join(err, os.Remove(path)))
 	}
 	return nil
+}
+
+// makeAccounts makes the folder, where it is not there, for those who may read the
+// main configuration.
+func makeAccounts(dir string, main fs.FileInfo) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	return sameOwner(dir, main)
+}
+
+// sameOwner gives a path to the owner and the group of a file: root writes for the
+// user that the daemon runs as. Who may not give files away keeps it.
+func sameOwner(path string, like fs.FileInfo) error {
+	stat, ok := like.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	err := os.Chown(path, int(stat.Uid), int(stat.Gid))
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return err
 }
 
 func (c *cli) showAdded(added accountAdded) {
