@@ -256,9 +256,21 @@ func keepSecret(path, secret string) error {
 	return store.SyncDir(filepath.Dir(path))
 }
 
-// newID makes an id that sorts by time and can be read aloud.
+// newID makes an id that sorts by time, to the millionth of a second, and can be read
+// aloud.
 func newID(now time.Time) string {
-	return now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:6])
+	return now.UTC().Format("20060102-150405") + "-" + fractionText(now.Nanosecond()) + strings.ToLower(rand.Text()[:4])
+}
+
+// fractionText writes the nanoseconds of a second so that the text sorts as they do.
+func fractionText(nanoseconds int) string {
+	const digits = "234567abcdefghijklmnopqrstuvwxyz"
+	ticks := int64(nanoseconds) << 20 / int64(time.Second)
+	text := make([]byte, 4)
+	for i := range text {
+		text[i] = digits[ticks>>(15-5*i)&31]
+	}
+	return string(text)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

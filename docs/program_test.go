@@ -222,6 +222,6 @@ func TestTheQuickstartPrintsWhatTheReadmeShows(t *testing.T) {
 
 // plain replaces what differs from run to run.
 func plain(out string) string {
-	out = regexp.MustCompile(`\d{8}-\d{6}-[a-z0-9]{6}`).ReplaceAllString(out, "20260301-120000-abcdef")
+	out = regexp.MustCompile(`\d{8}-\d{6}-[a-z0-9]{8}`).ReplaceAllString(out, "20260301-120000-abcdef")
 	return regexp.MustCompile(`\S*/rosterd-quickstart-\d+`).ReplaceAllString(out, "/tmp/rosterd-quickstart-1")
 }

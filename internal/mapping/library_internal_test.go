@@ -230,7 +230,12 @@ func TestAFunctionOfTheLibraryCostsFewAllocations(t *testing.T) {
 			limit = usual
 		}
 		f.fn(e, args)
-		if got := testing.AllocsPerRun(20, func() { f.fn(e, args) }); got > limit {
+		// The race detector drops what pools keep at random: the best of a few counts.
+		got := testing.AllocsPerRun(20, func() { f.fn(e, args) })
+		for try := 0; got > limit && try < 10; try++ {
+			got = min(got, testing.AllocsPerRun(20, func() { f.fn(e, args) }))
+		}
+		if got > limit {
 			t.Errorf("%s: %.0f allocations, want at most %.0f", f.fullName(), got, limit)
 		}
 	}
