@@ -40,7 +40,7 @@ YAML
 for main in ./daemon ./plugins/*/main.go; do
 	go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' "$main"
 done | LC_ALL=C sort -u | while read -r module at dir; do
-	printf '==== %s %s, source: https://proxy.golang.org/%s/@v/%s.zip\n\n' "$module" "$at" "$module" "$at"
+	printf '==== %s %s, source: https://pkg.go.dev/%s@%s\n\n' "$module" "$at" "$module" "$at"
 	cat "$dir"/LICENSE* "$dir"/COPYING* "$dir"/NOTICE* 2>/dev/null || true
 	printf '\n'
 done >"$STAGE/third-party-licenses"
