@@ -5,10 +5,15 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/hbollon/go-edlib"
 )
 
 // maxSuggestions bounds the jobs that an answer names.
 const maxSuggestions = 5
+
+// longestRef bounds the bytes of a job's name that others are compared with.
+const longestRef = 256
 
 // unknownJob is the answer for a job that there is not, with those that may be
 // meant.
@@ -38,6 +43,9 @@ func (a *API) unknownJob(ctx context.Context, job string, cause error) error {
 // similar returns the names that somebody who wrote word may have meant, the
 // nearest first.
 func similar(word string, names []string) []string {
+	if len(word) > longestRef {
+		return nil
+	}
 	type near struct {
 		name     string
 		distance int
@@ -45,7 +53,7 @@ func similar(word string, names []string) []string {
 	_, key, _ := strings.Cut(word, "/")
 	var found []near
 	for _, name := range names {
-		d := distance(strings.ToLower(word), strings.ToLower(name))
+		d := edlib.OSADamerauLevenshteinDistance(strings.ToLower(word), strings.ToLower(name))
 		_, sameKey, _ := strings.Cut(name, "/")
 		if d <= 2+len(word)/5 || sameKey == key {
 			found = append(found, near{name, d})
@@ -59,26 +67,4 @@ func similar(word string, names []string) []string {
 		out = append(out, n.name)
 	}
 	return out
-}
-
-// distance is how many bytes have to be put in, taken out or changed to make b
-// of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hbollon/go-edlib"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -136,35 +137,17 @@ func (v value) need(members map[string]value, names ...string) {
 	}
 }
 
+// longestWord bounds the bytes of a word that is compared with others.
+const longestWord = 64
+
 // meant is a hint that names the closest of the words, or lists them.
 func meant(word string, known []string) string {
 	for _, k := range known {
-		if strings.EqualFold(k, word) || distance(k, word) <= max(1, len(k)/4) {
+		if strings.EqualFold(k, word) || len(word) <= longestWord && edlib.OSADamerauLevenshteinDistance(k, word) <= max(1, len(k)/4) {
 			return fmt.Sprintf("did you mean %q?", k)
 		}
 	}
 	return "there are " + strings.Join(known, ", ")
-}
-
-// distance counts the changes that make one word of another.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // text returns a text; empty where there is none.
