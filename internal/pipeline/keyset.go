@@ -52,19 +52,27 @@ func (s keySet) hash(key string) (high uint64, low uint32) {
 }
 
 func (t *keyShard) add(high uint64, low uint32) bool {
+	i, there := t.find(high, low)
+	if !there {
+		t.high[i], t.low[i] = high, low
+		t.used++
+	}
+	return !there
+}
+
+// find returns where a hash stands, or where it would stand.
+func (t *keyShard) find(high uint64, low uint32) (i int, there bool) {
 	// The bits behind those of the shard, scaled to the size of the table.
 	place, _ := bits.Mul64(high<<shardBits, uint64(len(t.high)))
-	for i := int(place); ; i++ {
+	for i = int(place); ; i++ {
 		if i == len(t.high) {
 			i = 0
 		}
 		switch {
 		case t.high[i] == 0 && t.low[i] == 0:
-			t.high[i], t.low[i] = high, low
-			t.used++
-			return true
+			return i, false
 		case t.high[i] == high && t.low[i] == low:
-			return false
+			return i, true
 		}
 	}
 }
@@ -73,22 +81,11 @@ func (t *keyShard) add(high uint64, low uint32) bool {
 func (s keySet) has(key string) bool {
 	high, low := s.hash(key)
 	shard := &s.shards[high>>(64-shardBits)]
-	return len(shard.high) > 0 && shard.has(high, low)
-}
-
-func (t *keyShard) has(high uint64, low uint32) bool {
-	place, _ := bits.Mul64(high<<shardBits, uint64(len(t.high)))
-	for i := int(place); ; i++ {
-		if i == len(t.high) {
-			i = 0
-		}
-		switch {
-		case t.high[i] == 0 && t.low[i] == 0:
-			return false
-		case t.high[i] == high && t.low[i] == low:
-			return true
-		}
+	if len(shard.high) == 0 {
+		return false
 	}
+	_, there := shard.find(high, low)
+	return there
 }
 
 func (t *keyShard) grow() {
