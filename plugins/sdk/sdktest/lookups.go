@@ -72,12 +72,18 @@ func strange(ctx context.Context, o Opened) (sdk.FindRequest, error) {
 	return req, nil
 }
 
-func callFind(ctx context.Context, o Opened) error {
-	v, err := abilityOf[sdk.Finder](o, sdk.AbilityFinder)
+// strangeTo returns what a connection does as A, and a query that finds nothing.
+func strangeTo[A any](ctx context.Context, o Opened, ability sdk.Ability) (A, sdk.FindRequest, error) {
+	v, err := abilityOf[A](o, ability)
 	if err != nil {
-		return err
+		return v, sdk.FindRequest{}, err
 	}
 	req, err := strange(ctx, o)
+	return v, req, err
+}
+
+func callFind(ctx context.Context, o Opened) error {
+	v, req, err := strangeTo[sdk.Finder](ctx, o, sdk.AbilityFinder)
 	if err != nil {
 		return err
 	}
@@ -86,11 +92,7 @@ func callFind(ctx context.Context, o Opened) error {
 }
 
 func callGet(ctx context.Context, o Opened) error {
-	v, err := abilityOf[sdk.Getter](o, sdk.AbilityGetter)
-	if err != nil {
-		return err
-	}
-	req, err := strange(ctx, o)
+	v, req, err := strangeTo[sdk.Getter](ctx, o, sdk.AbilityGetter)
 	if err != nil {
 		return err
 	}
@@ -104,11 +106,7 @@ func findsOK(p *probe) error {
 	if err != nil {
 		return err
 	}
-	v, err := abilityOf[sdk.Finder](o, sdk.AbilityFinder)
-	if err != nil {
-		return err
-	}
-	req, err := strange(p.ctx, o)
+	v, req, err := strangeTo[sdk.Finder](p.ctx, o, sdk.AbilityFinder)
 	if err != nil {
 		return err
 	}
@@ -263,11 +261,7 @@ func getsOK(p *probe) error {
 	if err != nil {
 		return err
 	}
-	v, err := abilityOf[sdk.Getter](o, sdk.AbilityGetter)
-	if err != nil {
-		return err
-	}
-	req, err := strange(p.ctx, o)
+	v, req, err := strangeTo[sdk.Getter](p.ctx, o, sdk.AbilityGetter)
 	if err != nil {
 		return err
 	}
