@@ -13,55 +13,54 @@ import (
 // known: links, intents, quarantine and the run's counts, in one transaction.
 type closing struct {
 	roster.Closing
-	w      *writing
-	b      *batch
-	counts roster.Counts
-	// quiet leaves the run's counts as they are.
-	quiet bool
+	w *writing
+	b *batch
+	// taken are the changes of which an outcome is known.
+	taken []taken
+}
+
+// taken is a change with its outcome.
+type taken struct {
+	*item
+	as tally
+	// without says that it was delivered without something.
+	without bool
 }
 
 func newClosing(w *writing, b *batch) *closing {
-	c := &closing{w: w, b: b, counts: w.counts}
+	c := &closing{w: w, b: b, taken: make([]taken, 0, len(b.items))}
 	c.Links = make([]roster.Link, 0, len(b.items))
 	c.Run, c.Route, c.Delivered = w.run.ID, b.route, b.end
-	c.counts.Created, c.counts.Updated = orZero(c.counts.Created), orZero(c.counts.Updated)
 	for _, it := range b.items {
-		if it.undone {
+		if it.left == leftUndone {
 			c.Delivered = min(c.Delivered, it.entry)
 		}
 	}
 	return c
 }
 
-// take adds what came of one change. What lies behind the first change that is
-// not done comes again when the run goes on, and is counted then.
+// count notes as what a change counts.
+func (c *closing) count(it *item, as tally) { c.taken = append(c.taken, taken{item: it, as: as}) }
+
+// take adds what came of one change.
 func (c *closing) take(it *item) {
-	if c.w.stopping && it.entry >= c.Delivered {
-		counts := c.counts
-		counts.Created, counts.Updated = orZero(counts.Created), orZero(counts.Updated)
-		defer func() { c.counts = counts }()
-	}
-	switch {
-	case it.undone:
-		c.undone(it)
-	case it.skip:
-		c.left(it)
-	default:
+	switch it.left {
+	case leftNot:
 		c.outcome(it)
+	case leftUndone:
+		c.undone(it)
+	default:
+		c.left(it)
 	}
 }
 
 // undone keeps an operation for another run. One that may have been executed
 // stays armed.
 func (c *closing) undone(it *item) {
-	if it.made != "" {
+	switch {
+	case it.made != "":
 		c.converted(it)
-		return
-	}
-	if !it.intent {
-		return
-	}
-	if it.result.Outcome == sdk.OutcomeRefused {
+	case it.intent && it.result.Outcome == sdk.OutcomeRefused:
 		c.Refused = append(c.Refused, it.source)
 	}
 }
@@ -69,11 +68,16 @@ func (c *closing) undone(it *item) {
 // left takes a change of which nothing was sent.
 func (c *closing) left(it *item) {
 	switch it.left {
-	case leftArmed:
+	case leftNot, leftUndone, leftArmed:
+	case leftAsIs:
+		c.Links = append(c.Links, c.link(it))
+		if it.op == opLink {
+			c.count(it, tallyLinked)
+		}
 	case leftDone:
 		c.delivered(it)
 	case leftAsked:
-		c.counts.Waiting++
+		c.count(it, tallyWaiting)
 	case leftWaiting:
 		c.quarantine(it, roster.CodeDeliverWaiting, "the create of the same record was in doubt; the next run takes it up")
 	case leftUnlinked:
@@ -88,19 +92,12 @@ func (c *closing) left(it *item) {
 	case leftTaken:
 		c.park(it, parkTaken, []string{it.target})
 	case leftReview:
-		c.park(it, parkReview, it.hits)
-		last := &c.Parked[len(c.Parked)-1]
-		last.Review, last.Attempt = true, 0
+		c.review(it)
 	case leftNewer:
 		c.Events = append(c.Events, c.event(it, "conflict", it.note))
+		c.Links = append(c.Links, c.link(it))
 		if !it.reopened {
-			c.counts.Skipped++
-		}
-		c.Links = append(c.Links, c.link(it))
-	case 0: // a refresh, or a link to a record that is not changed
-		c.Links = append(c.Links, c.link(it))
-		if it.op == opLink {
-			c.counts.Linked++
+			c.count(it, tallySkipped)
 		}
 	}
 }
@@ -112,11 +109,11 @@ func (c *closing) delivered(it *item) {
 	switch {
 	case it.reopened:
 	case it.op == sdk.OpDeactivate || it.op == sdk.OpDelete:
-		c.counts.Deactivated++
+		c.count(it, tallyDeactivated)
 	case it.op == sdk.OpCreate:
-		*c.counts.Created++
+		c.count(it, tallyCreated)
 	default:
-		c.counts.Unchanged++
+		c.count(it, tallyUnchanged)
 	}
 }
 
@@ -151,40 +148,45 @@ func refusalReason(r sdk.Result) string {
 }
 
 func (c *closing) done(it *item) {
-	c.warn(it)
 	switch it.operation.Op {
 	case sdk.OpCreate, sdk.OpConvert:
-		*c.counts.Created++
+		c.count(it, tallyCreated)
 		c.Links = append(c.Links, c.link(it))
 	case sdk.OpUpdate, sdk.OpTransfer:
 		c.updated(it)
 	case sdk.OpDeactivate, sdk.OpDelete:
-		c.counts.Deactivated++
-		if it.operation.Op == sdk.OpDelete {
-			c.Unlinked = append(c.Unlinked, it.source)
-			return
-		}
-		link := c.link(it)
-		link.Gone = true
-		c.Links = append(c.Links, link)
-		c.Events = append(c.Events, c.event(it, "deactivated", ""))
+		c.departed(it)
 	}
+	c.taken[len(c.taken)-1].without = c.warn(it)
 }
 
 // updated takes an update that is done.
 func (c *closing) updated(it *item) {
 	switch {
 	case it.made != "":
-		*c.counts.Created++
+		c.count(it, tallyCreated)
 	case it.reopened:
-		c.counts.Reopened++
+		c.count(it, tallyReopened)
 	default:
-		*c.counts.Updated++
+		c.count(it, tallyUpdated)
 	}
 	c.Links = append(c.Links, c.link(it))
 	if it.note != "" {
 		c.Events = append(c.Events, c.event(it, "conflict", it.note))
 	}
+}
+
+// departed takes a deactivation or a delete that is done.
+func (c *closing) departed(it *item) {
+	c.count(it, tallyDeactivated)
+	if it.operation.Op == sdk.OpDelete {
+		c.Unlinked = append(c.Unlinked, it.source)
+		return
+	}
+	link := c.link(it)
+	link.Gone = true
+	c.Links = append(c.Links, link)
+	c.Events = append(c.Events, c.event(it, "deactivated", ""))
 }
 
 // converted links a member that was made of a prospect and whose values are still
@@ -195,17 +197,15 @@ func (c *closing) converted(it *item) {
 	c.Links = append(c.Links, l)
 }
 
-// warn counts a record that is delivered without something.
-func (c *closing) warn(it *item) {
+// warn tells of what a record was delivered without, and whether there is any.
+func (c *closing) warn(it *item) (without bool) {
 	for _, text := range it.result.Warnings {
 		c.w.warn(text)
 	}
 	if it.refs.open {
 		c.w.warn("some people were sent without their owner or their lead source, which have no link at the target")
 	}
-	if it.refs.open || it.warned || len(it.result.Warnings) > 0 {
-		c.counts.Warned++
-	}
+	return it.refs.open || it.warned || len(it.result.Warnings) > 0
 }
 
 // link is the link of a change that is done.
@@ -217,7 +217,7 @@ func (c *closing) link(it *item) roster.Link {
 	switch {
 	case it.made != "":
 		l.Target = it.made
-	case makes(it.operation.Op) && !it.skip:
+	case it.creates():
 		l.Target = it.result.ID
 	case it.matched || it.op == opLink:
 		l.Origin = roster.LinkMatched
@@ -231,12 +231,25 @@ func (c *closing) event(it *item, what, note string) roster.LinkEvent {
 	return roster.LinkEvent{At: c.w.r.Now(), What: what, Source: it.source, Target: it.target, By: c.Run, Note: note}
 }
 
-func (c *closing) park(it *item, reason string, hits []string) {
-	c.counts.Waiting++
-	c.Parked = append(c.Parked, roster.Intent{
+// intent is a change that a person decides about.
+func (c *closing) intent(it *item, reason string, hits []string) roster.Intent {
+	return roster.Intent{
 		Route: c.b.route, Source: it.source, State: roster.IntentParked, Run: c.Run, Entry: it.entry, Attempt: it.attempt,
 		Armed: c.w.r.Now(), Row: it.row, Reason: reason, Hits: hits, Payload: it.payload,
-	})
+	}
+}
+
+func (c *closing) park(it *item, reason string, hits []string) {
+	c.count(it, tallyWaiting)
+	c.Parked = append(c.Parked, c.intent(it, reason, hits))
+}
+
+// review asks a person which record of the target it is. Nothing was sent.
+func (c *closing) review(it *item) {
+	c.count(it, tallyWaiting)
+	asked := c.intent(it, parkReview, it.hits)
+	asked.Review, asked.Attempt = true, 0
+	c.Parked = append(c.Parked, asked)
 }
 
 func (c *closing) quarantine(it *item, code, reason string) {
@@ -244,94 +257,92 @@ func (c *closing) quarantine(it *item, code, reason string) {
 		c.w.warn("the owner or the lead source of some linked people could not be sent later: " + reason)
 		return // it stays open, and is tried again by the next run
 	}
+	as := tallyQuarantined
 	if it.op == sdk.OpDeactivate || it.op == sdk.OpDelete {
-		c.counts.Remaining++
-	} else {
-		c.counts.Quarantined++
+		as = tallyRemaining
 	}
+	c.count(it, as)
 	c.Quarantined = append(c.Quarantined, roster.Quarantined{
 		Job: c.w.run.Job, Run: c.Run, Kind: it.kind, Record: it.source, Position: it.position,
 		Stage: roster.StageDeliver, Code: code, Reason: reason, At: c.w.r.Now(), Payload: it.payload,
 	})
 }
 
-// finish stores everything. A link whose target belongs to another record is not
-// made: its create is parked, for a person to look at both.
+// finish stores everything, and what the run has counted by then.
 func (c *closing) finish(ctx context.Context) error {
+	counts := c.w.counts
+	c.Update = func(run *roster.Run, met roster.Closed) error {
+		counts = c.counted(met)
+		run.Counts = counts
+		return nil
+	}
 	if err := c.close(ctx); err != nil {
 		return err
 	}
-	c.w.counts = c.counts
-	c.w.live.set(c.counts)
+	c.w.counts = counts
+	c.w.live.set(counts)
 	return nil
 }
 
-// finishQuietly stores everything of creates that belong to runs that are over:
-// the counts of this run are not theirs.
-func (c *closing) finishQuietly(ctx context.Context) error {
-	before := c.w.counts
-	c.quiet = true
-	err := c.close(ctx)
-	c.w.counts = before
-	return err
-}
-
+// close stores everything. A link whose target belongs to another record is not
+// made: its change is parked, for a person to look at both.
 func (c *closing) close(ctx context.Context) error {
-	for {
-		counts := c.counts
-		c.Update = func(run *roster.Run) error {
-			run.Counts = counts
-			return nil
-		}
-		if c.quiet {
-			c.Update = nil
-		}
-		closed, err := c.w.sync.Intents.CloseLinks(ctx, c.Closing)
-		if err != nil {
-			return fmt.Errorf("store outcomes: %w", err)
-		}
-		if len(closed.Clashes) == 0 {
-			return nil
-		}
-		clashes := closed.Clashes
-		c.clash(clashes)
+	c.Taken = c.instead
+	met, err := c.w.sync.Intents.CloseLinks(ctx, c.Closing)
+	if err != nil {
+		return fmt.Errorf("store outcomes: %w", err)
 	}
+	for _, source := range met.Clashes {
+		if it := c.clashed(source); it != nil && !it.asks() {
+			c.w.warn("a record of the target is linked to another one of the source already, so that it is not taken for a second one")
+		}
+	}
+	return nil
 }
 
-// links reports whether the change makes a link.
-func (it *item) links() bool {
-	return makes(it.operation.Op) || it.made != "" || it.matched || it.op == opLink
+// counted are the run's counts with the changes that were taken. What lies behind
+// the first change that is not done comes again when the run goes on, and is
+// counted then.
+func (c *closing) counted(met roster.Closed) roster.Counts {
+	counts := c.w.counts
+	counts.Created, counts.Updated = orZero(counts.Created), orZero(counts.Updated)
+	for _, one := range c.taken {
+		if c.w.stopping && one.entry >= c.Delivered {
+			continue
+		}
+		as := one.as
+		switch {
+		case !one.links() || !slices.Contains(met.Clashes, one.source):
+		case one.asks():
+			as = tallyWaiting
+		default:
+			as = tallySkipped
+		}
+		as.add(&counts)
+		if one.without {
+			counts.Warned++
+		}
+	}
+	return counts
 }
 
-// clashed takes back what was counted of a link that was not made.
-func (c *closing) clashed(it *item) {
+// clashed returns the change whose link was not made.
+func (c *closing) clashed(source string) *item {
+	at := slices.IndexFunc(c.b.items, func(it *item) bool { return it.source == source && it.links() })
+	if at < 0 {
+		return nil
+	}
+	return c.b.items[at]
+}
+
+// instead is what a person is asked in place of a link that was not made.
+func (c *closing) instead(source string) (roster.Intent, bool) {
+	it := c.clashed(source)
 	switch {
-	case it.op == opLink && len(it.payload) > 0:
-		c.counts.Linked--
-		c.park(it, parkTaken, []string{it.target})
+	case it == nil || !it.asks():
+		return roster.Intent{}, false
 	case it.op == opLink:
-		c.counts.Linked--
-		c.counts.Skipped++
-		c.w.warn("a record of the target is linked to another one of the source already, so that it is not taken for a second one")
-	case it.matched:
-		*c.counts.Updated--
-		c.park(it, parkClash, []string{it.target})
-	default:
-		*c.counts.Created--
-		c.park(it, parkClash, []string{it.result.ID})
+		return c.intent(it, parkTaken, []string{it.target}), true
 	}
-}
-
-// clash takes links out of the closing that were not made, and parks them.
-func (c *closing) clash(sources []string) {
-	again := &closing{w: c.w, b: c.b, counts: c.counts, quiet: c.quiet}
-	again.Run, again.Route, again.Delivered = c.Run, c.Route, c.Delivered
-	again.counts.Created, again.counts.Updated = orZero(c.counts.Created), orZero(c.counts.Updated)
-	for _, it := range c.b.items {
-		if it.links() && slices.Contains(sources, it.source) {
-			again.clashed(it)
-		}
-	}
-	*c = *again
-	c.Links = slices.Clip(c.Links)
+	return c.intent(it, parkClash, []string{c.link(it).Target}), true
 }

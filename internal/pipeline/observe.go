@@ -68,7 +68,7 @@ func (w *writing) compareWithTarget(ctx context.Context, b *batch) error {
 	var updates []*item
 	var ids []string
 	for _, it := range b.items {
-		if !it.skip && it.op == sdk.OpUpdate {
+		if it.open() && it.op == sdk.OpUpdate {
 			updates, ids = append(updates, it), append(ids, it.target)
 		}
 	}
@@ -119,7 +119,7 @@ func (w *writing) fit(b *batch, it *item, have present) error {
 	}
 	if w.sync.TwoWay && it.linkSeen != 0 && have.digests[at] != it.linkSeen {
 		w.conflict(it, have, at)
-		if it.skip {
+		if !it.open() {
 			return nil
 		}
 	}
@@ -224,7 +224,7 @@ func (w *writing) observe(ctx context.Context, b *batch) {
 	byID := map[string]*item{}
 	var ids []string
 	for _, it := range b.items {
-		if it.skip || it.result.Outcome != sdk.OutcomeOK || it.op != sdk.OpCreate && it.op != sdk.OpUpdate {
+		if !it.open() || it.result.Outcome != sdk.OutcomeOK || it.op != sdk.OpCreate && it.op != sdk.OpUpdate {
 			continue
 		}
 		id := it.target

@@ -113,7 +113,7 @@ func (w *writing) prove(ctx context.Context, b *batch) error {
 	}
 	var creates []*item
 	for _, it := range b.items {
-		if it.op == sdk.OpCreate && !it.skip {
+		if it.op == sdk.OpCreate && it.open() {
 			creates = append(creates, it)
 		}
 	}
@@ -162,12 +162,6 @@ func (w *writing) proveSome(ctx context.Context, b *batch, creates []*item) erro
 		}
 	}
 	return w.relink(ctx, b, found)
-}
-
-// parkFor has a change that is not sent parked with its batch.
-func (it *item) parkFor(reason string, hits []string) {
-	it.leave(leftParked)
-	it.reason, it.hits = reason, hits
 }
 
 // relink stores links of creates that were found. What the target has of them is

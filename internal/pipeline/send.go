@@ -15,7 +15,7 @@ import (
 func (w *writing) sendAll(ctx context.Context, b *batch) error {
 	var open []*item
 	for _, it := range b.items {
-		if !it.skip {
+		if it.open() {
 			open = append(open, it)
 		}
 	}
@@ -188,15 +188,18 @@ func (w *writing) stopped(ctx context.Context, b *batch, it *item) error {
 // operations the first alone is not all of it.
 func (w *writing) leaveUndone(ctx context.Context, b *batch) error {
 	for _, it := range b.items {
-		if it.skip {
+		if !it.open() {
 			continue
 		}
 		switch nextStep(b.target.Class, it.operation.Op, it.result) {
 		case stepAgain, stepStop:
-			it.undone = true
+			it.leave(leftUndone)
 		case stepDone:
-			it.undone = it.then != nil
-			if it.undone && it.operation.Op == sdk.OpConvert {
+			if it.then == nil {
+				continue
+			}
+			it.leave(leftUndone)
+			if it.operation.Op == sdk.OpConvert {
 				it.made = it.result.ID
 			}
 		case stepRefuse, stepSettle, stepPark:

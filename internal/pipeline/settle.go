@@ -299,8 +299,7 @@ func (w *writing) leftover(ctx context.Context, kind sdk.Kind, intents []roster.
 			c.park(it, f.reason, f.hits)
 		}
 	}
-	c.counts = w.counts
-	return c.finishQuietly(ctx)
+	return c.close(ctx) // the counts of this run are not theirs
 }
 
 // maybeConversions tells which creates of members that an earlier run has left in

@@ -107,15 +107,19 @@ type Closing struct {
 	// Events are added to the history of links, which making, removing and
 	// parking do by themselves.
 	Events []LinkEvent
-	// Update changes the stored run, as for its counts; nil leaves it.
-	Update func(*Run) error
+	// Taken gives what is parked in place of a link that is not made because its
+	// source or its target is linked to another record; false is nothing. It may be
+	// called several times for one source; nil is false for each.
+	Taken func(source string) (Intent, bool)
+	// Update changes the stored run, as for its counts, when it is known what the
+	// rest has met; nil leaves it.
+	Update func(run *Run, met Closed) error
 }
 
 // Closed is what a [Closing] met.
 type Closed struct {
-	// Clashes are the source ids of links that were not made because their target
-	// is linked to another record. Nothing of them was stored; the caller parks
-	// them.
+	// Clashes are the source ids of links that were not made because their source or
+	// their target is linked to another record: see Taken.
 	Clashes []string
 }
 

@@ -17,7 +17,8 @@ import (
 // A link with a version is one that the caller knew: it is changed where it is
 // still there, and left alone where it was removed or made another one meanwhile.
 // A link without a version whose source or target is linked to another record is a
-// clash. An intent to park whose source is linked is left out.
+// clash: what Taken gives is parked in its place. An intent to park whose source is
+// linked is left out.
 func (s *Store) CloseLinks(ctx context.Context, c roster.Closing) (roster.Closed, error) {
 	doing := "store the outcomes of run " + c.Run
 	b := closing{s: s, c: &c}
@@ -70,8 +71,8 @@ func (b *closing) prepare() (err error) {
 // apply is the transaction.
 func (b *closing) apply(tx *txn) error {
 	b.closed = roster.Closed{}
-	run, _, err := changeRun(tx, b.c.Run, b.update)
-	if err != nil {
+	var run roster.Run
+	if err := load(bucket(tx, bucketRuns), []byte(b.c.Run), &run); err != nil {
 		return err
 	}
 	b.job = run.Job
@@ -90,6 +91,9 @@ func (b *closing) apply(tx *txn) error {
 			return err
 		}
 	}
+	if _, _, err := changeRun(tx, b.c.Run, b.update); err != nil {
+		return err
+	}
 	if tx.change == 0 {
 		return errUnchanged
 	}
@@ -101,7 +105,7 @@ func (b *closing) update(run *roster.Run) error {
 	delivered := max(run.Delivered, b.c.Delivered)
 	run.Delivered = delivered
 	if b.c.Update != nil {
-		if err := b.c.Update(run); err != nil {
+		if err := b.c.Update(run, b.closed); err != nil {
 			return err
 		}
 	}
@@ -159,11 +163,36 @@ func (b *closing) changeIntents(w *linkWriter) error {
 			return err
 		}
 	}
+	if err := b.parkTaken(w); err != nil {
+		return err
+	}
 	for _, e := range b.c.Events {
 		if w.direction == backward {
 			e = turned(e)
 		}
 		if err := w.note(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parkTaken parks what is to stand in place of links that were not made. Clashes
+// are few: what is personal in them is sealed within the transaction.
+func (b *closing) parkTaken(w *linkWriter) error {
+	for _, source := range b.closed.Clashes {
+		if b.c.Taken == nil {
+			return nil
+		}
+		intent, ok := b.c.Taken(source)
+		if !ok {
+			continue
+		}
+		p, err := b.s.prepareParking(b.c.Route, intent)
+		if err != nil {
+			return err
+		}
+		if err := w.park(&p, b.job); err != nil {
 			return err
 		}
 	}

@@ -239,7 +239,7 @@ func testClosingFails(t *testing.T, open Open) {
 	c := roster.Closing{
 		Run: "r1", Route: route, Delivered: 3, Links: []roster.Link{sentLink("a", "1", 1)}, Refused: []string{"b"},
 		Parked: []roster.Intent{intent("c", 3, 1)}, Quarantined: []roster.Quarantined{refused("acme/x", "r1", "q", 1)},
-		Update: func(*roster.Run) error { return stop },
+		Update: func(*roster.Run, roster.Closed) error { return stop },
 	}
 	nothing := func() {
 		t.Helper()
@@ -261,7 +261,7 @@ func testClosingFails(t *testing.T, open Open) {
 	nothing()
 
 	c.Links = c.Links[:1]
-	c.Update = func(r *roster.Run) error { r.Counts.Served, r.Delivered = 1, 0; return nil }
+	c.Update = func(r *roster.Run, _ roster.Closed) error { r.Counts.Served, r.Delivered = 1, 0; return nil }
 	_, err = s.CloseLinks(ctx, c)
 	must(t, err)
 	same(t, linked(t, s, route), []string{"a=1"})

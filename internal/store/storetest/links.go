@@ -215,6 +215,7 @@ func testOneToOne(t *testing.T, open Open) {
 	slices.Sort(got.Clashes)
 	same(t, got.Clashes, []string{"1", "5"})
 	same(t, linked(t, s, route), []string{"a=1", "b=2", "d=4"})
+	testTaken(t, s)
 	events, err := s.LinkHistory(ctx, route, "a")
 	must(t, err)
 	same(t, words(events), []string{"created", "clash", "clash", "clash", "clash"})
@@ -230,6 +231,29 @@ func testOneToOne(t *testing.T, open Open) {
 	same(t, linked(t, s, route), []string{"a=1", "b=3", "d=4"})
 	closed(t, s, roster.Closing{Unlinked: []string{"a", "none"}, Links: []roster.Link{sentLink("e", "1", 1)}})
 	same(t, linked(t, s, route), []string{"b=3", "d=4", "e=1"})
+}
+
+// testTaken holds that what takes the place of a link that is not made is stored
+// with what else there is, and that the run is told of it.
+func testTaken(t *testing.T, s Store) {
+	t.Helper()
+	asked := intent("f", 7, 1)
+	asked.State, asked.Reason, asked.Hits, asked.Payload = roster.IntentParked, "clash", []string{"2"}, []byte(`{"id":"f"}`)
+	got := closed(t, s, roster.Closing{
+		Links: []roster.Link{sentLink("f", "2", 10), sentLink("g", "2", 10)},
+		Taken: func(source string) (roster.Intent, bool) { return asked, source == "f" },
+		Update: func(r *roster.Run, met roster.Closed) error {
+			r.Counts.Waiting = len(met.Clashes)
+			return nil
+		},
+	})
+	same(t, len(got.Clashes), 2)
+	stored, err := s.Run(t.Context(), "r1")
+	must(t, err)
+	same(t, stored.Counts.Waiting, 2)
+	parked, err := s.Parked(t.Context(), roster.ParkedFilter{})
+	must(t, err)
+	same(t, ids(parked, func(p roster.Parked) string { return p.Source + " " + p.Hits[0] }), []string{"f 2"})
 }
 
 func words(events []roster.LinkEvent) []string {
