@@ -293,9 +293,9 @@ type roomyQuarantine struct {
 }
 
 // AddQuarantine stores refused records while there is room for more than them.
-func (q roomyQuarantine) AddQuarantine(ctx context.Context, records []roster.Quarantined) error {
+func (q roomyQuarantine) AddQuarantine(ctx context.Context, records []roster.Quarantined) (replaced int, err error) {
 	if err := store.CheckRoom(q.dir); err != nil {
-		return err
+		return 0, err
 	}
 	return q.Store.AddQuarantine(ctx, records)
 }

@@ -39,8 +39,14 @@ func newClosing(w *writing, b *batch) *closing {
 	return c
 }
 
-// count notes as what a change counts.
-func (c *closing) count(it *item, as tally) { c.taken = append(c.taken, taken{item: it, as: as}) }
+// count notes as what a change counts. Where it is not refused it makes up for what
+// the run has refused of earlier forms of the record.
+func (c *closing) count(it *item, as tally) {
+	c.taken = append(c.taken, taken{item: it, as: as})
+	if as != tallyQuarantined && as != tallyRemaining && !it.reopened && c.w.counts.Quarantined > 0 {
+		c.Superseded = append(c.Superseded, roster.Superseded{Record: it.source, Form: roster.FormOf(it.entry)})
+	}
+}
 
 // take adds what came of one change.
 func (c *closing) take(it *item) {
@@ -81,7 +87,7 @@ func (c *closing) left(it *item) {
 	case leftWaiting:
 		c.quarantine(it, roster.CodeDeliverWaiting, "the create of the same record was in doubt; the next run takes it up")
 	case leftUnlinked:
-		c.quarantine(it, roster.CodeDeliverLink, "its link was changed while the run was under way; the next run takes it up")
+		c.quarantine(it, roster.CodeDeliverLink, unlinkedReason(it))
 	case leftParked:
 		c.park(it, it.reason, it.hits)
 	case leftHeld:
@@ -100,6 +106,14 @@ func (c *closing) left(it *item) {
 			c.count(it, tallySkipped)
 		}
 	}
+}
+
+// unlinkedReason says why a change has no link that it was made for.
+func unlinkedReason(it *item) string {
+	if it.version == 0 {
+		return "another form of it was refused before in the run; the next run takes it up"
+	}
+	return "its link was changed while the run was under way; the next run takes it up"
 }
 
 // delivered counts a change that an earlier life of the daemon has delivered
@@ -210,19 +224,19 @@ func (c *closing) warn(it *item) (without bool) {
 
 // link is the link of a change that is done.
 func (c *closing) link(it *item) roster.Link {
-	l := roster.Link{Source: it.source, Target: it.target, Origin: roster.LinkCreated, Sent: it.sent, Seen: it.seen}
+	l := roster.Link{Source: it.source, Target: it.written(), Origin: roster.LinkCreated, Sent: it.sent, Seen: it.seen}
 	if it.found {
 		l.Origin = roster.LinkFound
 	}
 	switch {
-	case it.made != "":
-		l.Target = it.made
-	case it.creates():
-		l.Target = it.result.ID
+	case it.made != "" || it.creates():
 	case it.matched || it.op == opLink:
 		l.Origin = roster.LinkMatched
 	default:
 		l.Version = it.version
+	}
+	if it.op == opLink && it.asks() {
+		l.Sent = roster.Sent{} // nothing was sent of a person who is only linked
 	}
 	return l
 }
@@ -257,14 +271,15 @@ func (c *closing) quarantine(it *item, code, reason string) {
 		c.w.warn("the owner or the lead source of some linked people could not be sent later: " + reason)
 		return // it stays open, and is tried again by the next run
 	}
-	as := tallyQuarantined
-	if it.op == sdk.OpDeactivate || it.op == sdk.OpDelete {
+	as, gone := tallyQuarantined, it.op == sdk.OpDeactivate || it.op == sdk.OpDelete
+	if gone {
 		as = tallyRemaining
 	}
 	c.count(it, as)
 	c.Quarantined = append(c.Quarantined, roster.Quarantined{
 		Job: c.w.run.Job, Run: c.Run, Kind: it.kind, Record: it.source, Position: it.position,
 		Stage: roster.StageDeliver, Code: code, Reason: reason, At: c.w.r.Now(), Payload: it.payload,
+		Form: roster.FormOf(it.entry), Gone: gone,
 	})
 }
 
@@ -323,6 +338,8 @@ func (c *closing) counted(met roster.Closed) roster.Counts {
 			counts.Warned++
 		}
 	}
+	counts.Quarantined -= met.Replaced
+	counts.Skipped += met.Replaced
 	return counts
 }
 
@@ -344,5 +361,5 @@ func (c *closing) instead(source string) (roster.Intent, bool) {
 	case it.op == opLink:
 		return c.intent(it, parkTaken, []string{it.target}), true
 	}
-	return c.intent(it, parkClash, []string{c.link(it).Target}), true
+	return c.intent(it, parkClash, []string{it.written()}), true
 }

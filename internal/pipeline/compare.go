@@ -79,6 +79,7 @@ func (c *comparer) mapPage(ctx context.Context, page *sdk.Page) mappedPage {
 	if len(wanted) == 0 {
 		return out
 	}
+	wanted = everyForm(out.ids, wanted)
 	if out.mapped, err = c.sync.Mapper.MapRows(ctx, page, wanted); err != nil {
 		return mappedPage{err: fmt.Errorf("map: %w", err)}
 	}
@@ -86,6 +87,25 @@ func (c *comparer) mapPage(ctx context.Context, page *sdk.Page) mappedPage {
 		return mappedPage{err: fmt.Errorf("map: %d outcomes for %d records", len(out.mapped.Records), len(wanted))}
 	}
 	return out
+}
+
+// everyForm adds to some rows of a page the others with their ids: what a page has
+// of one record is taken in its order, because the last form counts.
+func everyForm(ids []string, rows []int) []int {
+	if len(rows) == len(ids) {
+		return rows
+	}
+	of := make(map[string]struct{}, len(rows))
+	for _, row := range rows {
+		of[ids[row]] = struct{}{}
+	}
+	all := make([]int, 0, len(rows))
+	for row, id := range ids {
+		if _, ok := of[id]; ok {
+			all = append(all, row)
+		}
+	}
+	return all
 }
 
 // idsOf are the ids of a page's records. They share their memory.
@@ -131,6 +151,11 @@ func (c *comparer) take(ctx context.Context, kind sdk.Kind, page mappedPage) err
 	if err := c.repeated(ctx, kind, page); err != nil {
 		return err
 	}
+	for _, id := range page.page.Removed {
+		if err := c.p.supersede(ctx, kind, id); err != nil {
+			return err
+		}
+	}
 	return c.removed(ctx, kind, page.page.Removed)
 }
 
@@ -139,6 +164,11 @@ func (c *comparer) records(ctx context.Context, kind sdk.Kind, page mappedPage) 
 	shapes := shapeCache{names: page.mapped.Fields}
 	for i := range page.mapped.Records {
 		record := &page.mapped.Records[i]
+		if record.Verdict != roster.VerdictRejected {
+			if err := c.p.supersede(ctx, kind, record.ID); err != nil {
+				return err
+			}
+		}
 		mapped, err := c.p.verdict(kind, record)
 		if err != nil {
 			return err
@@ -155,14 +185,21 @@ func (c *comparer) records(ctx context.Context, kind sdk.Kind, page mappedPage) 
 	return c.matchPending(ctx)
 }
 
-// repeated takes the records of a page that are what was sent last. Those that
-// the run has changed already, because the source gave them in another form
-// before, are mapped after all: the later form counts.
+// repeated takes the records of a page that are what was sent last and were not
+// mapped. Those that the run has changed already, because the source gave them in
+// another form before, are mapped after all: the later form counts.
 func (c *comparer) repeated(ctx context.Context, kind sdk.Kind, page mappedPage) error {
 	var again []int
+	mapped := page.mapped.Records
 	for i, standing := range page.standings {
+		if len(mapped) > 0 && mapped[0].Row == i {
+			mapped = mapped[1:]
+			continue
+		}
+		if err := c.p.supersede(ctx, kind, page.ids[i]); err != nil {
+			return err
+		}
 		switch {
-		case !c.untouched(standing, page.rows[i]):
 		case standing.Intent != nil:
 			c.p.counts.Skipped++
 		case c.has(kind, page.ids[i]):
@@ -335,6 +372,7 @@ func (c *comparer) append(next *change) error {
 		}
 		c.appended[next.kind].add(next.source)
 	}
+	c.p.entries++
 	c.packed = next.append(c.packed[:0])
 	if err := c.changes.Append("", c.packed); err != nil {
 		return fmt.Errorf("append to the change set: %w", err)

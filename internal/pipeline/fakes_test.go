@@ -88,11 +88,15 @@ func (m *memory) BeginDelivery(
 	return m.UpdateRun(ctx, id, update)
 }
 
-func (m *memory) AddQuarantine(_ context.Context, records []roster.Quarantined) error {
+func (m *memory) AddQuarantine(_ context.Context, records []roster.Quarantined) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.quarantine = append(m.quarantine, records...)
-	return nil
+	return 0, nil
+}
+
+func (*memory) Supersede(context.Context, string, string, sdk.Kind, []roster.Superseded) (int, error) {
+	return 0, nil // an import refuses places, not forms
 }
 
 func (m *memory) DropRunQuarantine(_ context.Context, run string) error {

@@ -181,7 +181,12 @@ type QuarantineStore interface {
 	// RetryQuarantine returns the refused records of a job with their payloads, by
 	// id, behind the given id.
 	RetryQuarantine(ctx context.Context, job, after string, limit int) ([]roster.Quarantined, error)
-	AddQuarantine(ctx context.Context, records []roster.Quarantined) error
+	// AddQuarantine returns how many forms of records stand no more because the run
+	// has refused a later one.
+	AddQuarantine(ctx context.Context, records []roster.Quarantined) (replaced int, err error)
+	// Supersede removes what a run has refused of earlier forms of records, and
+	// returns how many there were.
+	Supersede(ctx context.Context, job, run string, kind sdk.Kind, later []roster.Superseded) (replaced int, err error)
 	// DropRunQuarantine forgets what a preparation that is repeated had added.
 	DropRunQuarantine(ctx context.Context, run string) error
 }

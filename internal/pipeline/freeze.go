@@ -77,6 +77,9 @@ func (f *freezer) record(kind sdk.Kind, record *roster.MappedRecord) (frozen boo
 	return false, nil
 }
 
+// removed does nothing: a client that is gone from the source stays.
+func (f *freezer) removed(context.Context, sdk.Kind, []string) error { return nil }
+
 // end has nothing to add: a client that is gone from the source stays where it
 // was imported.
 func (f *freezer) end(context.Context) error { return nil }

@@ -141,6 +141,7 @@ func (c *comparer) end(ctx context.Context) error {
 func (c *comparer) prospectsLeft(ctx context.Context) error {
 	if len(c.left) > 0 && c.membersUnknown() {
 		delete(c.p.cursors, sdk.KindProspect)
+		c.p.retried = slices.DeleteFunc(c.p.retried, func(id string) bool { return slices.Contains(c.p.left, id) })
 		return nil
 	}
 	c.ending = true

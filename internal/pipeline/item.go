@@ -87,6 +87,17 @@ func (it *item) open() bool { return it.left == leftNot }
 // creates reports whether what was sent last makes a record.
 func (it *item) creates() bool { return makes(it.operation.Op) && it.left != leftAsIs }
 
+// written is the target's id of the record that was written.
+func (it *item) written() string {
+	switch {
+	case it.made != "":
+		return it.made
+	case it.creates():
+		return it.result.ID
+	}
+	return it.target
+}
+
 // links reports whether the change makes a link.
 func (it *item) links() bool {
 	return makes(it.operation.Op) || it.made != "" || it.matched || it.op == opLink

@@ -224,14 +224,10 @@ func (w *writing) observe(ctx context.Context, b *batch) {
 	byID := map[string]*item{}
 	var ids []string
 	for _, it := range b.items {
-		if !it.open() || it.result.Outcome != sdk.OutcomeOK || it.op != sdk.OpCreate && it.op != sdk.OpUpdate {
+		if !it.open() || it.result.Outcome != sdk.OutcomeOK || it.op == sdk.OpDelete {
 			continue
 		}
-		id := it.target
-		if it.op == sdk.OpCreate {
-			id = it.result.ID
-		}
-		if id != "" {
+		if id := it.written(); id != "" {
 			byID[id], ids = it, append(ids, id)
 		}
 	}

@@ -21,6 +21,8 @@ type collector interface {
 	mapPage(ctx context.Context, page *sdk.Page) mappedPage
 	// take takes one page, in the order of the source.
 	take(ctx context.Context, kind sdk.Kind, page mappedPage) error
+	// removed takes records that are gone from the source.
+	removed(ctx context.Context, kind sdk.Kind, ids []string) error
 	// end is called behind the last page.
 	end(ctx context.Context) error
 }
@@ -36,7 +38,11 @@ type preparation struct {
 	live    *progress
 	collect collector
 	counts  roster.Counts
+	// refused are to be stored; turned are the ids of all that a sync has refused, by
+	// kind, and entries counts those of its change set.
 	refused []roster.Quarantined
+	turned  map[sdk.Kind]keySet
+	entries int
 	// columns are those of all pages, unknown the names that the script has read
 	// where a page had no such column.
 	columns, unknown map[string]struct{}
@@ -55,8 +61,17 @@ type preparation struct {
 	// fresh are the ids of the records of a kind that the source has given, where
 	// some wait in the quarantine.
 	fresh *keySet
-	// retried are the ids of quarantined records that were read again.
-	retried []string
+	// retried are the ids of quarantined records that were read again; left are those
+	// of prospects who are gone.
+	retried, left []string
+}
+
+func newPreparation(r *Runner, run roster.Run, flow *Flow, live *progress) *preparation {
+	return &preparation{
+		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, live: live,
+		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
+		turned: map[sdk.Kind]keySet{}, columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
+	}
 }
 
 // prepare fills the run's change set. On return it is durable, the refused
@@ -70,11 +85,7 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 		return nil, fmt.Errorf("prepare: %w", err)
 	}
 	defer changes.Abort()
-	p := &preparation{
-		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, live: live,
-		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
-		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
-	}
+	p := newPreparation(r, run, flow, live)
 	if flow.Sync == nil {
 		p.collect = newFreezer(p, changes)
 	} else {
@@ -223,6 +234,9 @@ func (p *preparation) noteFresh(page *sdk.Page) {
 	for _, rejected := range page.Rejected {
 		p.fresh.add(rejected.ID)
 	}
+	for _, id := range page.Removed {
+		p.fresh.add(id)
+	}
 }
 
 // noteNames notes the names that the page has and those that the script misses.
@@ -265,17 +279,49 @@ func (p *preparation) verdict(kind sdk.Kind, record *roster.MappedRecord) (mappe
 
 func (p *preparation) refuse(q roster.Quarantined) {
 	q.Job, q.Run, q.At = p.run.Job, p.run.ID, p.now()
+	if p.flow.Sync != nil {
+		q.Form = roster.FormOf(p.entries)
+		if _, ok := p.turned[q.Kind]; !ok {
+			p.turned[q.Kind] = newKeySet()
+		}
+		p.turned[q.Kind].add(q.Record)
+	}
 	p.refused = append(p.refused, q)
 	p.counts.Quarantined++
+}
+
+// supersede takes back what a sync has refused of earlier forms of a record: a
+// later one stands. What it has not sent of them counts as skipped.
+func (p *preparation) supersede(ctx context.Context, kind sdk.Kind, id string) error {
+	if turned, ok := p.turned[kind]; !ok || !turned.has(id) {
+		return nil
+	}
+	pending := len(p.refused)
+	p.refused = slices.DeleteFunc(p.refused, func(q roster.Quarantined) bool { return q.Kind == kind && q.Record == id })
+	p.skip(pending - len(p.refused))
+	stored, err := p.store.Supersede(ctx, p.run.Job, p.run.ID, kind, []roster.Superseded{{Record: id, Form: roster.FormOf(p.entries)}})
+	if err != nil {
+		return fmt.Errorf("quarantine: %w", err)
+	}
+	p.skip(stored)
+	return nil
+}
+
+// skip counts refused forms of records as skipped.
+func (p *preparation) skip(n int) {
+	p.counts.Quarantined -= n
+	p.counts.Skipped += n
 }
 
 func (p *preparation) flush(ctx context.Context) error {
 	if len(p.refused) == 0 {
 		return nil
 	}
-	if err := p.store.AddQuarantine(ctx, p.refused); err != nil {
+	replaced, err := p.store.AddQuarantine(ctx, p.refused)
+	if err != nil {
 		return fmt.Errorf("quarantine: %w", err)
 	}
+	p.skip(replaced)
 	p.refused = p.refused[:0]
 	return nil
 }

@@ -31,16 +31,13 @@ type Previewed struct {
 func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previewed, error) {
 	run.Plan = true
 	kept, changes, live := &scrap{}, &memorySet{}, &progress{}
-	p := &preparation{
-		run: run, flow: flow, store: kept, from: r.Cursors, now: r.Now, live: live,
-		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
-		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
-	}
 	reasons := &skipReasons{RowMapper: flow.Sync.Mapper}
 	listening := *flow.Sync
 	listening.Mapper = reasons
 	heard := *flow
-	heard.Sync, p.flow = &listening, &heard
+	heard.Sync = &listening
+	p := newPreparation(r, run, &heard, live)
+	p.store = kept
 	p.collect = newComparer(r, p, changes)
 	for _, kind := range flow.Kinds {
 		if err := p.kind(ctx, kind); err != nil {
@@ -86,12 +83,17 @@ func (s *skipReasons) MapRows(ctx context.Context, page *sdk.Page, rows []int) (
 type scrap struct{ records []roster.Quarantined }
 
 // AddQuarantine keeps the records without what they hold.
-func (s *scrap) AddQuarantine(_ context.Context, records []roster.Quarantined) error {
+func (s *scrap) AddQuarantine(_ context.Context, records []roster.Quarantined) (int, error) {
 	for _, record := range records {
 		record.Payload = nil
 		s.records = append(s.records, record)
 	}
-	return nil
+	return 0, nil
+}
+
+// Supersede keeps what was refused: it is shown.
+func (*scrap) Supersede(context.Context, string, string, sdk.Kind, []roster.Superseded) (int, error) {
+	return 0, nil
 }
 
 // RetryQuarantine has nothing to retry.

@@ -27,10 +27,31 @@ func (p *preparation) retry(ctx context.Context, kind sdk.Kind) error {
 		waiting = slices.DeleteFunc(waiting, func(q roster.Quarantined) bool {
 			return q.Kind != kind || !p.wanted(q) || p.outdated(q)
 		})
+		waiting, err = p.retryGone(ctx, kind, waiting)
+		if err != nil {
+			return err
+		}
 		if err := p.retryPage(ctx, kind, waiting); err != nil {
 			return err
 		}
 	}
+}
+
+// retryGone takes up again what was refused of records that are gone from the
+// source, and returns the others.
+func (p *preparation) retryGone(ctx context.Context, kind sdk.Kind, waiting []roster.Quarantined) (there []roster.Quarantined, err error) {
+	var gone []string
+	for _, q := range waiting {
+		if !q.Gone {
+			there = append(there, q)
+			continue
+		}
+		gone, p.retried = append(gone, q.Record), append(p.retried, q.ID)
+		if kind == sdk.KindProspect {
+			p.left = append(p.left, q.ID)
+		}
+	}
+	return there, p.collect.removed(ctx, kind, gone)
 }
 
 // outdated reports whether the run has read a quarantined record from the source,
@@ -49,7 +70,7 @@ func (p *preparation) outdated(q roster.Quarantined) bool {
 // wanted reports whether the run retries a quarantined record.
 func (p *preparation) wanted(q roster.Quarantined) bool {
 	scope := p.run.Scope
-	return q.Stage != roster.StageRead && len(q.Payload) > 0 &&
+	return q.Stage != roster.StageRead && (len(q.Payload) > 0 || q.Gone) &&
 		(len(scope.Entries) == 0 || slices.Contains(scope.Entries, q.ID)) &&
 		(scope.Code == "" || scope.Code == q.Code)
 }

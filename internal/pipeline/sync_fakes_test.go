@@ -201,6 +201,8 @@ type club struct {
 	late  []func()
 	// normal changes a name before it is stored.
 	normal func(string) string
+	// idle changes a record that is deactivated.
+	idle func(*person)
 	// busy is how long the target asks to wait.
 	busy time.Duration
 }
@@ -271,6 +273,9 @@ func (c *club) execute(op sdk.Operation) sdk.Result {
 		}
 		if op.Op == sdk.OpDeactivate {
 			p.inactive = true
+			if c.idle != nil {
+				c.idle(&p)
+			}
 		} else {
 			p.inactive = false
 			p = c.fill(p, data, op)

@@ -104,6 +104,9 @@ type Closing struct {
 	Parked []Intent
 	// Quarantined are records that the target refused.
 	Quarantined []Quarantined
+	// Superseded are records that were not refused: what the run has refused of their
+	// earlier forms leaves the quarantine.
+	Superseded []Superseded
 	// Events are added to the history of links, which making, removing and
 	// parking do by themselves.
 	Events []LinkEvent
@@ -121,6 +124,9 @@ type Closed struct {
 	// Clashes are the source ids of links that were not made because their source or
 	// their target is linked to another record: see Taken.
 	Clashes []string
+	// Replaced counts refusals of the run that another form of the record has taken
+	// the place of.
+	Replaced int
 }
 
 // ParkedFilter selects parked creates. Its zero value selects all of them.

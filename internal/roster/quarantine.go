@@ -25,8 +25,9 @@ const (
 // Quarantined is a refused record, waiting for a replay or a person. Everything
 // in it but Payload is free of personal data.
 type Quarantined struct {
-	// ID is derived from the job, the kind and the record's identity, so that
-	// the same record refused again has the same id. The store fills it in.
+	// ID is derived from the job, the kind and the record's identity (with its
+	// position where it has no Form), so that the same record refused again has the
+	// same id. The store fills it in.
 	ID  string `json:"id"`
 	Job string `json:"job"`
 	Run string `json:"run"`
@@ -41,9 +42,29 @@ type Quarantined struct {
 	// Reason is the cause in words, the same for every record of one cause.
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"`
+	// Form orders the forms of one record that a run of a sync has met, see [FormOf]:
+	// the later one is what counts. 0 is of an import, where each place of a source
+	// stands for itself.
+	Form int `json:"-"`
+	// Gone says that the record is gone from the source, and that what was refused is
+	// its deactivation.
+	Gone bool `json:"gone,omitempty"`
 	// Payload is the source record as JSON, or what could be read of it.
 	// It is stored sealed.
 	Payload []byte `json:"payload,omitempty"`
+}
+
+// FormOf is the place of a form of a record behind the first entries of a change
+// set: of a form that was refused when the change set had so many, and of the one
+// that is the next entry, which comes behind it.
+func FormOf(entries int) int { return entries + 1 }
+
+// Superseded is a record of which a run has met a later form than those that it
+// has refused.
+type Superseded struct {
+	Record string
+	// Form is the later one.
+	Form int
 }
 
 // Codes of quarantined records.

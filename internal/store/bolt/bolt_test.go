@@ -199,7 +199,7 @@ func BenchmarkAddQuarantine(b *testing.B) {
 			n++
 			records[i] = roster.Quarantined{Job: "acme/x", Run: "r1", Record: fmt.Sprint(n), Code: "map.rejected", Payload: make([]byte, 500)}
 		}
-		if err := s.AddQuarantine(b.Context(), records); err != nil {
+		if _, err := s.AddQuarantine(b.Context(), records); err != nil {
 			b.Fatal(err)
 		}
 	}

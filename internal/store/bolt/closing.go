@@ -86,10 +86,8 @@ func (b *closing) apply(tx *txn) error {
 	if err := b.changeIntents(w); err != nil {
 		return err
 	}
-	for i := range b.refused {
-		if err := b.refused[i].put(tx); err != nil {
-			return err
-		}
+	if err := b.quarantine(tx); err != nil {
+		return err
 	}
 	if _, _, err := changeRun(tx, b.c.Run, b.update); err != nil {
 		return err
@@ -174,6 +172,26 @@ func (b *closing) changeIntents(w *linkWriter) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// quarantine stores what was refused, and removes what a later form has made up
+// for.
+func (b *closing) quarantine(tx *txn) error {
+	replaced, err := b.s.supersede(tx, b.job, b.c.Run, b.c.Route.Kind, b.c.Superseded)
+	if err != nil {
+		return err
+	}
+	for i := range b.refused {
+		before, err := b.refused[i].put(tx)
+		if err != nil {
+			return err
+		}
+		if before > 0 && before != b.refused[i].form { // the same one is stored again after a crash
+			replaced++
+		}
+	}
+	b.closed.Replaced = replaced
 	return nil
 }
 

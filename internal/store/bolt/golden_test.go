@@ -87,8 +87,11 @@ func grow(tb testing.TB, s storetest.Store, stage int) error {
 		}
 		err = errors.Join(
 			s.CreateRun(ctx, roster.Run{ID: id, Job: job, State: roster.RunPreparing, Asked: at}),
-			s.AddQuarantine(ctx, refused), s.CreateSession(ctx, session), s.IndexClients(ctx, session.ID, clientIDs()),
+			s.CreateSession(ctx, session), s.IndexClients(ctx, session.ID, clientIDs()),
 		)
+		if err == nil {
+			_, err = s.AddQuarantine(ctx, refused)
+		}
 		if err != nil {
 			return err
 		}

@@ -209,7 +209,7 @@ func (s *Store) moveQuarantine(tx *txn, record *roster.OutcomeRecord) error {
 		q.ID = s.quarantineID(q)
 		entry, err := s.prepare(q)
 		if err == nil {
-			err = entry.put(tx)
+			_, err = entry.put(tx)
 		}
 		if err != nil {
 			return err

@@ -291,7 +291,8 @@ func (w *linkWriter) takeUp(id string, row *parkedRow, code, reason string) erro
 	if err != nil {
 		return err
 	}
-	return entries[0].put(w.tx)
+	_, err = entries[0].put(w.tx)
+	return err
 }
 
 // release lets a parked create be sent. Of one that was parked for a review it stays

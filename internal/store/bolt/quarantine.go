@@ -10,35 +10,45 @@ import (
 
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // prepared is an entry encoded and sealed before its transaction begins.
 type prepared struct {
 	job          string
 	key          string
+	form         int
 	row, payload []byte
 }
 
 // AddQuarantine stores refused records in one transaction and fills in their
-// ids. A record that the same run refused before overwrites its entry; an
-// entry that another run left stands beside it until [Store.BeginDelivery].
-func (s *Store) AddQuarantine(ctx context.Context, records []roster.Quarantined) error {
+// ids. A record that the same run refused before overwrites its entry, unless that
+// is of a later form; an entry that another run left stands beside it until
+// [Store.BeginDelivery]. It returns how many of the forms of records stand no more,
+// because the run has refused a later one.
+func (s *Store) AddQuarantine(ctx context.Context, records []roster.Quarantined) (replaced int, err error) {
 	const doing = "add to the quarantine"
 	if len(records) == 0 {
-		return nil
+		return 0, nil
 	}
 	entries, err := s.prepareAll(records)
 	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
-	return s.update(ctx, doing, func(tx *txn) error {
+	err = s.update(ctx, doing, func(tx *txn) error {
+		replaced = 0
 		for i := range entries {
-			if err := entries[i].put(tx); err != nil {
+			before, err := entries[i].put(tx)
+			if err != nil {
 				return err
+			}
+			if before > 0 {
+				replaced++
 			}
 		}
 		return nil
 	})
+	return replaced, err
 }
 
 // prepareAll fills in the ids of records and encodes them in the order in which
@@ -73,25 +83,74 @@ func (s *Store) prepare(q *roster.Quarantined) (prepared, error) {
 		return prepared{}, err
 	}
 	row, err := json.Marshal(quarantineRow{
-		Kind: q.Kind, Stage: q.Stage, Code: q.Code, Reason: q.Reason, At: q.At,
+		Kind: q.Kind, Stage: q.Stage, Code: q.Code, Reason: q.Reason, At: q.At, Form: q.Form, Gone: q.Gone,
 		Who: s.sealer.Seal(who, place(bucketQuarantine, q.Job, key)),
 	})
 	if err != nil {
 		return prepared{}, err
 	}
-	return prepared{job: q.Job, key: key, row: row, payload: s.sealer.Seal(q.Payload, place(bucketPayload, q.Job, key))}, nil
+	sealed := s.sealer.Seal(q.Payload, place(bucketPayload, q.Job, key))
+	return prepared{job: q.Job, key: key, form: q.Form, row: row, payload: sealed}, nil
 }
 
-func (e *prepared) put(tx *txn) error {
+// put stores an entry, unless a later form of its record stands there. It returns
+// the form that stood there, 0 for none.
+func (e *prepared) put(tx *txn) (before int, err error) {
 	rows, err := nested(tx, bucketQuarantine, e.job)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	payloads, err := nested(tx, bucketPayload, e.job)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return errors.Join(rows.Put([]byte(e.key), e.row), payloads.Put([]byte(e.key), e.payload))
+	if e.form > 0 {
+		had, _, err := rowAt(rows, e.key)
+		if before = had.Form; err != nil || before > e.form {
+			return before, err
+		}
+	}
+	return before, errors.Join(rows.Put([]byte(e.key), e.row), payloads.Put([]byte(e.key), e.payload))
+}
+
+func rowAt(rows *tree, key string) (row quarantineRow, ok bool, err error) {
+	err = load(rows, []byte(key), &row)
+	if errors.Is(err, store.ErrNotFound) {
+		return row, false, nil
+	}
+	return row, err == nil, err
+}
+
+// Supersede removes what a run has refused of earlier forms of records, and returns
+// how many there were.
+func (s *Store) Supersede(ctx context.Context, job, run string, kind sdk.Kind, later []roster.Superseded) (replaced int, err error) {
+	err = s.update(ctx, "supersede quarantined records of run "+run, func(tx *txn) error {
+		replaced, err = s.supersede(tx, job, run, kind, later)
+		if err == nil && replaced == 0 {
+			return errUnchanged
+		}
+		return err
+	})
+	return replaced, err
+}
+
+func (s *Store) supersede(tx *txn, job, run string, kind sdk.Kind, later []roster.Superseded) (replaced int, err error) {
+	rows := peek(tx, bucketQuarantine, job)
+	if rows == nil || len(later) == 0 {
+		return 0, nil
+	}
+	var keys [][]byte
+	for _, one := range later {
+		key := s.quarantineID(&roster.Quarantined{Job: job, Kind: kind, Record: one.Record, Form: one.Form}) + run
+		had, stands, err := rowAt(rows, key)
+		if err != nil {
+			return 0, err
+		}
+		if stands && had.Form <= one.Form {
+			keys = append(keys, []byte(key))
+		}
+	}
+	return len(keys), dropEntries(tx, job, keys)
 }
 
 // Quarantine returns the entries that the filter selects, ordered by id and

@@ -24,6 +24,8 @@ type quarantineRow struct {
 	Code   string       `json:"code"`
 	Reason string       `json:"reason"`
 	At     time.Time    `json:"at"`
+	Form   int          `json:"form,omitempty"`
+	Gone   bool         `json:"gone,omitempty"`
 	// Who is a quarantineWho, sealed: a record's id may be an e-mail address.
 	Who []byte `json:"who"`
 }
@@ -52,17 +54,21 @@ func (e quarantineEntry) clone() quarantineEntry {
 const idChars = 12
 
 // quarantineID names an entry by what it is about, keyed so that an id tells
-// nothing about the record. A record that has neither an id nor a position is
-// named by its payload.
+// nothing about the record. The forms of a record share one. A record that has
+// neither an id nor a position is named by its payload.
 func (s *Store) quarantineID(q *roster.Quarantined) string {
 	mac := hmac.New(sha256.New, s.idKey)
-	for _, part := range []string{q.Job, string(q.Kind), q.Record, q.Position} {
+	position := q.Position
+	if q.Form > 0 && q.Record != "" {
+		position = ""
+	}
+	for _, part := range []string{q.Job, string(q.Kind), q.Record, position} {
 		var size [8]byte
 		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
 		mac.Write(size[:])
 		mac.Write([]byte(part))
 	}
-	if q.Record == "" && q.Position == "" {
+	if q.Record == "" && position == "" {
 		mac.Write(q.Payload)
 	}
 	return strings.ToLower(base32.StdEncoding.EncodeToString(mac.Sum(nil)))[:idChars]
@@ -89,7 +95,7 @@ func (s *Store) opened(e *quarantineEntry) (roster.Quarantined, error) {
 	}
 	return roster.Quarantined{
 		ID: e.id(), Job: e.job, Run: e.run(), Kind: e.row.Kind, Record: who.Record, Position: who.Position,
-		Stage: e.row.Stage, Code: e.row.Code, Reason: e.row.Reason, At: e.row.At,
+		Stage: e.row.Stage, Code: e.row.Code, Reason: e.row.Reason, At: e.row.At, Form: e.row.Form, Gone: e.row.Gone,
 	}, nil
 }
 

@@ -70,7 +70,7 @@ func TestACompactedDatabaseIsSmallerAndHoldsTheSame(t *testing.T) {
 			Payload: make([]byte, 1000),
 		})
 	}
-	if err := s.AddQuarantine(t.Context(), refused); err != nil {
+	if _, err := s.AddQuarantine(t.Context(), refused); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.DropRunQuarantine(t.Context(), "r03-0"); err != nil {
@@ -128,7 +128,7 @@ func TestOldRunsAreForgottenWithTheirSessionsAndTheLatestStay(t *testing.T) {
 		}
 		if n == 7 {
 			refused := roster.Quarantined{Job: run.Job, Run: run.ID, Kind: "member", Record: "m1", Stage: roster.StageMap, Code: "map.rejected", At: at}
-			if err := s.AddQuarantine(ctx, []roster.Quarantined{refused}); err != nil {
+			if _, err := s.AddQuarantine(ctx, []roster.Quarantined{refused}); err != nil {
 				t.Fatal(err)
 			}
 		}

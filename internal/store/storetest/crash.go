@@ -78,7 +78,7 @@ func writeForever(t *testing.T, open Open, dir string, from int) {
 		for j := range crashRefused {
 			records = append(records, refused("acme/x", id, fmt.Sprint(id, "-", j), i))
 		}
-		must(t, s.AddQuarantine(ctx, records))
+		add(t, s, records...)
 		say("quarantine", i)
 		writeChangeSet(t, sets, id, crashFrozen)
 		say("changeset", i)

@@ -50,7 +50,7 @@ func FullDisk(t *testing.T, open Open) {
 
 	must(t, os.Remove(ballast))
 	more := big("later", 1)
-	must(t, s.AddQuarantine(t.Context(), more))
+	add(t, s, more...)
 	writeChangeSet(t, sets, "r2", 100)
 	readChangeSet(t, sets, "r2", 100)
 	must(t, s.Close())
@@ -74,7 +74,7 @@ func fillUp(t *testing.T, s Store) (stored []roster.Quarantined, err error) {
 	t.Helper()
 	for i := range 1000 {
 		records := big(fmt.Sprint("batch", i, "-"), 2)
-		if err := s.AddQuarantine(t.Context(), records); err != nil {
+		if _, err := s.AddQuarantine(t.Context(), records); err != nil {
 			return stored, err
 		}
 		stored = append(stored, records...)

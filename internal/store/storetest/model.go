@@ -94,7 +94,8 @@ func (m *model) quarantine(t *rapid.T) {
 		q.Code = rapid.SampledFrom([]string{roster.CodeMapError, roster.CodeMapRejected}).Draw(t, "code")
 		batch = append(batch, q)
 	}
-	m.must(m.s.AddQuarantine(m.t.Context(), batch))
+	_, err := m.s.AddQuarantine(m.t.Context(), batch)
+	m.must(err)
 	for _, q := range batch {
 		m.rows[[2]string{q.ID, q.Run}] = q
 	}

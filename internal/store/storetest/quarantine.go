@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -21,7 +22,8 @@ func refused(job, run, record string, at int) roster.Quarantined {
 
 func add(tb testing.TB, s Store, records ...roster.Quarantined) []roster.Quarantined {
 	tb.Helper()
-	must(tb, s.AddQuarantine(tb.Context(), records))
+	_, err := s.AddQuarantine(tb.Context(), records)
+	must(tb, err)
 	return records
 }
 
@@ -58,7 +60,60 @@ func testQuarantineID(t *testing.T, open Open) {
 	stored, err := s.QuarantinedByID(ctx, again.ID)
 	must(t, err)
 	same(t, stored, again)
-	wantErr(t, s.AddQuarantine(ctx, []roster.Quarantined{{Job: "acme/x"}}), roster.ErrInvalid)
+	_, err = s.AddQuarantine(ctx, []roster.Quarantined{{Job: "acme/x"}})
+	wantErr(t, err, roster.ErrInvalid)
+}
+
+// form is a refused form of record a.
+func form(n, at int) roster.Quarantined {
+	q := refused("acme/x", "r1", "a", at)
+	q.Form, q.Position = n, fmt.Sprintf("line %d", at)
+	return q
+}
+
+func testForms(t *testing.T, open Open) {
+	s := opened(t, open)
+	ctx := t.Context()
+	must(t, s.CreateRun(ctx, run("r1", "acme/x", 0)))
+	listed := func() []string {
+		t.Helper()
+		found, err := s.Quarantine(ctx, roster.QuarantineFilter{})
+		must(t, err)
+		return ids(found, func(q roster.Quarantined) string { return fmt.Sprint(q.Run, " ", q.Form, " ", q.Position) })
+	}
+	replaced, err := s.AddQuarantine(ctx, []roster.Quarantined{form(5, 1), form(5, 2)})
+	must(t, err)
+	same(t, replaced, 1)
+	same(t, listed(), []string{"r1 5 line 2"})
+
+	// A delivery tells of an earlier form later.
+	gone := form(3, 4)
+	gone.Gone, gone.Payload = true, nil
+	got := closed(t, s, roster.Closing{Quarantined: []roster.Quarantined{form(2, 3)}})
+	same(t, got.Replaced, 1)
+	same(t, listed(), []string{"r1 5 line 2"})
+	later := func(n int) []roster.Superseded {
+		return []roster.Superseded{{Record: "b", Form: 9}, {Record: "a", Form: n}}
+	}
+	same(t, closed(t, s, roster.Closing{Superseded: later(4)}).Replaced, 0)
+	replaced, err = s.Supersede(ctx, "acme/x", "r2", sdk.KindMember, later(9))
+	must(t, err)
+	same(t, replaced, 0)
+	same(t, listed(), []string{"r1 5 line 2"})
+	route := linkRoute()
+	route.Kind = sdk.KindMember
+	same(t, closed(t, s, roster.Closing{Route: route, Superseded: later(5)}).Replaced, 1)
+	same(t, listed(), nil)
+
+	// What is stored again after a crash is counted when it is counted.
+	same(t, closed(t, s, roster.Closing{Quarantined: []roster.Quarantined{gone}}).Replaced, 0)
+	same(t, closed(t, s, roster.Closing{Quarantined: []roster.Quarantined{gone}}).Replaced, 0)
+	waiting, err := s.RetryQuarantine(ctx, "acme/x", "", 0)
+	must(t, err)
+	same(t, len(waiting) == 1 && waiting[0].Gone, true)
+	replaced, err = s.Supersede(ctx, "acme/x", "r1", sdk.KindMember, later(3))
+	must(t, err)
+	same(t, replaced, 1)
 }
 
 func testQuarantineListed(t *testing.T, open Open) {

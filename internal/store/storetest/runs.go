@@ -147,10 +147,8 @@ func testDelivery(t *testing.T, open Open) {
 		must(t, s.CreateRun(ctx, run(id, "acme/x", time.Duration(i))))
 	}
 	must(t, s.CreateRun(ctx, run("other", "acme/y", 0)))
-	must(t, s.AddQuarantine(ctx, []roster.Quarantined{
-		refused("acme/x", "r1", "m1", 1), refused("acme/x", "r1", "m2", 1), refused("acme/y", "other", "m1", 1),
-	}))
-	must(t, s.AddQuarantine(ctx, []roster.Quarantined{refused("acme/x", "r2", "m2", 2)}))
+	add(t, s, refused("acme/x", "r1", "m1", 1), refused("acme/x", "r1", "m2", 1), refused("acme/y", "other", "m1", 1))
+	add(t, s, refused("acme/x", "r2", "m2", 2))
 
 	deliver := func(d roster.Delivery) {
 		t.Helper()

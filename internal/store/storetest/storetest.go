@@ -55,15 +55,17 @@ type DeliveryStore interface {
 
 // QuarantineStore keeps refused records.
 type QuarantineStore interface {
-	AddQuarantine(ctx context.Context, records []roster.Quarantined) error
+	AddQuarantine(ctx context.Context, records []roster.Quarantined) (replaced int, err error)
 	DropRunQuarantine(ctx context.Context, run string) error
 	DropQuarantined(ctx context.Context, ids ...string) (int, error)
 	QuarantineReader
 	QuarantineRetrier
 }
 
-// QuarantineRetrier gives refused records back to be read again.
+// QuarantineRetrier gives refused records back to be read again, and takes back what
+// was refused of earlier forms.
 type QuarantineRetrier interface {
+	Supersede(ctx context.Context, job, run string, kind sdk.Kind, later []roster.Superseded) (replaced int, err error)
 	RetryQuarantine(ctx context.Context, job, after string, limit int) ([]roster.Quarantined, error)
 	DropQuarantine(ctx context.Context, job string, ids []string) error
 }
@@ -130,6 +132,7 @@ func Run(t *testing.T, open Open) {
 		{"ADeliveryMovesRunCursorsAndQuarantineTogether", testDelivery},
 		{"CursorsBelongToAJobAndAKind", testCursors},
 		{"QuarantineNamesTheSameRecordTheSame", testQuarantineID},
+		{"QuarantineHasTheLatestFormOfARecordThatARunRefused", testForms},
 		{"QuarantineIsListedWithoutPayloads", testQuarantineListed},
 		{"APreparationThatStartsAgainLosesNoOlderEntry", testQuarantineLayers},
 		{"EntriesAreDroppedById", testQuarantineDropped},

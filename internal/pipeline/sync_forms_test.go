@@ -1,0 +1,202 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+// feed gives every change of a record as a record of its own, a page of a few at a
+// time.
+type feed []person
+
+func (f feed) Read(_ context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
+	at, _ := strconv.Atoi(string(req.After))
+	end := min(at+crmPage, len(f))
+	b := newPeople(req.Kind)
+	for _, one := range f[at:end] {
+		addPerson(b, one)
+	}
+	return b.Page(sdk.Cursor(strconv.Itoa(end)), end == len(f))
+}
+
+// newForms is a sync of a feed in which one record has several forms. The target
+// refuses those named "refused".
+func newForms(t *testing.T, names ...string) *pair {
+	t.Helper()
+	p := newPair(t, nil, newClub(sdk.ClassC))
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if strings.Contains(string(op.Data), "refused") {
+			return "reject"
+		}
+		return ""
+	}
+	changes := feed{{id: "first", name: "First"}}
+	for _, name := range names {
+		changes = append(changes, person{id: "p", name: name, phone: "1"})
+	}
+	p.from = changes
+	return p
+}
+
+func (p *pair) quarantined() []roster.Quarantined {
+	p.t.Helper()
+	left, err := p.store.Quarantine(p.t.Context(), roster.QuarantineFilter{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return left
+}
+
+func TestTheLastFormOfARecordIsWhatCounts(t *testing.T) {
+	for _, test := range []struct {
+		forms       []string
+		target      string
+		quarantined int
+	}{
+		{[]string{"bad", "Good"}, "Good", 0},
+		{[]string{"Good", "bad"}, "Good", 1},
+		{[]string{"refused", "Good"}, "Good", 0},
+		{[]string{"Good", "refused"}, "Good", 1},
+		{[]string{"bad", "refused"}, "", 1},
+		{[]string{"bad", "bad", "refused", "Good"}, "Good", 0},
+		{[]string{"refused", "bad"}, "", 1},
+		{[]string{"refused", "bad", "Good", "refused"}, "", 1},
+		{[]string{"bad", "skip"}, "", 0},
+		{[]string{"refused", "refused"}, "", 1},
+		{[]string{"One", "Two", "bad", "Three", "One"}, "One", 0},
+	} {
+		p := newForms(t, test.forms...)
+		run := p.run()
+		left := p.quarantined()
+		if len(left) != run.Counts.Quarantined {
+			t.Errorf("%q: quarantined %v, %+v", test.forms, left, run.Counts)
+		}
+		// The next run tries the form again that is in the quarantine.
+		p.run()
+		if left = p.quarantined(); len(left) != test.quarantined {
+			t.Errorf("%q: then quarantined %v", test.forms, left)
+		}
+		want := map[string]int{"First": 1}
+		if test.target != "" {
+			want[test.target] = 1
+		}
+		if got := p.club.names(); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%q: the target has %v", test.forms, got)
+		}
+	}
+}
+
+func TestAFormThatIsWhatWasSentLastComesAfterAnotherOne(t *testing.T) {
+	for _, forms := range [][]string{
+		{"Changed", "Good"},
+		{"Good", "Changed"},
+		{"bad", "Good"},
+		{"refused", "Good"},
+		{"Changed", "Other", "Good", "bad", "Good"},
+		{"Good", "Changed", "Good", "Other"},
+	} {
+		p := newForms(t, append([]string{"Good"}, forms...)...)
+		all := p.from.(feed)
+		p.from = all[:2]
+		p.run()
+		p.from = all
+		p.run()
+		p.run()
+		last := forms[len(forms)-1]
+		if got := p.club.names(); got[last] != 1 || len(got) != 2 || len(p.quarantined()) != 0 {
+			t.Errorf("%q: the target has %v, quarantined %v", forms, got, p.quarantined())
+		}
+	}
+}
+
+func TestADeactivationThatIsRefusedIsTriedAgain(t *testing.T) {
+	p := newPair(t, newCRM(people(3)...), newClub(sdk.ClassC))
+	p.run()
+	p.crm.remove("p01")
+	p.crm.gone = []string{"p01"}
+	p.club.fault = func(int, sdk.Operation) string { return "reject" }
+	if run := p.run(); run.State != roster.RunPartial || run.Counts.Remaining != 1 {
+		t.Fatalf("%s, %+v", run.State, run.Counts)
+	}
+	p.crm.gone = nil // it is not said again
+	if run := p.run(); run.Counts.Remaining != 1 || len(p.quarantined()) != 1 {
+		t.Fatalf("refused again: %s, %+v", run.State, run.Counts)
+	}
+	p.club.fault = nil
+	run := p.run()
+	link, err := p.store.Link(t.Context(), p.route(), "p01")
+	if err != nil || run.State != roster.RunOK || run.Counts.Deactivated != 1 || !p.club.records[link.Target].inactive || len(p.quarantined()) != 0 {
+		t.Errorf("%s %v, %+v, quarantined %v, %v", run.State, run.Fault, run.Counts, p.quarantined(), err)
+	}
+}
+
+func TestARecordThatIsBackIsNotDeactivatedAfterAll(t *testing.T) {
+	p := newPair(t, newCRM(people(3)...), newClub(sdk.ClassC))
+	p.run()
+	p.crm.gone = []string{"p01"}
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if op.Op == sdk.OpDeactivate {
+			return "reject"
+		}
+		return ""
+	}
+	p.run()
+	p.crm.gone, p.club.fault = nil, nil
+	p.crm.put(person{id: "p01", name: "Back"})
+	run := p.run()
+	if run.State != roster.RunOK || run.Counts.Deactivated != 0 || len(p.quarantined()) != 0 {
+		t.Errorf("%s, %+v, quarantined %v", run.State, run.Counts, p.quarantined())
+	}
+}
+
+func TestAQuarantinedRecordThatIsGoneIsNotSent(t *testing.T) {
+	list := people(3)
+	list[1].name = "refused"
+	p := newPair(t, newCRM(list...), newClub(sdk.ClassC))
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if strings.Contains(string(op.Data), "refused") {
+			return "reject"
+		}
+		return ""
+	}
+	p.run()
+	p.crm.remove("p01")
+	p.crm.gone = []string{"p01"}
+	p.club.fault = nil
+	if run := p.run(); run.State != roster.RunOK || len(p.club.records) != 2 || len(p.quarantined()) != 0 {
+		t.Errorf("%s, %+v, %v, quarantined %v", run.State, run.Counts, p.club.names(), p.quarantined())
+	}
+}
+
+func TestWhatIsOnlyLinkedIsSentWhenTheJobUpdates(t *testing.T) {
+	p := newPair(t, newCRM(people(1)...), newClub(sdk.ClassC))
+	p.options.Match, p.named, p.options.OnMatch = []string{"name_mobile"}, true, false
+	p.club.records["x"] = person{id: "x", name: "NAME 00", phone: "555-00"}
+	if run := p.run(); run.Counts.Linked != 1 || p.club.calls != 0 {
+		t.Fatalf("%s, %+v", run.State, run.Counts)
+	}
+	p.options.OnMatch, p.read = true, false
+	if run := p.run(); *run.Counts.Updated != 1 || p.club.names()["Name 00"] != 1 {
+		t.Errorf("%s, %+v, the target has %v", run.State, run.Counts, p.club.names())
+	}
+}
+
+func TestARecordThatWasDeactivatedIsNotSentBack(t *testing.T) {
+	p := newTwoWay(t)
+	p.both()
+	p.both()
+	p.club.idle = func(one *person) { one.phone = "" }
+	delete(p.back.records, "h1")
+	if there, here := p.both(); there != 1 || here != 0 {
+		t.Errorf("%d and %d operations", there, here)
+	}
+	if there, here := p.both(); there != 0 || here != 0 {
+		t.Errorf("then: %d and %d operations", there, here)
+	}
+}
