@@ -202,6 +202,30 @@ func TestAnOwnerIsNotTakenAwayWhenTheJobStopsSendingOwners(t *testing.T) {
 	}
 }
 
+func TestAnOwnerWhoIsItNoLongerIsTakenAwayAndTheOneWhoIsComesLater(t *testing.T) {
+	p, s := seedPair(t)
+	s.staff = []sdk.Staff{{ID: "9999", Email: "jstaff@club.com"}}
+	p.crm.putStaff(person{id: "1111", name: "jstaff@club.com"})
+	p.crm.putStaff(person{id: "1112", name: "mary@club.com"})
+	p.crm.put(person{id: "p1", name: "Pete", owner: "1111"})
+	p.run()
+	p.crm.put(person{id: "p1", name: "Pete", owner: "1112"})
+	var owners []string
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if slices.Contains(op.Changed, roster.OwnerField) {
+			owners = append(owners, op.Owner)
+		}
+		return ""
+	}
+	if run := p.run(); *run.Counts.Updated != 1 || run.Counts.Warned != 1 {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+	s.staff = append(s.staff, sdk.Staff{ID: "8888", Email: "mary@club.com"})
+	if run := p.run(); run.Counts.Reopened != 1 || !slices.Equal(owners, []string{"", "8888"}) {
+		t.Errorf("%s %v, %+v, owners sent: %q", run.State, run.Fault, run.Counts, owners)
+	}
+}
+
 func TestAPlanOfOneRecordDoesNotKeepItsID(t *testing.T) {
 	p := newPair(t, newCRM(people(2)...), newClub(sdk.ClassC))
 	p.connect = func(flow *pipeline.Flow) {
