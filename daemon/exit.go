@@ -108,12 +108,12 @@ func faultCode(f *roster.Fault) int {
 		return exitConfig
 	case codeReloadFaults, codeReloadRestart, "backup.format":
 		return exitConfig
-	case "backup.damaged":
+	case "backup.damaged", admin.CodeAuditDamaged:
 		return exitData
 	case store.CodeDamaged, store.CodeKey, store.CodeSchema:
 		// Starting again does not help: a service manager should not try.
 		return exitConfig
-	case "job.running":
+	case "job.running", admin.CodeAuditUnwritable:
 		return exitTryLater
 	case codeBlocked:
 		return exitBlocked

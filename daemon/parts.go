@@ -57,6 +57,8 @@ type parts struct {
 	began time.Time
 	pulse pulse
 	observing
+	// account is where changes are written down.
+	account *accountant
 	// subscribed holds the refs of connections whose target tells outcomes.
 	subscribed sync.Map
 }
@@ -89,6 +91,9 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		return p, err
 	}
 	if p.changes, err = store.NewChangeSets(cfg.StateDir, keys); err != nil {
+		return p, err
+	}
+	if p.account, err = newAccountant(cfg.StateDir, keys); err != nil {
 		return p, err
 	}
 	if p.host, err = adapters.NewHost(adapters.Options{
@@ -129,6 +134,9 @@ func (p *parts) close() error {
 	}
 	if p.host != nil {
 		errs = append(errs, p.host.Close())
+	}
+	if p.account != nil {
+		errs = append(errs, p.account.close())
 	}
 	if p.store != nil {
 		errs = append(errs, p.store.Close())

@@ -248,6 +248,26 @@ func (p *parts) unloadedProblem() []admin.Finding {
 	return nil
 }
 
+// reloadBySignal reloads as the API does, and writes it down. What is wrong is
+// logged, and shown by the status.
+func (p *parts) reloadBySignal(ctx context.Context) {
+	seq, err := p.account.Begin("a signal", "reload", nil, "")
+	if err != nil {
+		p.log.Error("the configuration is not reloaded: that cannot be written down", "err", err)
+		return
+	}
+	code := ""
+	if _, err := (operations{p}).Reload(ctx, false); err != nil {
+		code = asFault(err).Code
+		if problem, ok := errors.AsType[*admin.Problem](err); ok {
+			code = problem.Code
+		}
+	}
+	if err := p.account.End(seq, 0, code); err != nil {
+		p.log.Error("the outcome of a reload is not in the audit log", "entry", seq, "err", err)
+	}
+}
+
 // reloadOnHangup reloads at each SIGHUP until ctx ends.
 func (p *parts) reloadOnHangup(ctx context.Context) {
 	hangups := make(chan os.Signal, 1)
@@ -258,7 +278,7 @@ func (p *parts) reloadOnHangup(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			_, _ = operations{p}.Reload(ctx, false) // it is logged, and shown by the status
+			p.reloadBySignal(ctx)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", WorkdirRoot: work, Setup: setUp, RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "start": start, "end": end, "await": await, "until": until,
-			"get": get, "put": put, "post": post, "push": push, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
+			"get": get, "signal": signalTo, "put": put, "post": post, "push": push, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
 		},
 	})
 }
@@ -184,7 +184,6 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 3 {
 		ts.Fatalf("usage: end NAME [SIGNAL [CODE]]")
 	}
-	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
 	args = append(args, []string{"TERM", "0"}[len(args)-1:]...)
 	want, err := strconv.Atoi(args[2])
 	ts.Check(err)
@@ -192,10 +191,29 @@ func end(ts *testscript.TestScript, neg bool, args []string) {
 	if cmd == nil {
 		ts.Fatalf("%s does not run", args[0])
 	}
-	ts.Check(cmd.Process.Signal(signals[args[1]]))
+	ts.Check(cmd.Process.Signal(signals()[args[1]]))
 	if got := code(cmd.Wait()); got != want {
 		fail(ts, "%s ended with %d, want %d", args[0], got, want)
 	}
+}
+
+func signals() map[string]syscall.Signal {
+	return map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP}
+}
+
+// signalTo sends a signal to what goes on running.
+func signalTo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: signal NAME SIGNAL")
+	}
+	b := backgroundOf(ts)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	cmd := b.running[args[0]]
+	if cmd == nil {
+		ts.Fatalf("%s does not run", args[0])
+	}
+	ts.Check(cmd.Process.Signal(signals()[args[1]]))
 }
 
 func await(ts *testscript.TestScript, neg bool, args []string) {

@@ -327,7 +327,11 @@ for both files.`,
 			if err != nil {
 				return err
 			}
-			before, after, err := bolt.Compact(cmd.Context(), cfg.StateDir, verifyState)
+			var before, after int64
+			err = accountFor(cfg.StateDir, "state compact", func() error {
+				before, after, err = bolt.Compact(cmd.Context(), cfg.StateDir, verifyState)
+				return err
+			})
 			if err != nil {
 				return asData(err)
 			}

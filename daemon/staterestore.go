@@ -35,7 +35,11 @@ import is not held up: what it delivers the target itself tells apart.`,
 			if err != nil {
 				return err
 			}
-			done, err := restoreState(cmd.Context(), cfg, args[0], force, time.Now())
+			var done restored
+			err = accountFor(cfg.StateDir, "state restore", func() error {
+				done, err = restoreState(cmd.Context(), cfg, args[0], force, time.Now())
+				return err
+			})
 			if err != nil {
 				return asData(err)
 			}

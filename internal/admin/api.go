@@ -69,6 +69,7 @@ type Options struct {
 	// Configuration changes what the daemon runs with.
 	Configuration Configuration
 	Health        Health
+	Audit         Audit
 	// Token is what callers over TCP present; empty for a Unix socket, whose
 	// file permissions say who may call.
 	Token roster.Secret

@@ -40,6 +40,10 @@ type fake struct {
 	triggers []string
 	paused   map[string]*roster.Pause
 	linkedBy string
+	// account is what is written down of changes; unwritable fails that.
+	account    []string
+	unwritable bool
+	onPause    func()
 }
 
 func newFake() *fake {
@@ -106,6 +110,9 @@ func (f *fake) StartRun(_ context.Context, order admin.RunOrder) (roster.Run, er
 }
 
 func (f *fake) PauseJob(_ context.Context, job string, pause roster.Pause) (admin.JobStatus, error) {
+	if f.onPause != nil {
+		f.onPause()
+	}
 	return f.turnJob(job, &pause)
 }
 
@@ -310,7 +317,7 @@ func (f *fake) TestAlerts(_ context.Context, receiver string) ([]admin.AlertTest
 func newAPI(t *testing.T, f *fake, token string) *admin.API {
 	t.Helper()
 	a := admin.New(admin.Options{
-		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f, State: f, Configuration: f, Health: f, Token: roster.NewSecret(token),
+		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f, State: f, Configuration: f, Health: f, Audit: f, Token: roster.NewSecret(token),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	t.Cleanup(a.Stop)

@@ -126,7 +126,7 @@ func TestAFaultInsideIsLoggedAndNotTold(t *testing.T) {
 	f := newFake()
 	f.fault = errors.New(internalDetail)
 	api := admin.New(admin.Options{
-		Runs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f,
+		Runs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f, Audit: f,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now,
 	})
 	for _, target := range []string{"/v1/status", "/v1/version", "/v1/runs", "/v1/sessions", "/v1/quarantine", "/v1/quarantine/groups", "/v1/connections", "/v1/adapters"} {
@@ -155,7 +155,7 @@ func TestAPanicIsAnsweredAndLogged(t *testing.T) {
 	f := newFake()
 	f.onPoll = func(int, *roster.Run) { panic(personalName) }
 	api := admin.New(admin.Options{
-		Runs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f,
+		Runs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f, Audit: f,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now,
 	})
 	w := ask(t, api, http.MethodGet, "/v1/runs/r-live")
@@ -171,7 +171,7 @@ func TestChangesAreLoggedWithTheirRequest(t *testing.T) {
 	var log strings.Builder
 	f := newFake()
 	api := admin.New(admin.Options{
-		Runs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f,
+		Runs: f, Sessions: f, Quarantine: f, Syncs: f, Installation: f, Audit: f,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now,
 	})
 	ask(t, api, http.MethodGet, "/v1/runs")

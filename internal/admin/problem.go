@@ -111,6 +111,8 @@ func kinds() []kind {
 		{nil, codeToken, http.StatusUnauthorized, "Token missing or wrong", "send  Authorization: Bearer TOKEN  with the token of listen.admin"},
 		{nil, codeWatchers, http.StatusServiceUnavailable, "Too many watchers", "end some of the commands that watch a run"},
 		{nil, codeNotReady, http.StatusServiceUnavailable, "The daemon is not ready", "see what is wrong with  rosterd status  or  /readyz?verbose"},
+		{nil, CodeAuditUnwritable, http.StatusServiceUnavailable, "The change cannot be written down", "make room in state_dir and see that the daemon may write there; " + hintLog},
+		{nil, CodeAuditDamaged, http.StatusUnprocessableEntity, "The audit log is not as it was written", "find out who changed the file; what stands before that line is whole"},
 		{nil, codeFault, http.StatusUnprocessableEntity, "It cannot be done as things are", hintLog},
 		{nil, codeInternal, http.StatusInternalServerError, "Internal fault", hintLog},
 	}

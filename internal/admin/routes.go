@@ -73,6 +73,7 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/adapters", handler: a.adapters},
 		{method: get, path: "/v1/state", handler: a.stateStats},
 		{method: get, path: "/v1/state/backup", handler: a.backup, stream: true},
+		{method: get, path: "/v1/audit", handler: a.auditLog, params: []string{"limit"}},
 		{method: post, path: "/v1/reload", handler: a.reload, params: []string{"dry_run"}},
 		{method: get, path: "/v1/probe", handler: a.probe, params: []string{"nonce"}},
 	}
@@ -116,9 +117,7 @@ func (a *API) methods(routes map[string]route) http.Handler {
 			a.fail(w, r, "", &Problem{Code: codeMethod, Detail: clip(r.Method) + " is not possible at " + clip(r.URL.Path), Hint: "use " + allow})
 			return
 		}
-		if err := a.answer(rt, w, r); err != nil {
-			a.fail(w, r, rt.noun, err)
-		}
+		a.carryOut(rt, w, r)
 	})
 }
 

@@ -269,6 +269,8 @@ var examples = []struct {
 	{"POST /v1/jobs/{account}/{job}/rewind", "/v1/jobs/acme/live/rewind?to=r-1", 409, "job.running"},
 	{"GET /v1/state", "/v1/state", 200, ""},
 	{"GET /v1/state/backup", "/v1/state/backup", 200, ""},
+	{"GET /v1/audit", "/v1/audit?limit=2", 200, ""},
+	{"GET /v1/audit", "/v1/audit?limit=0", 400, "request.invalid"},
 	{"POST /v1/reload", "/v1/reload?dry_run=true", 200, ""},
 	{"POST /v1/reload", "/v1/reload", 422, "config.invalid"},
 	{"GET /v1/probe", "/v1/probe?nonce=abc", 200, ""},

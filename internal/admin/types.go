@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/rosterd/rosterd/internal/audit"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -199,6 +200,9 @@ type (
 	}
 	connectionsBody struct {
 		Connections []ConnectionInfo `json:"connections"`
+	}
+	auditBody struct {
+		Entries []audit.Entry `json:"entries"`
 	}
 	adaptersBody struct {
 		Adapters []AdapterInfo `json:"adapters"`
