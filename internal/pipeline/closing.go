@@ -32,7 +32,7 @@ func newClosing(w *writing, b *batch) *closing {
 	c.Links = make([]roster.Link, 0, len(b.items))
 	c.Run, c.Route, c.Delivered = w.run.ID, b.route, b.end
 	for _, it := range b.items {
-		if it.left == leftUndone {
+		if it.left == leftUndone && !b.settling {
 			c.Delivered = min(c.Delivered, it.entry)
 		}
 	}
@@ -61,11 +61,13 @@ func (c *closing) take(it *item) {
 }
 
 // undone keeps an operation for another run. One that may have been executed
-// stays armed.
+// stays armed; so does one that is sent again, where the run goes on: it does not
+// come to the entry any more, and settles what is armed.
 func (c *closing) undone(it *item) {
 	switch {
 	case it.made != "":
 		c.converted(it)
+	case c.b.settling && c.w.stopping:
 	case it.intent && it.result.Outcome == sdk.OutcomeRefused:
 		c.Refused = append(c.Refused, it.source)
 	}

@@ -67,7 +67,7 @@ func (w *writing) settle(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
-	again := &batch{kind: b.kind, target: b.target, route: b.route, end: b.end}
+	again := &batch{kind: b.kind, target: b.target, route: b.route, end: b.end, settling: true}
 	c := newClosing(w, b)
 	for i, it := range b.items {
 		f := conclude(class, it.operation.Marker, matches[i], it.same, it.attempt)

@@ -90,6 +90,9 @@ type batch struct {
 	route  roster.Route
 	items  []*item
 	end    int
+	// settling says that its creates are sent again, and that what comes before end
+	// is done without them.
+	settling bool
 }
 
 // next reads the batch that begins at an entry.

@@ -1,0 +1,41 @@
+package pipeline_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/rosterd/rosterd/internal/pipeline"
+	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
+
+func TestACreateThatWasToBeSentAgainWhenTheDaemonStoppedIsSent(t *testing.T) {
+	p := newPair(t, newCRM(people(3)...), newClub(sdk.ClassC))
+	p.club.fault = func(n int, _ sdk.Operation) string {
+		return []string{"", "gone", "gone", "gone", "busy", "", "busy"}[n]
+	}
+	sleep, stopped := p.Sleep, make(chan struct{})
+	p.Sleep = func(ctx context.Context, d time.Duration) error {
+		if p.club.calls <= 3 {
+			return sleep(ctx, d) // until the creates can be searched for
+		}
+		go func() { defer close(stopped); p.Stop() }()
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	run, err := p.Order(t.Context(), pipeline.Order{Job: syncJob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-stopped
+	if err := p.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.club.fault = nil
+	p.begin()
+	run = p.await(run.ID)
+	if run.State != roster.RunOK || *run.Counts.Created != 3 || len(p.club.records) != 3 {
+		t.Errorf("%s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
+	}
+}
