@@ -269,9 +269,12 @@ func (c *closing) review(it *item) {
 }
 
 func (c *closing) quarantine(it *item, code, reason string) {
-	if it.reopened {
+	switch {
+	case it.reopened:
 		c.w.warn("the owner or the lead source of some linked people could not be sent later: " + reason)
 		return // it stays open, and is tried again by the next run
+	case c.again(it):
+		return // it may not be refused then
 	}
 	as, gone := tallyQuarantined, it.op == sdk.OpDeactivate || it.op == sdk.OpDelete
 	if gone {
@@ -284,6 +287,10 @@ func (c *closing) quarantine(it *item, code, reason string) {
 		Form: roster.FormOf(it.entry), Gone: gone,
 	})
 }
+
+// again reports whether a change comes again when the run goes on: it lies behind
+// the first one that is not done.
+func (c *closing) again(it *item) bool { return c.w.stopping && it.entry >= c.Delivered }
 
 // finish stores everything, and what the run has counted by then.
 func (c *closing) finish(ctx context.Context) error {
@@ -317,14 +324,13 @@ func (c *closing) close(ctx context.Context) error {
 	return nil
 }
 
-// counted are the run's counts with the changes that were taken. What lies behind
-// the first change that is not done comes again when the run goes on, and is
-// counted then.
+// counted are the run's counts with the changes that were taken. What comes again
+// when the run goes on is counted then.
 func (c *closing) counted(met roster.Closed) roster.Counts {
 	counts := c.w.counts
 	counts.Created, counts.Updated = orZero(counts.Created), orZero(counts.Updated)
 	for _, one := range c.taken {
-		if c.w.stopping && one.entry >= c.Delivered {
+		if c.again(one.item) {
 			continue
 		}
 		as := one.as

@@ -39,3 +39,14 @@ func TestACreateThatWasToBeSentAgainWhenTheDaemonStoppedIsSent(t *testing.T) {
 		t.Errorf("%s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
 	}
 }
+
+func TestWhatIsNotRefusedAgainAfterAStopIsInNoQuarantine(t *testing.T) {
+	list := people(3)
+	list[2].name = "bad"
+	p := newPair(t, newCRM(list...), newClub(sdk.ClassC))
+	p.club.fault = func(n int, _ sdk.Operation) string { return []string{"", "busy", "reject"}[n] }
+	run := p.stopIn(pipeline.Order{Job: syncJob})
+	if run.State != roster.RunPartial || *run.Counts.Created != 2 || run.Counts.Quarantined != 1 || len(p.quarantined()) != 1 {
+		t.Errorf("%s %v, %+v, quarantined %v", run.State, run.Fault, run.Counts, p.quarantined())
+	}
+}
