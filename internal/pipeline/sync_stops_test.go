@@ -50,3 +50,34 @@ func TestWhatIsNotRefusedAgainAfterAStopIsInNoQuarantine(t *testing.T) {
 		t.Errorf("%s %v, %+v, quarantined %v", run.State, run.Fault, run.Counts, p.quarantined())
 	}
 }
+
+func TestAnAnswerThatEndsARunIsCountedOnceWhereTheDaemonStopsMeanwhile(t *testing.T) {
+	p := newPair(t, newCRM(people(3)...), newClub(sdk.ClassC))
+	stops, stopped := make(chan struct{}), make(chan struct{})
+	p.Sleep = func(ctx context.Context, _ time.Duration) error {
+		close(stops)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	p.club.fault = func(n int, _ sdk.Operation) string {
+		if n > 1 {
+			return ""
+		}
+		go func() { defer close(stopped); p.Stop() }()
+		<-stops
+		return "auth"
+	}
+	run, err := p.Order(t.Context(), pipeline.Order{Job: syncJob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-stopped
+	if err := p.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.club.fault = nil
+	p.begin()
+	if run = p.await(run.ID); run.State != roster.RunOK || *run.Counts.Created != 3 || len(p.club.records) != 3 {
+		t.Errorf("%s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
+	}
+}
