@@ -201,3 +201,37 @@ func TestWhatAFailedRunCannotProveIsParkedWithItsValues(t *testing.T) {
 		t.Errorf("parked with %s, %v", one.Payload, err)
 	}
 }
+
+func TestAVerdictDoesNotBringBackAnOlderFormOfTheRecord(t *testing.T) {
+	settle := func(p *pair) {
+		t.Helper()
+		parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+		if err == nil && len(parked) == 1 {
+			err = p.store.SettleParked(t.Context(), parked[0].ID, roster.ParkedCreate, "", "anna")
+		}
+		if err != nil || len(parked) != 1 {
+			t.Fatalf("parked %v, %v", parked, err)
+		}
+		p.club.fault = nil
+	}
+	lost := func(int, sdk.Operation) string { return "gone" }
+
+	p := newPair(t, nil, newClub(sdk.ClassE))
+	p.from = feed{{id: "p", name: "Older", phone: "1"}, {id: "p", name: "Newer", phone: "1"}}
+	p.club.fault = lost
+	p.run()
+	settle(p)
+	if p.run(); p.club.names()["Newer"] != 1 {
+		t.Errorf("in one run: the target has %v", p.club.names())
+	}
+
+	p = newPair(t, newCRM(people(1)...), newClub(sdk.ClassE))
+	p.club.fault = lost
+	p.run()
+	p.crm.put(person{id: "p00", name: "bad"})
+	p.run()
+	settle(p)
+	if run := p.run(); run.State != roster.RunPartial || len(p.quarantined()) != 1 {
+		t.Errorf("refused by a later run: %s, %+v, the target has %v, quarantined %v", run.State, run.Counts, p.club.names(), p.quarantined())
+	}
+}
