@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -233,5 +234,25 @@ func TestAVerdictDoesNotBringBackAnOlderFormOfTheRecord(t *testing.T) {
 	settle(p)
 	if run := p.run(); run.State != roster.RunPartial || len(p.quarantined()) != 1 {
 		t.Errorf("refused by a later run: %s, %+v, the target has %v, quarantined %v", run.State, run.Counts, p.club.names(), p.quarantined())
+	}
+}
+
+func TestAPlanThatIsAppliedKeepsWhatItHasReadOfAParkedRecord(t *testing.T) {
+	p := newPair(t, newCRM(people(2)...), newClub(sdk.ClassE))
+	p.club.fault = func(n int, _ sdk.Operation) string { return []string{"", "gone", "", "", ""}[n] }
+	p.run()
+	p.crm.put(person{id: "p00", name: "Newer"})
+	p.crm.put(person{id: "p01", name: "Other"})
+	plan := p.order(pipeline.Order{Job: syncJob, Plan: true})
+	if _, err := p.Approve(t.Context(), plan.ID); err != nil {
+		t.Fatal(err)
+	}
+	p.await(plan.ID)
+	parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+	if err == nil && len(parked) == 1 {
+		err = p.store.SettleParked(t.Context(), parked[0].ID, roster.ParkedCreate, "", "anna")
+	}
+	if run := p.run(); err != nil || p.club.names()["Newer"] != 1 {
+		t.Errorf("%s %v, the target has %v, parked %v, %v", run.State, run.Fault, p.club.names(), parked, err)
 	}
 }
