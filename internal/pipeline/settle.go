@@ -225,6 +225,11 @@ func (w *writing) repeat(ctx context.Context, b *batch) error {
 	if err := w.arm(ctx, b, b.items); err != nil {
 		return err
 	}
+	for _, it := range b.items {
+		if it.op != sdk.OpCreate { // a person has linked it meanwhile
+			it.leave(leftUnlinked)
+		}
+	}
 	if err := w.sendAll(ctx, b); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package pipeline_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -254,5 +256,23 @@ func TestAPlanThatIsAppliedKeepsWhatItHasReadOfAParkedRecord(t *testing.T) {
 	}
 	if run := p.run(); err != nil || p.club.names()["Newer"] != 1 {
 		t.Errorf("%s %v, the target has %v, parked %v, %v", run.State, run.Fault, p.club.names(), parked, err)
+	}
+}
+
+func TestACreateInDoubtThatAPersonHasLinkedIsNotSentAgain(t *testing.T) {
+	p := newPair(t, newCRM(people(1)...), newClub(sdk.ClassC))
+	p.club.records["x"] = person{id: "x", name: "By hand"}
+	p.club.fault = func(int, sdk.Operation) string { return "gone" }
+	sleep := p.Sleep
+	p.Sleep = func(ctx context.Context, d time.Duration) error {
+		p.club.fault = nil
+		return errors.Join(p.store.SetLink(ctx, p.route(), "p00", "x", "anna"), sleep(ctx, d))
+	}
+	run := p.run()
+	if run.State != roster.RunPartial || p.club.calls != 1 {
+		t.Errorf("%s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
+	}
+	if run = p.run(); run.State != roster.RunOK || len(p.club.records) != 1 || p.club.names()["Name 00"] != 1 {
+		t.Errorf("then: %s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
 	}
 }
