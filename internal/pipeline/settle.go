@@ -77,7 +77,7 @@ func (w *writing) settle(ctx context.Context, b *batch) error {
 		if !it.searchable(class, b.target) {
 			f = finding{step: stepPark, reason: parkNoSearch}
 		}
-		if b.target.Class == sdk.ClassA {
+		if b.target.Class == sdk.ClassA && it.op == sdk.OpCreate {
 			f.reason = parkWithoutKey
 		}
 		switch f.step {
