@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,18 @@ func TestAnAnswerThatEndsARunIsCountedOnceWhereTheDaemonStopsMeanwhile(t *testin
 	p.club.fault = nil
 	p.begin()
 	if run = p.await(run.ID); run.State != roster.RunOK || *run.Counts.Created != 3 || len(p.club.records) != 3 {
+		t.Errorf("%s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
+	}
+}
+
+func TestWhatARunHasDeliveredThatWentOnIsSentAnewWhenTheScriptChanges(t *testing.T) {
+	p := newPair(t, newCRM(people(3)...), newClub(sdk.ClassC))
+	p.club.fault = func(int, sdk.Operation) string { return "busy" }
+	if run := p.stopIn(pipeline.Order{Job: syncJob}); run.State != roster.RunOK || *run.Counts.Created != 3 {
+		t.Fatalf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+	p.mapping, p.spoil, p.read = 8, strings.ToUpper, false
+	if run := p.run(); *run.Counts.Updated != 3 || p.club.names()["NAME 00"] != 1 {
 		t.Errorf("%s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
 	}
 }
