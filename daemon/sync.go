@@ -225,7 +225,7 @@ func mappingTag(key digest.Key, script string, account roster.Account, job roste
 	from := account.Connections[keyOf(job.From)]
 	text := key.Text(script, account.Country, account.Timezone, packed(account.Clubs, from.Clubs, job.Sync.Policies, target))
 	tag, _ := strconv.ParseUint(text[:8], 16, 32)
-	return max(uint32(tag), 1)
+	return max(uint32(tag), 2)
 }
 
 // keyOf is the connection's key of a ref.

@@ -32,7 +32,7 @@ func (w *writing) arm(ctx context.Context, b *batch, creates []*item) error {
 			it.intent = true
 		case s.Intent != nil && s.Intent.State == roster.IntentDropped:
 			again = append(again, it)
-		case s.Intent != nil && w.mayRepeat(b.target, *s.Intent):
+		case s.Intent != nil && it.op == sdk.OpCreate && w.mayRepeat(b.target, *s.Intent):
 			it.intent, it.attempt, it.armed = true, s.Intent.Attempt, s.Intent.Armed
 		default:
 			w.meet(it, s)

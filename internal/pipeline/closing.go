@@ -32,7 +32,7 @@ func newClosing(w *writing, b *batch) *closing {
 	c.Links = make([]roster.Link, 0, len(b.items))
 	c.Run, c.Route, c.Delivered = w.run.ID, b.route, b.end
 	for _, it := range b.items {
-		if it.left == leftUndone {
+		if it.left == leftUndone && !b.settling {
 			c.Delivered = min(c.Delivered, it.entry)
 		}
 	}
@@ -61,11 +61,13 @@ func (c *closing) take(it *item) {
 }
 
 // undone keeps an operation for another run. One that may have been executed
-// stays armed.
+// stays armed; so does one that is sent again, where the run goes on: it does not
+// come to the entry any more, and settles what is armed.
 func (c *closing) undone(it *item) {
 	switch {
 	case it.made != "":
 		c.converted(it)
+	case c.b.settling && c.w.stopping:
 	case it.intent && it.result.Outcome == sdk.OutcomeRefused:
 		c.Refused = append(c.Refused, it.source)
 	}
@@ -267,9 +269,12 @@ func (c *closing) review(it *item) {
 }
 
 func (c *closing) quarantine(it *item, code, reason string) {
-	if it.reopened {
+	switch {
+	case it.reopened:
 		c.w.warn("the owner or the lead source of some linked people could not be sent later: " + reason)
 		return // it stays open, and is tried again by the next run
+	case c.again(it):
+		return // it may not be refused then
 	}
 	as, gone := tallyQuarantined, it.op == sdk.OpDeactivate || it.op == sdk.OpDelete
 	if gone {
@@ -282,6 +287,10 @@ func (c *closing) quarantine(it *item, code, reason string) {
 		Form: roster.FormOf(it.entry), Gone: gone,
 	})
 }
+
+// again reports whether a change comes again when the run goes on: it lies behind
+// the first one that is not done.
+func (c *closing) again(it *item) bool { return c.w.stopping && it.entry >= c.Delivered }
 
 // finish stores everything, and what the run has counted by then.
 func (c *closing) finish(ctx context.Context) error {
@@ -315,14 +324,13 @@ func (c *closing) close(ctx context.Context) error {
 	return nil
 }
 
-// counted are the run's counts with the changes that were taken. What lies behind
-// the first change that is not done comes again when the run goes on, and is
-// counted then.
+// counted are the run's counts with the changes that were taken. What comes again
+// when the run goes on is counted then.
 func (c *closing) counted(met roster.Closed) roster.Counts {
 	counts := c.w.counts
 	counts.Created, counts.Updated = orZero(counts.Created), orZero(counts.Updated)
 	for _, one := range c.taken {
-		if c.w.stopping && one.entry >= c.Delivered {
+		if c.again(one.item) {
 			continue
 		}
 		as := one.as

@@ -164,6 +164,11 @@ func (c *comparer) records(ctx context.Context, kind sdk.Kind, page mappedPage) 
 	shapes := shapeCache{names: page.mapped.Fields}
 	for i := range page.mapped.Records {
 		record := &page.mapped.Records[i]
+		if c.isPending(record.ID) { // an earlier form of it comes first
+			if err := c.matchPending(ctx); err != nil {
+				return err
+			}
+		}
 		if record.Verdict != roster.VerdictRejected {
 			if err := c.p.supersede(ctx, kind, record.ID); err != nil {
 				return err

@@ -78,7 +78,8 @@ type SyncFlow struct {
 	// Clubs are the target's ids of the account's clubs.
 	Clubs map[string]string
 	// Digests is the key of the digests, Mapping the digest of the script and of
-	// what else decides what a source record becomes.
+	// what else decides what a source record becomes, at least 2. It is 0 where a
+	// run goes on with its delivery: the script may be another one by now.
 	Digests digest.Key
 	Mapping uint32
 	// TwoWay says that another job syncs in the other direction.

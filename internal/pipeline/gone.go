@@ -149,11 +149,8 @@ func (c *comparer) prospectsLeft(ctx context.Context) error {
 }
 
 // keepParked stores the records that a person is asked about as they were read
-// last.
+// last, also for a plan: when that is applied, they are not read again.
 func (c *comparer) keepParked(ctx context.Context) error {
-	if c.p.run.Plan {
-		return nil
-	}
 	byKind := map[sdk.Kind][]roster.Intent{}
 	for _, intent := range c.parked {
 		byKind[intent.Route.Kind] = append(byKind[intent.Route.Kind], intent)

@@ -73,6 +73,15 @@ func (c *comparer) matches(kind sdk.Kind) bool {
 	return len(c.sync.Options.Match) > 0 && (kind == sdk.KindProspect || kind == sdk.KindMember)
 }
 
+func (c *comparer) isPending(source string) bool {
+	for i := range c.pending {
+		if c.pending[i].source == source {
+			return true
+		}
+	}
+	return false
+}
+
 // matchPending decides about the records of a page that have no link: one that a
 // rule finds exactly once is linked and updated, one that the first rule that finds
 // any finds several times is a person's, and the others are created.

@@ -163,20 +163,25 @@ func (w *writing) patience(ctx context.Context, b *batch, again []*item, try int
 	w.live.waits(again[0].result.Detail)
 	defer w.live.waits("")
 	if err := w.r.Sleep(ctx, wait); err != nil {
-		w.stopping = errors.Is(context.Cause(ctx), roster.ErrStopping)
+		w.stopping = daemonStops(ctx)
 		return errors.Join(err, w.leaveUndone(ctx, b))
 	}
 	return nil
 }
 
-// stopped ends the run because of what the target said to one operation.
+func daemonStops(ctx context.Context) bool { return errors.Is(context.Cause(ctx), roster.ErrStopping) }
+
+// stopped ends the run because of what the target said to one operation. Where the
+// daemon stops at that moment the run goes on, unless a quota ends it.
 func (w *writing) stopped(ctx context.Context, b *batch, it *item) error {
+	r := it.result
+	quota := r.Class == sdk.ClassRetry && r.After > quotaWait
+	w.stopping = !quota && daemonStops(ctx)
 	if err := w.leaveUndone(ctx, b); err != nil {
 		return err
 	}
-	r := it.result
 	err := &sdk.Error{Class: sdk.ClassFail, Code: r.Code, After: r.After, Err: fmt.Errorf("write %s: %s", b.kind, r.Detail)}
-	if r.Class == sdk.ClassRetry && r.After > quotaWait {
+	if quota {
 		return &quotaError{after: r.After, err: err}
 	}
 	return err

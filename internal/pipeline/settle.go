@@ -67,7 +67,7 @@ func (w *writing) settle(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
-	again := &batch{kind: b.kind, target: b.target, route: b.route, end: b.end}
+	again := &batch{kind: b.kind, target: b.target, route: b.route, end: b.end, settling: true}
 	c := newClosing(w, b)
 	for i, it := range b.items {
 		f := conclude(class, it.operation.Marker, matches[i], it.same, it.attempt)
@@ -77,7 +77,7 @@ func (w *writing) settle(ctx context.Context, b *batch) error {
 		if !it.searchable(class, b.target) {
 			f = finding{step: stepPark, reason: parkNoSearch}
 		}
-		if b.target.Class == sdk.ClassA {
+		if b.target.Class == sdk.ClassA && it.op == sdk.OpCreate {
 			f.reason = parkWithoutKey
 		}
 		switch f.step {
@@ -224,6 +224,11 @@ func (w *writing) repeat(ctx context.Context, b *batch) error {
 	}
 	if err := w.arm(ctx, b, b.items); err != nil {
 		return err
+	}
+	for _, it := range b.items {
+		if it.op != sdk.OpCreate { // a person has linked it meanwhile
+			it.leave(leftUnlinked)
+		}
 	}
 	if err := w.sendAll(ctx, b); err != nil {
 		return err

@@ -92,6 +92,19 @@ func TestTheLastFormOfARecordIsWhatCounts(t *testing.T) {
 	}
 }
 
+func TestTheLastFormCountsAlsoWhereRecordsAreMatched(t *testing.T) {
+	p := newForms(t, "Good", "bad")
+	p.options.Match, p.named = []string{"name_mobile"}, true
+	if run := p.run(); run.State != roster.RunPartial || len(p.quarantined()) != 1 {
+		t.Errorf("%s, %+v, quarantined %v", run.State, run.Counts, p.quarantined())
+	}
+	p = newForms(t, "One", "Two")
+	p.options.Match, p.named = []string{"name_mobile"}, true
+	if run := p.run(); *run.Counts.Created != 2 || *run.Counts.Updated != 1 || run.Counts.ToCreate != 2 {
+		t.Errorf("%s, %+v", run.State, run.Counts)
+	}
+}
+
 func TestAFormThatIsWhatWasSentLastComesAfterAnotherOne(t *testing.T) {
 	for _, forms := range [][]string{
 		{"Changed", "Good"},

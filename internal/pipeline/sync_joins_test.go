@@ -88,7 +88,15 @@ func TestAProspectIsNotTakenForGoneWhileItMayBeAmongTheMembers(t *testing.T) {
 }
 
 func TestAConversionInDoubtIsNeverSentAgain(t *testing.T) {
+	for _, class := range []sdk.GuaranteeClass{sdk.ClassA, sdk.ClassB, sdk.ClassC} {
+		t.Run(string(class), func(t *testing.T) { testConversionInDoubt(t, class) })
+	}
+}
+
+func testConversionInDoubt(t *testing.T, class sdk.GuaranteeClass) {
+	t.Helper()
 	p := newJoining(t, false)
+	p.club.kind.Class = class
 	p.run()
 	p.crm.joins(person{id: "p00", name: "Joined"})
 	p.crm.put(person{id: "p02", name: "Changed"})

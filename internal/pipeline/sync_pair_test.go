@@ -167,6 +167,9 @@ func (p *pair) open(run roster.Run, began time.Time) *pipeline.Flow {
 	if p.noGet {
 		flow.Sync.Get = nil
 	}
+	if run.State == roster.RunDelivering {
+		flow.Mapper, flow.Sync.Mapper, flow.Script, flow.Sync.Mapping, flow.Sync.Basis = nil, nil, "", 0, nil
+	}
 	if run.Job == backJob {
 		p.turn(flow)
 	}

@@ -1,12 +1,15 @@
 package pipeline_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -199,5 +202,77 @@ func TestWhatAFailedRunCannotProveIsParkedWithItsValues(t *testing.T) {
 	one, err := p.store.ParkedByID(t.Context(), parked[0].ID)
 	if err != nil || !strings.Contains(string(one.Payload), "Name 02") {
 		t.Errorf("parked with %s, %v", one.Payload, err)
+	}
+}
+
+func TestAVerdictDoesNotBringBackAnOlderFormOfTheRecord(t *testing.T) {
+	settle := func(p *pair) {
+		t.Helper()
+		parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+		if err == nil && len(parked) == 1 {
+			err = p.store.SettleParked(t.Context(), parked[0].ID, roster.ParkedCreate, "", "anna")
+		}
+		if err != nil || len(parked) != 1 {
+			t.Fatalf("parked %v, %v", parked, err)
+		}
+		p.club.fault = nil
+	}
+	lost := func(int, sdk.Operation) string { return "gone" }
+
+	p := newPair(t, nil, newClub(sdk.ClassE))
+	p.from = feed{{id: "p", name: "Older", phone: "1"}, {id: "p", name: "Newer", phone: "1"}}
+	p.club.fault = lost
+	p.run()
+	settle(p)
+	if p.run(); p.club.names()["Newer"] != 1 {
+		t.Errorf("in one run: the target has %v", p.club.names())
+	}
+
+	p = newPair(t, newCRM(people(1)...), newClub(sdk.ClassE))
+	p.club.fault = lost
+	p.run()
+	p.crm.put(person{id: "p00", name: "bad"})
+	p.run()
+	settle(p)
+	if run := p.run(); run.State != roster.RunPartial || len(p.quarantined()) != 1 {
+		t.Errorf("refused by a later run: %s, %+v, the target has %v, quarantined %v", run.State, run.Counts, p.club.names(), p.quarantined())
+	}
+}
+
+func TestAPlanThatIsAppliedKeepsWhatItHasReadOfAParkedRecord(t *testing.T) {
+	p := newPair(t, newCRM(people(2)...), newClub(sdk.ClassE))
+	p.club.fault = func(n int, _ sdk.Operation) string { return []string{"", "gone", "", "", ""}[n] }
+	p.run()
+	p.crm.put(person{id: "p00", name: "Newer"})
+	p.crm.put(person{id: "p01", name: "Other"})
+	plan := p.order(pipeline.Order{Job: syncJob, Plan: true})
+	if _, err := p.Approve(t.Context(), plan.ID); err != nil {
+		t.Fatal(err)
+	}
+	p.await(plan.ID)
+	parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+	if err == nil && len(parked) == 1 {
+		err = p.store.SettleParked(t.Context(), parked[0].ID, roster.ParkedCreate, "", "anna")
+	}
+	if run := p.run(); err != nil || p.club.names()["Newer"] != 1 {
+		t.Errorf("%s %v, the target has %v, parked %v, %v", run.State, run.Fault, p.club.names(), parked, err)
+	}
+}
+
+func TestACreateInDoubtThatAPersonHasLinkedIsNotSentAgain(t *testing.T) {
+	p := newPair(t, newCRM(people(1)...), newClub(sdk.ClassC))
+	p.club.records["x"] = person{id: "x", name: "By hand"}
+	p.club.fault = func(int, sdk.Operation) string { return "gone" }
+	sleep := p.Sleep
+	p.Sleep = func(ctx context.Context, d time.Duration) error {
+		p.club.fault = nil
+		return errors.Join(p.store.SetLink(ctx, p.route(), "p00", "x", "anna"), sleep(ctx, d))
+	}
+	run := p.run()
+	if run.State != roster.RunPartial || p.club.calls != 1 {
+		t.Errorf("%s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
+	}
+	if run = p.run(); run.State != roster.RunOK || len(p.club.records) != 1 || p.club.names()["Name 00"] != 1 {
+		t.Errorf("then: %s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
 	}
 }

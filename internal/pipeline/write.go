@@ -39,15 +39,22 @@ type writing struct {
 // a crash.
 const ambiguous = 16
 
+// unknownMapping is what links remember as the mapping of what a run delivers that
+// goes on: whatever maps their records next, they are compared again. It is not 0,
+// which would take them for what the other direction has written.
+const unknownMapping = 1
+
 // deliverSync delivers the rest of a run's change set.
 func (r *Runner) deliverSync(ctx context.Context, run *roster.Run, flow *Flow, live *progress) (held int, err error) {
 	changes, err := flow.Sync.Changes()
 	if err != nil {
 		return 0, err
 	}
+	sync := *flow.Sync
+	sync.Mapping = max(sync.Mapping, unknownMapping)
 	w := &writing{
-		r: r, run: *run, flow: flow, sync: flow.Sync, live: live, changes: changes,
-		refs: newResolver(flow.Sync), counts: run.Counts,
+		r: r, run: *run, flow: flow, sync: &sync, live: live, changes: changes,
+		refs: newResolver(&sync), counts: run.Counts,
 	}
 	w.counts.Created, w.counts.Updated = orZero(w.counts.Created), orZero(w.counts.Updated)
 	err = w.all(ctx)
@@ -90,6 +97,9 @@ type batch struct {
 	route  roster.Route
 	items  []*item
 	end    int
+	// settling says that its creates are sent again, and that what comes before end
+	// is done without them.
+	settling bool
 }
 
 // next reads the batch that begins at an entry.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
@@ -270,7 +271,8 @@ func (s *Store) SettleParked(ctx context.Context, id string, verdict roster.Park
 }
 
 // takeUp puts the record of a parked create into the quarantine of its job, for
-// the next run. A record whose values are not known comes with the source only.
+// the next run. A record whose values are not known comes with the source only, and
+// one of which a later form waits there already is left as it is.
 func (w *linkWriter) takeUp(id string, row *parkedRow, code, reason string) error {
 	payload, err := w.s.openParkedPayload(id, bucket(w.tx, bucketParkedPayload).Get([]byte(id)))
 	if err != nil {
@@ -287,12 +289,26 @@ func (w *linkWriter) takeUp(id string, row *parkedRow, code, reason string) erro
 		Job: row.job, Run: intent.run, Kind: w.route.Kind, Record: row.source, Stage: roster.StageDeliver,
 		Code: code, Reason: reason, At: timeOf(w.moment), Payload: payload,
 	}
+	if later, err := w.waitsLater(row.job, w.s.quarantineID(&q), timeOf(intent.armed)); err != nil || later {
+		return err
+	}
 	entries, err := w.s.prepareAll([]roster.Quarantined{q})
 	if err != nil {
 		return err
 	}
 	_, err = entries[0].put(w.tx)
 	return err
+}
+
+// waitsLater reports whether a form of a record that was refused after a time waits
+// in the quarantine with its values.
+func (w *linkWriter) waitsLater(job, id string, at time.Time) (bool, error) {
+	rows := peek(w.tx, bucketQuarantine, job)
+	if rows == nil {
+		return false, nil
+	}
+	e, ok, err := newest(job, rows, id)
+	return ok && e.row.Stage != roster.StageRead && !e.row.At.Before(at), err
 }
 
 // release lets a parked create be sent. Of one that was parked for a review it stays
