@@ -87,7 +87,9 @@ func (c *cli) withConnections(cfg *config.Config, use func(view) error) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
-	return use(view{&parts{host: host, log: silent}, newSetup(cfg)})
+	p := &parts{host: host, log: silent, getenv: c.getenv}
+	p.current.Store(newSetup(cfg))
+	return use(p.now())
 }
 
 // fieldsOf asks both ends of a job.

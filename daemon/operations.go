@@ -17,6 +17,7 @@ import (
 	"github.com/rosterd/rosterd/internal/connector"
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // operations are what the operator's API asks of the parts.
@@ -329,8 +330,11 @@ func (o operations) connection(ctx context.Context, c roster.Connection) admin.C
 			info.Jobs = append(info.Jobs, job.Ref)
 		}
 		if job.To == c.Ref && job.Type == roster.JobImport {
-			info.APIURI = o.p.sessions.APIURI()
+			info.APIURI, info.URIUnknown = o.p.now().exportURI()
 		}
+	}
+	if c.Adapter == roster.AdapterInbound {
+		info.PushURI, info.URIUnknown = o.p.now().pushURI()
 	}
 	return info
 }
@@ -338,6 +342,12 @@ func (o operations) connection(ctx context.Context, c roster.Connection) admin.C
 // Adapters lists the adapter programs.
 func (o operations) Adapters(ctx context.Context) ([]admin.AdapterInfo, error) {
 	found, err := o.p.host.List(ctx)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &roster.Fault{
+			Code: "adapter.not_installed", Message: "plugins.dir " + o.p.now().cfg.Plugins.Dir + " does not exist",
+			Hint: "put the adapters' programs there, or correct plugins.dir",
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -349,12 +359,12 @@ func (o operations) Adapters(ctx context.Context) ([]admin.AdapterInfo, error) {
 		if f.Name == own.Name {
 			continue // a program of that name is never started
 		}
-		info := admin.AdapterInfo{Name: f.Name, Path: f.Path}
+		info := admin.AdapterInfo{Name: f.Name, Path: f.Path, Abilities: []sdk.Ability{}, Kinds: []sdk.KindInfo{}}
 		if f.Err != nil {
 			info.Error = asFault(f.Err)
 		} else {
 			info.Version, info.Description = f.Info.Version, f.Info.Description
-			info.Abilities, info.Kinds = f.Info.Abilities, f.Info.Kinds
+			info.Abilities, info.Kinds = append(info.Abilities, f.Info.Abilities...), append(info.Kinds, f.Info.Kinds...)
 		}
 		out = append(out, info)
 	}
