@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/adapters"
@@ -228,7 +229,9 @@ func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 			f.Code, f.Message, f.Hint = last.Fault.Code, f.Message+": "+last.Fault.Message, last.Fault.Hint
 		}
 		if last.State == roster.RunBlocked && last.Type == roster.JobSync {
-			f.Command = "rosterd approve " + last.ID
+			f.Hint = fmt.Sprintf("let through it would %s: look at each change with `rosterd plan --run %s`, then `rosterd approve %s` makes just these; or correct the job's guards or its script",
+				wouldDo(last.Counts), last.ID, last.ID)
+			f.Command = "rosterd plan --run " + last.ID
 		}
 		return []admin.Finding{f}
 	case roster.RunPlanned:
@@ -257,6 +260,23 @@ func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 	default:
 		return nil
 	}
+}
+
+// wouldDo says in words what a prepared run of a sync would change.
+func wouldDo(n roster.Counts) string {
+	var parts []string
+	for _, part := range []struct {
+		verb  string
+		count int
+	}{{"create", n.ToCreate}, {"update", n.ToUpdate}, {"deactivate", n.ToDeactivate}, {"link", n.ToLink}} {
+		if part.count > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", part.verb, part.count))
+		}
+	}
+	if len(parts) == 0 {
+		return "change nothing"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // parkedProblems says of each job how many of its creates wait for a person: those
