@@ -14,7 +14,7 @@ import (
 
 func (c *cli) linksCommand() *cobra.Command {
 	return group("links", "Look after which record is which in the other system",
-		c.linksListCommand(), c.linksShowCommand(), c.linksSetCommand(), c.linksRemoveCommand())
+		c.linksListCommand(), c.linksMissingCommand(), c.linksShowCommand(), c.linksSetCommand(), c.linksRemoveCommand())
 }
 
 func (c *cli) linksListCommand() *cobra.Command {

@@ -194,6 +194,8 @@ var examples = []struct {
 	{"GET /v1/jobs/{account}/{job}/record", "/v1/jobs/acme/launch/record?record=m%201", 200, ""},
 	{"GET /v1/jobs/{account}/{job}/record", "/v1/jobs/acme/launch/record", 400, "request.invalid"},
 	{"GET /v1/jobs/{account}/{job}/record", "/v1/jobs/acme/lunch/record?record=1", 404, "job.not_found"},
+	{"GET /v1/jobs/{account}/{job}/unlinked", "/v1/jobs/acme/launch/unlinked", 200, ""},
+	{"GET /v1/jobs/{account}/{job}/unlinked", "/v1/jobs/acme/lunch/unlinked", 404, "job.not_found"},
 	{"POST /v1/jobs/{account}/{job}/pause", "/v1/jobs/acme/launch/pause?reason=the+gym+moves", 200, ""},
 	{"POST /v1/jobs/{account}/{job}/pause", "/v1/jobs/acme/launch/pause", 400, "request.invalid"},
 	{"POST /v1/jobs/{account}/{job}/pause", "/v1/jobs/acme/launch/pause?reason=two%0Alines", 400, "request.invalid"},

@@ -57,6 +57,15 @@ type preparation struct {
 	fresh *keySet
 	// retried are the ids of quarantined records that were read again.
 	retried []string
+	// lonely takes the records that have no counterpart; nil where nobody asks.
+	lonely func(roster.Unlinked)
+}
+
+// unlinked tells of a record that has no counterpart.
+func (p *preparation) unlinked(one roster.Unlinked) {
+	if p.lonely != nil {
+		p.lonely(one)
+	}
 }
 
 // prepare fills the run's change set. On return it is durable, the refused
@@ -253,6 +262,7 @@ func (p *preparation) verdict(kind sdk.Kind, record *roster.MappedRecord) (mappe
 	switch record.Verdict {
 	case roster.VerdictSkipped:
 		p.counts.Skipped++
+		p.unlinked(roster.Unlinked{Kind: kind, Source: record.ID, Why: roster.UnlinkedSkipped, Reason: "the script skips it: " + record.Reason})
 		return false, nil
 	case roster.VerdictRejected:
 		p.refuse(quarantined(kind, record, record.Stage, record.Code, record.Reason))
@@ -267,6 +277,7 @@ func (p *preparation) refuse(q roster.Quarantined) {
 	q.Job, q.Run, q.At = p.run.Job, p.run.ID, p.now()
 	p.refused = append(p.refused, q)
 	p.counts.Quarantined++
+	p.unlinked(roster.Unlinked{Kind: q.Kind, Source: q.Record, Why: roster.UnlinkedRefused, Reason: q.Reason + " (" + q.Code + ")"})
 }
 
 func (p *preparation) flush(ctx context.Context) error {

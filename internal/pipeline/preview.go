@@ -29,13 +29,8 @@ type Previewed struct {
 // names. It stores nothing and writes nothing; the source has to have the ability
 // [sdk.AbilityGetter].
 func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previewed, error) {
-	run.Plan = true
-	kept, changes, live := &scrap{}, &memorySet{}, &progress{}
-	p := &preparation{
-		run: run, flow: flow, store: kept, from: r.Cursors, now: r.Now, live: live,
-		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
-		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
-	}
+	kept, changes := &scrap{}, &memorySet{}
+	p := r.trial(run, flow, kept)
 	reasons := &skipReasons{RowMapper: flow.Sync.Mapper}
 	listening := *flow.Sync
 	listening.Mapper = reasons
@@ -55,6 +50,17 @@ func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previ
 		Read: p.counts.Read, Changes: found, Refused: kept.records, Counts: p.counts,
 		Warnings: slices.Concat(p.warnings, reasons.list),
 	}, err
+}
+
+// trial is a preparation of which nothing is kept.
+func (r *Runner) trial(run roster.Run, flow *Flow, kept *scrap) *preparation {
+	run.Plan = true
+	live := &progress{}
+	return &preparation{
+		run: run, flow: flow, store: kept, from: r.Cursors, now: r.Now, live: live,
+		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
+		columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
+	}
 }
 
 // skipReasons notes why the script skips records.
