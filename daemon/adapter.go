@@ -4,42 +4,41 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rosterd/rosterd/internal/admin"
 )
 
 func (c *cli) adapterCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "List the installed adapters and what they can do", Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, done, err := c.reader(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer done()
-			found, err := client.Adapters(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if c.json {
-				c.print(found)
-				return nil
-			}
-			if len(found) == 0 {
-				fmt.Fprintln(c.stdout, "no adapters are installed; plugins.dir says where they are looked for")
-				return nil
-			}
-			c.table("ADAPTER\tVERSION\tABILITIES\tDESCRIPTION", func(line func(...any)) {
-				for _, a := range found {
-					if a.Error != nil {
-						line(a.Name, "-", "-", "! "+a.Error.Message)
-						continue
-					}
-					line(a.Name, a.Version, join(a.Abilities), a.Description)
+			return c.askInstallation(cmd.Context(), func(o installation) error {
+				found, err := o.Adapters(cmd.Context())
+				if err != nil {
+					return err
 				}
+				if c.json {
+					c.print(found)
+					return nil
+				}
+				c.showAdapters(found)
+				return nil
 			})
-			return nil
 		},
 	}
 	return group("adapter", "Look after adapters", list, c.adapterDescribeCommand(), c.adapterLockCommand(), c.adapterTestCommand(), c.adapterNewCommand())
+}
+
+func (c *cli) showAdapters(found []admin.AdapterInfo) {
+	c.table("ADAPTER\tVERSION\tABILITIES\tDESCRIPTION", func(line func(...any)) {
+		for _, a := range found {
+			if a.Error != nil {
+				line(a.Name, "-", "-", "! "+a.Error.Message)
+				continue
+			}
+			line(a.Name, orDash(a.Version), join(a.Abilities), a.Description)
+		}
+	})
 }
 
 func (c *cli) versionCommand() *cobra.Command {

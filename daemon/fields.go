@@ -20,15 +20,17 @@ import (
 // known.
 type jobFields struct {
 	source, target []mapping.EditorField
-	// partly says that the target has more fields than those.
-	partly bool
+	// undeclared are the kinds of which the target does not tell its fields, so that
+	// it has more than those. usual are names that are likely there.
+	undeclared []sdk.Kind
+	usual      []string
 }
 
 // known are the names alone, as scripts are compared with them.
 func (f jobFields) known() mapping.KnownFields {
 	known := mapping.KnownFields{Source: fieldNames(f.source), Target: fieldNames(f.target)}
-	if f.partly {
-		known.Target = nil
+	if len(f.undeclared) > 0 {
+		known.Target, known.Usual = nil, append(known.Target, f.usual...)
 	}
 	return known
 }
@@ -87,7 +89,9 @@ func (c *cli) withConnections(cfg *config.Config, use func(view) error) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
-	return use(view{&parts{host: host, log: silent}, newSetup(cfg)})
+	p := &parts{host: host, log: silent, getenv: c.getenv}
+	p.current.Store(newSetup(cfg))
+	return use(p.now())
 }
 
 // fieldsOf asks both ends of a job.
@@ -96,7 +100,8 @@ func (p view) fieldsOf(ctx context.Context, job roster.Job) (known jobFields, er
 		return known, err
 	}
 	if job.Type == roster.JobSync {
-		known.target, known.partly = p.syncTargetFields(ctx, job)
+		known.target, known.undeclared = p.syncTargetFields(ctx, job)
+		known.usual = usualFields(job)
 		return known, nil
 	}
 	known.target, err = p.targetFields(ctx, job)

@@ -24,13 +24,13 @@ func (o operations) guarantee(ctx context.Context, all []admin.ConnectionInfo) {
 	var wg sync.WaitGroup
 	now := o.p.now()
 	for i := range all {
-		if !now.isTarget(all[i].Ref) {
-			continue
+		if !now.isTarget(all[i].Ref) || all[i].Check != nil {
+			continue // an adapter that cannot be started is told once
 		}
 		wg.Go(func() {
 			var err error
 			if all[i].Guarantees, err = now.guarantees(ctx, all[i].Ref); err != nil {
-				all[i].Unknown = err.Error()
+				all[i].Unknown = asFault(err).Message
 			}
 		})
 	}

@@ -14,7 +14,7 @@ import (
 
 func (c *cli) linksCommand() *cobra.Command {
 	return group("links", "Look after which record is which in the other system",
-		c.linksListCommand(), c.linksShowCommand(), c.linksSetCommand(), c.linksRemoveCommand())
+		c.linksListCommand(), c.linksMissingCommand(), c.linksShowCommand(), c.linksSetCommand(), c.linksRemoveCommand())
 }
 
 func (c *cli) linksListCommand() *cobra.Command {
@@ -261,7 +261,9 @@ func (c *cli) explainCommand() *cobra.Command {
 create that waits, its place in the quarantine, and what the next run would send of
 it, field by field with the line of the script. For the last the source is read;
 its adapter needs the ability getter. Nothing is written. The values are personal
-data: mind where you print them.`,
+data: mind where you print them.
+
+It exits 1 where nothing is known of such a record.`,
 		Example: "  rosterd explain acme/leads 4711",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, done, err := c.reader(cmd.Context())
@@ -273,6 +275,9 @@ data: mind where you print them.`,
 			if err != nil {
 				return err
 			}
+			if len(e.Kinds) == 0 && len(e.Quarantined) == 0 && (e.Next == nil || !e.Next.Found) {
+				return c.nothingKnown(e)
+			}
 			if c.json {
 				c.print(e)
 				return nil
@@ -280,5 +285,18 @@ data: mind where you print them.`,
 			c.showExplanation(e)
 			return nil
 		},
+	}
+}
+
+// nothingKnown says that there is no such record, as far as that can be told.
+func (c *cli) nothingKnown(e admin.Explanation) error {
+	what := "the source has no such record at this moment"
+	if e.Next == nil {
+		what = "whether the source has it is not known: " + e.Unknown
+	}
+	return &roster.Fault{
+		Code:    "record.not_found",
+		Message: fmt.Sprintf("nothing is known of record %s of %s: it is not linked, nothing of it waits or is refused, and %s", plainText(e.Record), e.Job, what),
+		Hint:    "write its id as the source does; `rosterd links list " + c.configFlag() + e.Job + "` shows those that are linked",
 	}
 }

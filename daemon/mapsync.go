@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/rosterd/rosterd/internal/connector"
 	"github.com/rosterd/rosterd/internal/digest"
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/roster"
@@ -40,28 +41,40 @@ func appendField(fields []mapping.EditorField, field mapping.EditorField) []mapp
 }
 
 // syncTargetFields are the fields that a sync's records have at every target, and
-// those that this one declares. partly says that it has more than those: a kind whose
-// fields it does not declare. A target that cannot be opened declares none: what is
-// wrong with it is for `rosterd validate` to tell.
-func (p view) syncTargetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, partly bool) {
+// those that this one declares. Of the kinds that are undeclared it has more than
+// those. A target that cannot be opened declares none: what is wrong with it is for
+// `rosterd validate` to tell.
+func (p view) syncTargetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, undeclared []sdk.Kind) {
 	fields = syncFields(job)
-	conn, err := p.connect(ctx, job.To, sdk.AbilityTarget)
+	conn, err := p.connectReadOnly(ctx, job.To, sdk.AbilityTarget)
 	if err != nil {
-		return fields, true
+		return fields, job.Kinds
 	}
 	defer func() { _ = conn.Close() }() // it was only asked
 	kinds, err := targetKinds(ctx, job, conn)
 	if err != nil {
-		return fields, true
+		return fields, job.Kinds
 	}
 	for _, kind := range job.Kinds {
 		declared := kinds[kind].Fields
-		partly = partly || len(declared) == 0 && kind != sdk.KindStaff
+		if len(declared) == 0 && kind != sdk.KindStaff {
+			undeclared = append(undeclared, kind)
+		}
 		for _, f := range declared {
 			fields = appendField(fields, mapping.EditorField{Name: f.Name})
 		}
 	}
-	return fields, partly
+	return fields, undeclared
+}
+
+// usualFields are the names by which systems that push call the fields of a job's
+// kinds. Most targets call some of theirs so.
+func usualFields(job roster.Job) (names []string) {
+	info := connector.Info()
+	for _, kind := range job.Kinds {
+		names = append(names, declaredFields(info, kind)...)
+	}
+	return names
 }
 
 // syncFields are the fields that the records of a sync have at every target.
@@ -76,7 +89,8 @@ func syncFields(job roster.Job) (fields []mapping.EditorField) {
 	if people {
 		fields = append(fields,
 			mapping.EditorField{Name: roster.OwnerField, Doc: "the source's id of the staff member"},
-			mapping.EditorField{Name: roster.LeadSourceField, Doc: "the source's id of the lead source"})
+			mapping.EditorField{Name: roster.LeadSourceField, Doc: "the source's id of the lead source"},
+			mapping.EditorField{Name: roster.TargetField, Doc: "the target's id of the record, where the source knows it"})
 	}
 	return fields
 }

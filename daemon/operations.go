@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rosterd/rosterd/internal/adapters"
@@ -17,6 +18,7 @@ import (
 	"github.com/rosterd/rosterd/internal/connector"
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // operations are what the operator's API asks of the parts.
@@ -227,7 +229,9 @@ func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 			f.Code, f.Message, f.Hint = last.Fault.Code, f.Message+": "+last.Fault.Message, last.Fault.Hint
 		}
 		if last.State == roster.RunBlocked && last.Type == roster.JobSync {
-			f.Command = "rosterd approve " + last.ID
+			f.Hint = fmt.Sprintf("let through it would %s: look at each change with `rosterd plan --run %s`, then `rosterd approve %s` makes just these; or correct the job's guards or its script",
+				wouldDo(last.Counts), last.ID, last.ID)
+			f.Command = "rosterd plan --run " + last.ID
 		}
 		return []admin.Finding{f}
 	case roster.RunPlanned:
@@ -256,6 +260,23 @@ func problemsOf(job roster.Job, last *roster.Run) []admin.Finding {
 	default:
 		return nil
 	}
+}
+
+// wouldDo says in words what a prepared run of a sync would change.
+func wouldDo(n roster.Counts) string {
+	var parts []string
+	for _, part := range []struct {
+		verb  string
+		count int
+	}{{"create", n.ToCreate}, {"update", n.ToUpdate}, {"deactivate", n.ToDeactivate}, {"link", n.ToLink}} {
+		if part.count > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", part.verb, part.count))
+		}
+	}
+	if len(parts) == 0 {
+		return "change nothing"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // parkedProblems says of each job how many of its creates wait for a person: those
@@ -329,8 +350,11 @@ func (o operations) connection(ctx context.Context, c roster.Connection) admin.C
 			info.Jobs = append(info.Jobs, job.Ref)
 		}
 		if job.To == c.Ref && job.Type == roster.JobImport {
-			info.APIURI = o.p.sessions.APIURI()
+			info.APIURI, info.URIUnknown = o.p.now().exportURI()
 		}
+	}
+	if c.Adapter == roster.AdapterInbound {
+		info.PushURI, info.URIUnknown = o.p.now().pushURI()
 	}
 	return info
 }
@@ -338,6 +362,12 @@ func (o operations) connection(ctx context.Context, c roster.Connection) admin.C
 // Adapters lists the adapter programs.
 func (o operations) Adapters(ctx context.Context) ([]admin.AdapterInfo, error) {
 	found, err := o.p.host.List(ctx)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &roster.Fault{
+			Code: "adapter.not_installed", Message: "plugins.dir " + o.p.now().cfg.Plugins.Dir + " does not exist",
+			Hint: "put the adapters' programs there, or correct plugins.dir",
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -349,12 +379,12 @@ func (o operations) Adapters(ctx context.Context) ([]admin.AdapterInfo, error) {
 		if f.Name == own.Name {
 			continue // a program of that name is never started
 		}
-		info := admin.AdapterInfo{Name: f.Name, Path: f.Path}
+		info := admin.AdapterInfo{Name: f.Name, Path: f.Path, Abilities: []sdk.Ability{}, Kinds: []sdk.KindInfo{}}
 		if f.Err != nil {
 			info.Error = asFault(f.Err)
 		} else {
 			info.Version, info.Description = f.Info.Version, f.Info.Description
-			info.Abilities, info.Kinds = f.Info.Abilities, f.Info.Kinds
+			info.Abilities, info.Kinds = append(info.Abilities, f.Info.Abilities...), append(info.Kinds, f.Info.Kinds...)
 		}
 		out = append(out, info)
 	}

@@ -223,27 +223,38 @@ func runtimeDir(cfg *config.Config, getenv func(string) string) string {
 }
 
 // exportSecrets takes the configured secrets, or one that is made and kept in
-// the state directory.
+// the state directory. Of what reads the state without the secrets there are none.
 func exportSecrets(cfg *config.Config) ([]roster.Secret, error) {
-	if len(cfg.Export.Secrets) > 0 {
+	if len(cfg.Export.Secrets) > 0 || cfg.Export.Unread {
 		return cfg.Export.Secrets, nil
 	}
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return nil, store.Explain(fmt.Errorf("make the state directory: %w", err))
 	}
-	path := filepath.Join(cfg.StateDir, "export.secret")
-	stored, err := os.ReadFile(path)
-	if secret := strings.TrimSpace(string(stored)); err == nil && secret != "" {
-		return []roster.Secret{roster.NewSecret(secret)}, nil
+	stored, err := keptSecret(cfg)
+	if err != nil {
+		return nil, err
 	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("read the export secret: %w", err)
+	if stored.Reveal() != "" {
+		return []roster.Secret{stored}, nil
 	}
 	secret := rand.Text() + rand.Text()
-	if err := keepSecret(path, secret); err != nil {
+	if err := keepSecret(secretPath(cfg), secret); err != nil {
 		return nil, store.Explain(fmt.Errorf("keep the export secret: %w", err))
 	}
 	return []roster.Secret{roster.NewSecret(secret)}, nil
+}
+
+func secretPath(cfg *config.Config) string { return filepath.Join(cfg.StateDir, "export.secret") }
+
+// keptSecret is the secret in the state directory; the zero Secret where none is
+// kept.
+func keptSecret(cfg *config.Config) (roster.Secret, error) {
+	stored, err := os.ReadFile(secretPath(cfg))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return roster.Secret{}, fmt.Errorf("read the export secret: %w", err)
+	}
+	return roster.NewSecret(strings.TrimSpace(string(stored))), nil
 }
 
 // keepSecret writes a secret that is there, whole, also after a power cut: the

@@ -84,9 +84,9 @@ func (c *cli) showQuarantine(groups []roster.QuarantineGroup, page admin.Quarant
 		}
 	})
 	fmt.Fprintln(c.stdout)
-	c.table("ID\tJOB\tRECORD\tPOSITION\tCODE\tREFUSED", func(line func(...any)) {
+	c.table("ID\tJOB\tKIND\tRECORD\tPOSITION\tCODE\tREFUSED", func(line func(...any)) {
 		for _, q := range page.Records {
-			line(q.ID, q.Job, q.Record, q.Position, q.Code, ago(q.At))
+			line(q.ID, q.Job, q.Kind, orDash(plainText(q.Record)), orDash(plainText(q.Position)), q.Code, ago(q.At))
 		}
 	})
 	if page.Next != "" {
@@ -106,11 +106,11 @@ func flagsOf(f roster.QuarantineFilter) string {
 }
 
 func (c *cli) showQuarantined(q roster.Quarantined) {
-	fmt.Fprintf(c.stdout, "%s  %s %s %s\n", q.ID, q.Job, q.Kind, q.Record)
-	fmt.Fprintf(c.stdout, "  where    %s, stage %s, run %s\n", q.Position, q.Stage, q.Run)
+	fmt.Fprintf(c.stdout, "%s  %s %s %s\n", q.ID, q.Job, q.Kind, orDash(plainText(q.Record)))
+	fmt.Fprintf(c.stdout, "  where    %s, stage %s, run %s\n", orDash(plainText(q.Position)), q.Stage, q.Run)
 	fmt.Fprintf(c.stdout, "  why      %s: %s\n", q.Code, q.Reason)
 	fmt.Fprintf(c.stdout, "  refused  %s\n", q.At.Format("2006-01-02 15:04:05 MST"))
-	fmt.Fprintf(c.stdout, "  record   %s\n", q.Payload)
+	fmt.Fprintf(c.stdout, "  record   %s\n", orDash(plainText(string(q.Payload))))
 	if q.Stage == roster.StageRead {
 		fmt.Fprintf(c.stdout, "  next     mend it in the source; the next run of the job reads it again\n")
 		return

@@ -68,8 +68,10 @@ func (c *cli) reader(ctx context.Context) (client *admin.Client, done func(), er
 
 // offline serves the stored state on a socket of its own.
 func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error) (*admin.Client, func(), error) {
-	if _, err := os.Stat(cfg.StateDir); err != nil {
-		return nil, nil, fmt.Errorf("%w, and there is no state to read: %w", unreachable, err)
+	if _, err := os.Stat(cfg.StateDir); errors.Is(err, os.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%w, and none has run yet: there is no %s to read", unreachable, cfg.StateDir)
+	} else if err != nil {
+		return nil, nil, fmt.Errorf("%w, and the state cannot be read: %w", unreachable, err)
 	}
 	p, err := openParts(ctx, cfg, slog.New(slog.DiscardHandler), c.getenv)
 	if err != nil {
@@ -140,18 +142,6 @@ func (atRest) CloseSession(context.Context, string) error { return errNoDaemon("
 
 // unasked says why nothing outside was asked.
 const unasked = "no daemon runs"
-
-// Connections lists the configured systems. Only a daemon starts adapters for the
-// targets to tell what they promise.
-func (o atRest) Connections(ctx context.Context) ([]admin.ConnectionInfo, error) {
-	all := o.connections(ctx)
-	for i := range all {
-		if o.p.now().isTarget(all[i].Ref) {
-			all[i].Unknown = unasked
-		}
-	}
-	return all, nil
-}
 
 // Changes shows what a run would change, without the target's present values.
 func (o atRest) Changes(ctx context.Context, id string, from, limit int) (admin.ChangePage, error) {

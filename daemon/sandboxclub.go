@@ -34,12 +34,13 @@ func (c *cli) sandboxClubCommand() *cobra.Command {
 members over HTTP and JSON. It can be the source of a sync and its target. What
 it keeps is gone when it ends.
 
-It prints its address, its calls, and how a connection with the adapter rest
-speaks to it. Which calls it has, what it offers against records that are
-created twice (--class), and what goes wrong are switches:
+It tells its address and its calls on standard error, and prints on standard output
+the file by which a connection with the adapter rest speaks to it. Which calls it
+has, what it offers against records that are created twice (--class), and what goes
+wrong are switches:
 
   rosterd sandbox club --people 600 --club 12=Downtown --club 13=Airport
-  rosterd sandbox club --class C --lose 0.25 --exec-lag 100ms --index-lag 100ms
+  rosterd sandbox club --class C --lose 0.25 --exec-lag 100ms > club.rest.yaml
   rosterd sandbox club --without create --fault '*.too_many=0.1' --normalise
 
 With --people it has prospects with owners and lead sources, as a CRM has them.
@@ -181,22 +182,24 @@ type clubSaid struct {
 	Example string `json:"example"`
 }
 
+// sayClub prints the file for the adapter rest alone on standard output, so that it
+// can be redirected.
 func (c *cli) sayClub(said clubSaid) {
 	if c.json {
 		c.print(said)
 		return
 	}
-	fmt.Fprintf(c.stdout, "simulated club platform on %s\n", said.URL)
+	fmt.Fprintf(c.stderr, "simulated club platform on %s\n", said.URL)
 	if said.Control != "" {
-		fmt.Fprintf(c.stdout, "  control  %s/control/state\n", said.Control)
+		fmt.Fprintf(c.stderr, "  control  %s/control/state\n", said.Control)
 	}
 	token := said.Token
 	if token == "" {
 		token = "any"
 	}
-	fmt.Fprintf(c.stdout, "  token    %s\n  class    %s\n  seed     %s\n", token, said.Class, said.Seed)
+	fmt.Fprintf(c.stderr, "  token    %s\n  class    %s\n  seed     %s\n", token, said.Class, said.Seed)
 	for _, one := range said.Clubs {
-		fmt.Fprintf(c.stdout, "  club     %s (%s)\n", one.ID, one.Name)
+		fmt.Fprintf(c.stderr, "  club     %s (%s)\n", one.ID, one.Name)
 	}
 	for _, k := range club.Kinds() {
 		var calls []string
@@ -205,7 +208,8 @@ func (c *cli) sayClub(said clubSaid) {
 				calls = append(calls, call)
 			}
 		}
-		fmt.Fprintf(c.stdout, "  %-11s %s\n", k, strings.Join(calls, ", "))
+		fmt.Fprintf(c.stderr, "  %-11s %s\n", k, strings.Join(calls, ", "))
 	}
-	fmt.Fprintf(c.stdout, "try it:  curl -H 'Authorization: Bearer %s' %s/v1/staff\nto sync with it:\n\n%s", said.Token, said.URL, said.Example)
+	fmt.Fprintf(c.stderr, "try it:  curl -H 'Authorization: Bearer %s' %s/v1/staff\nto sync with it, save what is on standard output, as with  > club.rest.yaml\n", said.Token, said.URL)
+	fmt.Fprint(c.stdout, said.Example)
 }

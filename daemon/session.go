@@ -24,7 +24,7 @@ func (c *cli) sessionCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c.showSessions(sessions)
+			c.showSessions(sessions, filter)
 			return nil
 		},
 	}
@@ -65,13 +65,17 @@ func (c *cli) sessionAction(
 	}
 }
 
-func (c *cli) showSessions(sessions []roster.Session) {
+func (c *cli) showSessions(sessions []roster.Session, filter roster.SessionFilter) {
 	if c.json {
 		c.print(sessions)
 		return
 	}
 	if len(sessions) == 0 {
-		fmt.Fprintln(c.stdout, "no sessions; an import job makes them")
+		if filter.Run != "" || filter.Open {
+			fmt.Fprintln(c.stdout, "no such sessions")
+		} else {
+			fmt.Fprintln(c.stdout, "no sessions; an import job makes them")
+		}
 		return
 	}
 	c.table("SESSION\tRUN\tPART\tSTATE\tBUSINESS\tCLIENTS\tSERVED\tTOUCHED\tREASON", func(line func(...any)) {

@@ -194,7 +194,7 @@ func (c *cli) showRestored(cfg *config.Config, done restored) {
 	if done.KeyMissing {
 		fmt.Fprintf(c.stdout, "! put master key %s there as master.key, mode 0600, before the start\n", m.Key)
 	}
-	if len(cfg.Export.Secrets) == 0 {
+	if len(cfg.Export.Secrets) == 0 && !cfg.Export.Unread {
 		fmt.Fprintln(c.stdout, "! put export.secret there as well, or the address that targets call changes")
 	}
 	fmt.Fprintln(c.stdout, "next      start rosterd: each sync searches for what it would create, until a whole run or a sweep of it is ok")

@@ -141,55 +141,6 @@ func progressText(run roster.Run, p *admin.Progress) string {
 	return text
 }
 
-func (c *cli) connectionsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "connections", Short: "Show the configured systems and the address that inTandem calls", Args: exactly(),
-		Long: `Show the configured systems. For an import target the api_uri is printed: the
-address to register with inTandem for the app. It holds a secret; treat it as one.
-For the target of a sync it is printed what is promised of its creates when an
-answer is lost, by kind, in words that a customer can be shown. The daemon asks the
-adapters for that; nobody outside is called.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, done, err := c.reader(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer done()
-			connections, err := client.Connections(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if c.json {
-				c.print(connections)
-				return nil
-			}
-			c.showConnections(connections)
-			return nil
-		},
-	}
-}
-
-func (c *cli) showConnections(connections []admin.ConnectionInfo) {
-	if len(connections) == 0 {
-		fmt.Fprintln(c.stdout, "no connections are configured")
-		return
-	}
-	c.table("CONNECTION\tADAPTER\tABILITIES\tJOBS", func(line func(...any)) {
-		for _, n := range connections {
-			line(n.Ref, strings.TrimSpace(n.Adapter+" "+n.AdapterVersion), join(n.Abilities), strings.Join(n.Jobs, ", "))
-		}
-	})
-	for _, n := range connections {
-		if uri := n.APIURI.Reveal(); uri != "" {
-			fmt.Fprintf(c.stdout, "%s  api_uri: %s\n", n.Ref, uri)
-		}
-		c.showGuarantees(n)
-		if n.Check != nil && n.Check.Fault != nil {
-			fmt.Fprintf(c.stdout, "! %s: %s\n    %s\n", n.Ref, n.Check.Fault.Message, n.Check.Fault.Hint)
-		}
-	}
-}
-
 // join prints a list of words.
 func join[T ~string](words []T) string {
 	texts := make([]string, len(words))

@@ -17,6 +17,7 @@ import (
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 func (c *cli) validateCommand() *cobra.Command {
@@ -27,7 +28,9 @@ func (c *cli) validateCommand() *cobra.Command {
 connection's settings against its adapter's schema. Every fault is shown at once
 with its place. What cannot be known here, as a secret that only the service is
 given, is a warning. The connections of a sync are asked whether they can do what
-the job needs. Nobody outside is called, but with --fields: then each job's
+the job needs, and the target which fields it has: one that its script fills and
+that it does not have is a warning, or one that looks mistyped where the target does
+not tell. Nobody outside is called, but with --fields: then each job's
 connections are asked for their fields, and those that the scripts name are
 compared with them. Of each job with a schedule the next five times are shown, in
 the account's zone.`,
@@ -55,7 +58,11 @@ func (c *cli) findings(ctx context.Context, fields bool) ([]config.Fault, *confi
 	}
 	findings := slices.Clone(cfg.Warnings)
 	var known map[string]mapping.KnownFields
-	if fields {
+	if !fields {
+		if known, err = c.fieldsOfSyncs(ctx, cfg); err != nil {
+			return nil, nil, err
+		}
+	} else {
 		var unknown []config.Fault
 		if known, unknown, err = c.fieldsOfScripts(ctx, cfg); err != nil {
 			return nil, nil, err
@@ -90,15 +97,48 @@ func (c *cli) fieldsOfScripts(ctx context.Context, cfg *config.Config) (map[stri
 				findings = append(findings, fieldsUnknown(cfg, job, err))
 				fields = jobFields{}
 			}
-			names := fields.known()
-			if before, ok := known[job.Mapping]; ok {
-				names.Source, names.Target = both(before.Source, names.Source), both(before.Target, names.Target)
+			if len(fields.undeclared) > 0 {
+				findings = append(findings, fieldsUndeclared(cfg, job, fields.undeclared))
 			}
-			known[job.Mapping] = names
+			know(known, job, fields)
 		}
 		return nil
 	})
 	return known, findings, err
+}
+
+// know adds what is known of the fields of a job to that of its script.
+func know(known map[string]mapping.KnownFields, job roster.Job, fields jobFields) {
+	names := fields.known()
+	if before, ok := known[job.Mapping]; ok {
+		names.Source, names.Target, names.Usual = both(before.Source, names.Source), both(before.Target, names.Target), both(before.Usual, names.Usual)
+	}
+	known[job.Mapping] = names
+}
+
+// fieldsOfSyncs asks the targets of syncs for the fields that they declare, which
+// nobody outside is called for.
+func (c *cli) fieldsOfSyncs(ctx context.Context, cfg *config.Config) (map[string]mapping.KnownFields, error) {
+	known := map[string]mapping.KnownFields{}
+	if !slices.ContainsFunc(cfg.Jobs, func(job roster.Job) bool { return job.Type == roster.JobSync }) {
+		return known, nil
+	}
+	whole := c.withSecrets()
+	if whole == nil {
+		whole = cfg
+	}
+	err := c.withConnections(whole, func(p view) error {
+		for _, job := range whole.Jobs {
+			var fields jobFields
+			if job.Type == roster.JobSync {
+				fields.target, fields.undeclared = p.syncTargetFields(ctx, job)
+				fields.usual = usualFields(job)
+			}
+			know(known, job, fields)
+		}
+		return nil
+	})
+	return known, err
 }
 
 func fieldsUnknown(cfg *config.Config, job roster.Job, err error) config.Fault {
@@ -109,6 +149,16 @@ func fieldsUnknown(cfg *config.Config, job roster.Job, err error) config.Fault {
 	return config.Fault{
 		Severity: config.SeverityWarning, Code: "script.fields_unknown", File: cfg.Path,
 		Message: fmt.Sprintf("the fields that %s names were not compared with those of job %s: %v", job.Mapping, job.Ref, err), Hint: hint,
+	}
+}
+
+// fieldsUndeclared says that a script was compared in part only.
+func fieldsUndeclared(cfg *config.Config, job roster.Job, kinds []sdk.Kind) config.Fault {
+	return config.Fault{
+		Severity: config.SeverityWarning, Code: "script.fields_unknown", File: cfg.Path,
+		Message: fmt.Sprintf("job %s: connection %s does not tell which fields its records of kind %s have: of those that %s fills only the likely mistyped are found",
+			job.Ref, job.To, join(kinds), job.Mapping),
+		Hint: "where the connection can declare them, as by `fields` in a file of the adapter rest, name them there",
 	}
 }
 

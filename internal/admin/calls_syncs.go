@@ -59,6 +59,15 @@ func (c *Client) Explain(ctx context.Context, job, record string) (Explanation, 
 	return e, err
 }
 
+// Unlinked asks which staff members and lead sources of a job's source have no
+// counterpart at its target.
+func (c *Client) Unlinked(ctx context.Context, job string) ([]roster.Unlinked, error) {
+	account, key, _ := strings.Cut(job, "/")
+	var body unlinkedBody
+	err := c.call(ctx, http.MethodGet, "/v1/jobs/"+segment(account)+"/"+segment(key)+"/unlinked", nil, &body)
+	return body.Unlinked, err
+}
+
 // query makes the parameters that name the links.
 func (s LinkSet) query() url.Values {
 	q := url.Values{}

@@ -37,6 +37,14 @@ func TestTheClientShowsAndSettlesWhatSyncsKeep(t *testing.T) {
 	c := serve(t, newAPI(t, f, ""))
 	ctx, set := t.Context(), admin.LinkSet{Job: "acme/launch", Kind: sdk.KindMember}
 
+	lonely, err := c.Unlinked(ctx, "acme/launch")
+	if err != nil || len(lonely) != 2 || lonely[0].MayBe[0] != "t1" || lonely[1].Why != roster.UnlinkedRefused {
+		t.Errorf("unlinked: %+v, %v", lonely, err)
+	}
+	if _, err = c.Unlinked(ctx, "acme/lunch"); !errors.Is(err, roster.ErrNotFound) {
+		t.Errorf("unlinked records of a job that there is not: %v", err)
+	}
+
 	page, err := c.Changes(ctx, "r-planned", 2, 7)
 	same[any](t, "changes", f.asked, err, []any{"r-planned", 2, 7})
 	same(t, "a change", page.Changes[1], nil, admin.PlannedChange{Change: plannedChange(), Present: json.RawMessage(`{"first_name":null}`)})

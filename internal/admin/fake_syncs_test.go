@@ -75,6 +75,18 @@ func (f *fake) Explain(_ context.Context, job, record string) (admin.Explanation
 	}, f.fault
 }
 
+func (f *fake) Unlinked(_ context.Context, job string) ([]roster.Unlinked, error) {
+	defer f.lock()()
+	f.asked = job
+	if job != "acme/launch" {
+		return nil, &admin.UnknownJobError{Job: job}
+	}
+	return []roster.Unlinked{
+		{Kind: sdk.KindStaff, Source: "s1", Name: personalName, Email: "a@example.com", Why: roster.UnlinkedSeveral, Reason: "several", MayBe: []string{"t1"}},
+		{Kind: sdk.KindLeadSource, Source: "l1", Why: roster.UnlinkedRefused, Reason: "name is missing"},
+	}, f.fault
+}
+
 func (f *fake) Links(_ context.Context, links admin.LinkSet, filter roster.LinkFilter) ([]roster.Link, error) {
 	defer f.lock()()
 	f.asked = []any{links, filter}

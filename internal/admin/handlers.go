@@ -100,6 +100,9 @@ func (a *API) runs(w http.ResponseWriter, r *http.Request, q *query) error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkJob(r.Context(), filter.Job, len(runs)); err != nil {
+		return err
+	}
 	return reply(w, http.StatusOK, runsBody{list(runs)})
 }
 
@@ -178,6 +181,9 @@ func (a *API) quarantine(w http.ResponseWriter, r *http.Request, q *query) error
 	if err != nil {
 		return err
 	}
+	if err := a.checkJob(r.Context(), filter.Job, len(found)); err != nil {
+		return err
+	}
 	page := QuarantinePage{Records: make([]roster.Quarantined, len(found))}
 	for i, record := range found {
 		record.Payload = nil // only one record at a time shows what it holds
@@ -196,6 +202,9 @@ func (a *API) quarantineGroups(w http.ResponseWriter, r *http.Request, q *query)
 	}
 	groups, err := a.o.Quarantine.QuarantineGroups(r.Context(), filter)
 	if err != nil {
+		return err
+	}
+	if err := a.checkJob(r.Context(), filter.Job, len(groups)); err != nil {
 		return err
 	}
 	return reply(w, http.StatusOK, groupsBody{list(groups)})

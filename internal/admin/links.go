@@ -66,6 +66,22 @@ func (a *API) links(w http.ResponseWriter, r *http.Request, q *query) error {
 	return reply(w, http.StatusOK, page)
 }
 
+// unlinked tells which records have no counterpart. What it answers is personal data.
+func (a *API) unlinked(w http.ResponseWriter, r *http.Request, _ *query) error {
+	found, err := a.o.Syncs.Unlinked(r.Context(), jobOf(r))
+	if job, ok := unknownJobOf(err); ok {
+		return a.unknownJob(r.Context(), job, err)
+	}
+	if err != nil {
+		return err
+	}
+	found = list(found)
+	for i := range found {
+		found[i].MayBe = list(found[i].MayBe)
+	}
+	return reply(w, http.StatusOK, unlinkedBody{found})
+}
+
 func (a *API) link(w http.ResponseWriter, r *http.Request, q *query) error {
 	set, id := q.links(), q.needed("id")
 	if err := q.err(); err != nil {

@@ -36,6 +36,9 @@ func (a *API) parked(w http.ResponseWriter, r *http.Request, q *query) error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkJob(r.Context(), filter.Job, len(found)); err != nil {
+		return err
+	}
 	page := ParkedPage{Parked: list(found)}
 	if len(found) >= filter.Limit {
 		page.Next = found[len(found)-1].ID

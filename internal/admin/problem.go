@@ -160,7 +160,7 @@ func hintFor(noun string, k kind) string {
 	case noun == nounLink && k.is == roster.ErrConflict: //nolint:errorlint // see above
 		return "see what the target is linked to with  rosterd links show, and remove that link first"
 	case noun == nounLink:
-		return "list the links with  rosterd links list"
+		return "list the links with  rosterd links list ACCOUNT/JOB"
 	}
 	return k.hint
 }

@@ -42,6 +42,7 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/status", handler: a.status},
 		{method: post, path: "/v1/jobs/{account}/{job}/runs", noun: nounJob, handler: a.startRun, params: []string{"plan", "sweep", "replay", "record", "entry", "code"}},
 		{method: get, path: "/v1/jobs/{account}/{job}/record", noun: nounJob, handler: a.explain, params: []string{"record"}},
+		{method: get, path: "/v1/jobs/{account}/{job}/unlinked", noun: nounJob, handler: a.unlinked},
 		{method: post, path: "/v1/jobs/{account}/{job}/pause", noun: nounJob, handler: a.pauseJob, params: []string{"reason"}},
 		{method: post, path: "/v1/jobs/{account}/{job}/resume", noun: nounJob, handler: a.resumeJob},
 		{method: post, path: "/v1/jobs/{account}/{job}/accept", noun: nounJob, handler: a.acceptJob},

@@ -48,6 +48,9 @@ type PlanKeeper interface {
 
 // LinkKeeper shows and changes links.
 type LinkKeeper interface {
+	// Unlinked asks a job's systems which staff members and lead sources of its source
+	// have no counterpart at its target.
+	Unlinked(ctx context.Context, job string) ([]roster.Unlinked, error)
 	// Links returns links in the order of their source ids.
 	Links(ctx context.Context, links LinkSet, filter roster.LinkFilter) ([]roster.Link, error)
 	// Link returns what is known of a record by its id at either end.
@@ -185,6 +188,11 @@ type LinkPage struct {
 	Links []roster.Link `json:"links"`
 	// Next is the After of a filter for what follows; empty at the end.
 	Next string `json:"next,omitempty"`
+}
+
+// unlinkedBody lists records that have no counterpart.
+type unlinkedBody struct {
+	Unlinked []roster.Unlinked `json:"unlinked"`
 }
 
 // droppedBody says how many records were forgotten.

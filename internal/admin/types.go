@@ -119,6 +119,11 @@ type ConnectionInfo struct {
 	// connections. It holds the export secret. Encoding a ConnectionInfo as JSON
 	// reveals it: an operator has to type it into the target.
 	APIURI roster.Secret `json:"-"`
+	// PushURI is where another system pushes to; empty for a connection that does
+	// not receive. It holds no secret.
+	PushURI string `json:"push_uri,omitempty"`
+	// URIUnknown says why one of these is not known where it should be.
+	URIUnknown string `json:"uri_unknown,omitempty"`
 	// Guarantees are what is promised of the creates of a sync's target, by kind;
 	// Unknown says why they are not known where they should be.
 	Guarantees []Guarantee `json:"guarantees,omitempty"`

@@ -81,7 +81,10 @@ type Plugins struct {
 type Export struct {
 	// Secrets are the valid secrets of the path, the one to print first; empty
 	// when it is kept in the state directory.
-	Secrets        []roster.Secret
+	Secrets []roster.Secret
+	// Unread says that a secret is configured which is not known here, see
+	// [Options.SkipSecrets].
+	Unread         bool
 	AnnounceWait   time.Duration
 	SessionTimeout time.Duration
 	SessionGap     time.Duration

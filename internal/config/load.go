@@ -34,6 +34,7 @@ func Load(path string, opts Options) (*Config, error) {
 	}
 	l.readAccounts(roots)
 	l.checkUse(roots[0])
+	l.checkClubs()
 	return l.result()
 }
 

@@ -210,6 +210,8 @@ func (l *loader) readExport(v value) {
 		if secret := l.secret(at); secret.Reveal() != "" {
 			l.checkPathSecret(at, secret.Reveal())
 			e.Secrets = append(e.Secrets, secret)
+		} else {
+			e.Unread = true
 		}
 	}
 	const day = 24 * time.Hour

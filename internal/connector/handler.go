@@ -17,6 +17,10 @@ import (
 
 const pathPrefix = "/connector/api/2011-11/"
 
+// Address is where other systems push to, below the public address of the daemon:
+// users, staff and lead sources each by a name of their own behind it.
+func Address(publicURL string) string { return strings.TrimSuffix(publicURL, "/") + pathPrefix }
+
 func resourceOf(path string) (resource, bool) {
 	name, ok := strings.CutPrefix(path, pathPrefix)
 	for _, r := range []resource{resourceUser, resourceStaff, resourceLeadSource} {

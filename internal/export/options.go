@@ -143,11 +143,16 @@ func New(options Options) *Sessions {
 	}
 }
 
+// APIURI is the api_uri of an installation with a public address and a secret.
+func APIURI(publicURL string, secret roster.Secret) roster.Secret {
+	return roster.NewSecret(strings.TrimSuffix(publicURL, "/") + pathPrefix + secret.Reveal())
+}
+
 // APIURI returns the api_uri to register with the target. It holds the secret.
 func (s *Sessions) APIURI() roster.Secret {
 	for _, secret := range s.options.Secrets {
 		if secret.Reveal() != "" {
-			return roster.NewSecret(strings.TrimSuffix(s.options.PublicURL, "/") + pathPrefix + secret.Reveal())
+			return APIURI(s.options.PublicURL, secret)
 		}
 	}
 	return roster.Secret{}

@@ -80,9 +80,37 @@ func fieldLines(script Script, e *engine) (map[string]int, error) {
 	return lines, nil
 }
 
+// placeFields tells the fields that the script fills in one place where that is.
+func (e *engine) placeFields(script Script) error {
+	chunk, err := parseScript(script)
+	if err != nil {
+		return err
+	}
+	lines := placedLines(chunk)
+	if e.plan != nil {
+		lines = namedLines(chunk)
+	}
+	for name, line := range lines {
+		if s := e.result.slots.find(name); s != nil && s.line == 0 {
+			s.line, s.fixed = line, true
+		}
+	}
+	return nil
+}
+
 // placeConstants gives fields whose values know no line, as constants do, the
 // line of their names.
 func placeConstants(lineage []Lineage, chunk []ast.Stmt) {
+	lines := namedLines(chunk)
+	for i := range lineage {
+		if lineage[i].Line == 0 {
+			lineage[i].Line = lines[lineage[i].Field]
+		}
+	}
+}
+
+// namedLines are the lines of the names of a plan's fields.
+func namedLines(chunk []ast.Stmt) map[string]int {
 	lines := map[string]int{}
 	for _, s := range flat(chunk) {
 		returned, ok := s.(*ast.ReturnStmt)
@@ -101,9 +129,5 @@ func placeConstants(lineage []Lineage, chunk []ast.Stmt) {
 			}
 		}
 	}
-	for i := range lineage {
-		if lineage[i].Line == 0 {
-			lineage[i].Line = lines[lineage[i].Field]
-		}
-	}
+	return lines
 }

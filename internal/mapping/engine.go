@@ -136,6 +136,9 @@ func newEngine(ctx context.Context, script Script, c Context, target roster.MapT
 	if err == nil {
 		err = e.runTopLevel(ctx, proto)
 	}
+	if err == nil {
+		err = e.placeFields(script)
+	}
 	if err != nil {
 		e.close()
 		return nil, err

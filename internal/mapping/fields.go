@@ -38,7 +38,8 @@ type slot struct {
 	page, position int
 	// fixed says that it is kept when there are too many.
 	fixed bool
-	// line is where a plan fills it; zero in a function.
+	// line is where the script fills it: in a plan, and in a function where it
+	// does so in one place; else zero.
 	line int
 }
 

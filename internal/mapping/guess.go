@@ -15,18 +15,34 @@ type guesser struct {
 	// values are what the function's local variables are given.
 	values map[string][]ast.Expr
 	found  []Lineage
+	// many are the fields that are filled in several places.
+	many map[string]bool
 }
 
 // guessLineage returns the fields of the tables that map returns, and the places
 // at which it skips or rejects, by line.
-func guessLineage(chunk []ast.Stmt) []Lineage {
+func guessLineage(chunk []ast.Stmt) []Lineage { return guessFields(chunk).found }
+
+// placedLines are the lines of the fields that map fills in one place.
+func placedLines(chunk []ast.Stmt) map[string]int {
+	g := guessFields(chunk)
+	lines := map[string]int{}
+	for _, l := range g.found {
+		if l.Field != "" && !g.many[l.Field] {
+			lines[l.Field] = l.Line
+		}
+	}
+	return lines
+}
+
+func guessFields(chunk []ast.Stmt) *guesser {
+	g := &guesser{values: map[string][]ast.Expr{}, many: map[string]bool{}}
 	c := &checker{globals: map[string]bool{}, perRecord: map[*ast.FunctionExpr]bool{}}
 	c.chunk = chunk
 	c.collect()
 	if c.mapFn == nil {
-		return nil
+		return g
 	}
-	g := &guesser{values: map[string][]ast.Expr{}}
 	if c.mapFn.ParList != nil && len(c.mapFn.ParList.Names) > 0 {
 		g.record = c.mapFn.ParList.Names[0]
 	}
@@ -38,7 +54,7 @@ func guessLineage(chunk []ast.Stmt) []Lineage {
 		g.guess(s, statements)
 	}
 	slices.SortStableFunc(g.found, func(a, b Lineage) int { return cmp.Compare(a.Line, b.Line) })
-	return g.found
+	return g
 }
 
 // gather notes what local variables are given.
@@ -162,6 +178,7 @@ func (g *guesser) field(name string, line int, value ast.Expr) {
 				g.found[i].Sources = appendOnce(g.found[i].Sources, source)
 			}
 			g.found[i].Constant = g.found[i].Constant && l.Constant
+			g.many[name] = g.many[name] || g.found[i].Line != line
 			return
 		}
 	}

@@ -235,8 +235,8 @@ func checkHostile(t *testing.T, s hostileScript) {
 }
 
 // checkTrouble looks at the record that asked for trouble. What is said about
-// it names the script, and its line where the engine raised an error, but
-// nothing of the record.
+// it names the script, and its line where that is known, as always where the
+// engine raised an error, but nothing of the record.
 func checkTrouble(t *testing.T, s hostileScript, bad roster.MappedRecord) {
 	t.Helper()
 	if s.verdict == mapped {
@@ -249,7 +249,7 @@ func checkTrouble(t *testing.T, s hostileScript, bad roster.MappedRecord) {
 		t.Errorf("code %q, reason %q; want %q, %q", bad.Code, bad.Reason, s.verdict, s.says)
 	}
 	place := s.path + ": "
-	if bad.Code == roster.CodeMapError {
+	if bad.Line > 0 || bad.Code == roster.CodeMapError {
 		place = fmt.Sprintf("%s:%d: ", s.path, max(bad.Line, 1))
 	}
 	if !strings.HasPrefix(bad.Reason, place) {

@@ -17,6 +17,10 @@ type KnownFields struct {
 	// Source are the fields that a source record may have, Target those that the
 	// target takes.
 	Source, Target []string
+	// Usual are fields that a target often has, for one that does not tell all of
+	// its own: a name that is nearly one of them is probably mistyped. Nil stands for
+	// those that every business has.
+	Usual []string
 }
 
 // wellKnown are the target fields that every business has, and those that
@@ -104,9 +108,12 @@ func (c *checker) filledFields() {
 func (c *checker) targetField(name string) Finding {
 	finding := Finding{Severity: SeverityWarning, Code: CodeField, File: c.script.Name}
 	if c.known.Target == nil {
-		if meant := misspelt(name); meant != "" {
-			finding.Message = "the target field " + name + " is none that every business has"
-			finding.Hint = "did you mean `" + meant + "`?"
+		usual, why := c.known.Usual, " looks mistyped; which fields the target has is not known"
+		if usual == nil {
+			usual, why = wellKnown(), " is none that every business has"
+		}
+		if meant := misspelt(name, usual); meant != "" {
+			finding.Message, finding.Hint = "the target field "+name+why, "did you mean `"+meant+"`?"
 		}
 		return finding
 	}
@@ -151,15 +158,15 @@ func someOf(names []string) string {
 	return strings.Join(listed[:most], ", ") + fmt.Sprintf(" and %d more", len(listed)-most)
 }
 
-// misspelt returns the well-known field that a name is one letter or only its
-// case and separators away from. A number behind a name is no misspelling.
-func misspelt(name string) string {
-	known := wellKnown()
+// misspelt returns the known field that a name is one letter or only its case and
+// separators away from. A number behind a name is no misspelling.
+func misspelt(name string, known []string) string {
 	if name == "" || slices.Contains(known, name) || unicode.IsDigit(rune(name[len(name)-1])) {
 		return ""
 	}
 	for _, candidate := range known {
-		if bareName(candidate) == bareName(name) || len(name) > 3 && edits(candidate, name) == 1 {
+		numbered := unicode.IsDigit(rune(candidate[len(candidate)-1]))
+		if bareName(candidate) == bareName(name) || len(name) > 3 && !numbered && edits(candidate, name) == 1 {
 			return candidate
 		}
 	}

@@ -39,6 +39,9 @@ type result struct {
 	slots   slots
 	matters matters
 	record  []field
+	// built are the fields of the return that made the record at hand, where
+	// their names stand in the script.
+	built []returnedField
 	// set, key and list belong to the record at hand: the fields that it carries,
 	// and the values of its key and of its matters.
 	set       roster.FieldSet
@@ -92,6 +95,7 @@ func (r *result) reset() {
 
 // take makes the mapped record from the table that a script returned.
 func (r *result) take(e *engine, table *lua.LTable, m *roster.MappedRecord) {
+	r.built = nil
 	record, fault := r.slots.collect(r.record[:0], table)
 	if fault != "" {
 		r.invalid(m, "the table that map returned "+fault)
@@ -109,7 +113,7 @@ func (r *result) finish(e *engine, m *roster.MappedRecord) {
 		if text, ok := keyText(value); ok && text != "" {
 			m.Key = text
 		} else if !ok {
-			r.invalidAt(r.keySlot.line, m, "field "+r.keyField+" is a "+typeName(e, value)+"; an id is text or a whole number")
+			r.invalidAt(r.lineOf(r.keySlot), m, "field "+r.keyField+" is a "+typeName(e, value)+"; an id is text or a whole number")
 			return
 		}
 	}
@@ -191,7 +195,7 @@ func (r *result) encodeField(e *engine, b []byte, f field, m *roster.MappedRecor
 	before, at := len(b), len(b)+len(f.slot.label)
 	b, ok := appendValue(e, append(b, f.slot.label...), f.value)
 	if !ok {
-		r.invalidAt(f.slot.line, m, "field "+e.showName(f.slot.name)+" is "+e.fault(f.value))
+		r.invalidAt(r.lineOf(f.slot), m, "field "+e.showName(f.slot.name)+" is "+e.fault(f.value))
 		return b, false
 	}
 	if f.slot.rule != nil {
@@ -213,7 +217,7 @@ func (r *result) encodeField(e *engine, b []byte, f field, m *roster.MappedRecor
 func (r *result) takeReference(e *engine, f field, m *roster.MappedRecord, into *string) bool {
 	text, ok := keyText(f.value)
 	if _, other := f.value.(*lua.LUserData); !ok || other && f.value != lua.LValue(e.null) {
-		r.invalid(m, "field "+f.slot.name+" is a "+typeName(e, f.value)+"; an id is text or a whole number")
+		r.invalidAt(r.lineOf(f.slot), m, "field "+f.slot.name+" is a "+typeName(e, f.value)+"; an id is text or a whole number")
 		return false
 	}
 	*into = text
@@ -280,6 +284,17 @@ func (r *result) payload(columns []string, row sdk.Row) []byte {
 	r.written += len(b) - start
 	r.out = b
 	return b[start:len(b):len(b)]
+}
+
+// lineOf is where the script fills a field of the record at hand, or zero where
+// that is not known.
+func (r *result) lineOf(s *slot) int {
+	for _, f := range r.built {
+		if f.slot == s {
+			return f.line
+		}
+	}
+	return s.line
 }
 
 func (r *result) invalid(m *roster.MappedRecord, reason string) { r.invalidAt(0, m, reason) }

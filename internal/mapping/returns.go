@@ -25,11 +25,11 @@ type returned struct {
 	fields []returnedField
 }
 
-// returnedField is a field's slot and the place of its value among the
-// arguments of the call.
+// returnedField is a field's slot, the place of its value among the arguments of
+// the call, and the line of its name.
 type returnedField struct {
-	slot     *slot
-	argument int
+	slot           *slot
+	argument, line int
 }
 
 // shortened returns the script with calls in the place of the tables that map
@@ -123,7 +123,7 @@ func (e *engine) shortenReturn(stmt *ast.ReturnStmt) {
 		if slot == nil || slices.ContainsFunc(r.fields, func(f returnedField) bool { return f.slot == slot }) {
 			return
 		}
-		r.fields = append(r.fields, returnedField{slot: slot, argument: i + 2})
+		r.fields = append(r.fields, returnedField{slot: slot, argument: i + 2, line: key.Line()})
 		call.Args = append(call.Args, single(f.Value))
 	}
 	for _, f := range r.fields {
@@ -155,8 +155,8 @@ func single(x ast.Expr) ast.Expr {
 func (e *engine) takeFields(l *lua.LState) int {
 	site, _ := l.Get(1).(lua.LNumber)
 	r := &e.result
-	r.record = r.record[:0]
-	for _, f := range e.returned[int(site)].fields {
+	r.record, r.built = r.record[:0], e.returned[int(site)].fields
+	for _, f := range r.built {
 		if v := l.Get(f.argument); v != lua.LNil {
 			r.record = append(r.record, field{f.slot, v})
 		}

@@ -119,7 +119,7 @@ func (r *result) apply(e *engine, b []byte, at int, f field, m *roster.MappedRec
 	if rule.values != nil {
 		text, isText := f.value.(lua.LString)
 		if _, ok := rule.values[string(text)]; !ok || !isText {
-			r.refuse(m, roster.CodeMapNotAllowed, "field "+f.slot.name+" has a value that the target does not take")
+			r.refuse(m, f.slot, roster.CodeMapNotAllowed, "field "+f.slot.name+" has a value that the target does not take")
 			return b, false
 		}
 	}
@@ -131,7 +131,7 @@ func (r *result) apply(e *engine, b []byte, at int, f field, m *roster.MappedRec
 	case !long:
 		return b, true
 	case !rule.shorten || !text:
-		r.refuse(m, roster.CodeMapTooLong, "field "+f.slot.name+" is longer than "+strconv.Itoa(rule.maxLength)+" characters")
+		r.refuse(m, f.slot, roster.CodeMapTooLong, "field "+f.slot.name+" is longer than "+strconv.Itoa(rule.maxLength)+" characters")
 		return b, false
 	}
 	r.warn(e, f.slot)
@@ -154,9 +154,9 @@ func isLong(v lua.LValue, most, size int) (long, text bool) {
 
 func isEmptyJSON(value []byte) bool { return string(value) == "null" || string(value) == `""` }
 
-// refuse rejects a record that the target would not take.
-func (r *result) refuse(m *roster.MappedRecord, code, reason string) {
-	r.invalid(m, reason)
+// refuse rejects a record that the target would not take because of a field.
+func (r *result) refuse(m *roster.MappedRecord, s *slot, code, reason string) {
+	r.invalidAt(r.lineOf(s), m, reason)
 	m.Code = code
 }
 

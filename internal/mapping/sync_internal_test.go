@@ -200,7 +200,7 @@ func TestAValueThatTheTargetDoesNotTakeRejectsItsRecord(t *testing.T) {
 	} {
 		m := mapRecords(t, syncEngine(t, "return person{ "+result+" }", syncTarget(nil, fields...)), `{"secret":"s3cret"}`)
 		r := m.Records[0]
-		if got := [2]string{r.Code, strings.TrimPrefix(r.Reason, "x.lua: ")}; got != want || len(m.Warnings) > 0 {
+		if got := [2]string{r.Code, strings.TrimPrefix(r.Reason, place("x.lua", r.Line))}; got != want || len(m.Warnings) > 0 {
 			t.Errorf("%s: %q with warnings %v, want %q", result, got, m.Warnings, want)
 		}
 		if want[0] != "" && (r.Stage != roster.StageMap || !strings.Contains(string(r.Payload), "s3cret")) {
@@ -210,6 +210,37 @@ func TestAValueThatTheTargetDoesNotTakeRejectsItsRecord(t *testing.T) {
 			t.Errorf("%s: %s", result, r.Data)
 		}
 	}
+}
+
+func TestAValueThatTheTargetDoesNotTakeIsNamedWithItsLineWhereThatIsKnown(t *testing.T) {
+	t.Parallel()
+	target := syncTarget(nil, withNames(sdk.TargetField{Name: "zip", MaxLength: 5}, sdk.TargetField{Name: "status", Values: []string{"active"}})...)
+	for source, want := range map[string]string{
+		"return mapping{ first_name = source.f, last_name = source.f,\n zip = source.zip:trim() }":                                         "x.lua:2: field zip is longer than 5 characters",
+		"return mapping{ first_name = source.f, last_name = source.f,\n\n zip = '123456' }":                                                "x.lua:3: field zip is longer than 5 characters",
+		"return mapping{ first_name = source.f, last_name = source.f,\n status = 'gone' }":                                                 "x.lua:2: field status has a value that the target does not take",
+		"function map(r)\n return { first_name = r.f, last_name = r.f,\n zip = r.zip }\nend":                                               "x.lua:3: field zip is longer than 5 characters",
+		"function map(r)\n local t = { first_name = r.f, last_name = r.f }\n t.zip = r.zip\n return t\nend":                                "x.lua:3: field zip is longer than 5 characters",
+		"function map(r)\n local t = { first_name = r.f, last_name = r.f }\n t['z' .. 'ip'] = r.zip\n return t\nend":                       "x.lua: field zip is longer than 5 characters",
+		"function map(r)\n local t = { first_name = r.f, last_name = r.f, zip = '' }\n t.zip = r.zip\n return t\nend":                      "x.lua: field zip is longer than 5 characters",
+		"function map(r)\n if not r.zip then\n return { zip = '' }\n end\n return { first_name = r.f, last_name = r.f, zip = r.zip }\nend": "x.lua:5: field zip is longer than 5 characters",
+	} {
+		e, err := newEngine(t.Context(), Script{Name: "x.lua", Source: []byte(source)}, Context{}, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := mapRecords(t, e, `{"f":"Ann","zip":"s3cret"}`).Records[0]
+		if r.Reason != want || r.Line != lineIn(want) {
+			t.Errorf("%s:\n%q at line %d, want %q", source, r.Reason, r.Line, want)
+		}
+		e.close()
+	}
+}
+
+// lineIn is the line that a reason names, or zero.
+func lineIn(reason string) int {
+	_, line := cutPlace(reason, "x.lua")
+	return line
 }
 
 func TestWhatIsChangedToFitTheTargetIsToldOnceAPage(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -128,6 +130,59 @@ func TestTwoStaffMembersWithOneEmailAreNotTaken(t *testing.T) {
 	run := p.run()
 	if run.Counts.Linked != 0 || s.records["t1"].owner != "" || !strings.Contains(strings.Join(run.Warnings, "\n"), "several staff members") {
 		t.Errorf("%+v, %v", run.Counts, run.Warnings)
+	}
+}
+
+// unlinked asks which records have no counterpart, and returns the causes by id.
+func (p *pair) unlinked() map[string]roster.UnlinkedCause {
+	p.t.Helper()
+	flow, err := p.Open(p.t.Context(), roster.Run{Job: syncJob, Type: roster.JobSync, Plan: true}, p.Jobs[syncJob])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer flow.Close()
+	found, err := p.Unlinked(p.t.Context(), roster.Run{Job: syncJob, Type: roster.JobSync}, flow)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	causes := map[string]roster.UnlinkedCause{}
+	for _, one := range found {
+		causes[one.Source] = one.Why
+	}
+	return causes
+}
+
+func TestWhoHasNoCounterpartIsToldWithTheCauseAndNothingIsStored(t *testing.T) {
+	p, s := seedPair(t, "list")
+	p.options.LeadSources = "match"
+	s.staff = []sdk.Staff{
+		{ID: "1", Email: "two@club.com"}, {ID: "2", Email: "Two@club.com"}, {ID: "3", Email: "left@club.com", Inactive: true}, {ID: "4", Email: "ann@club.com"},
+	}
+	s.leads = []sdk.LeadSource{{ID: "7", Name: "Web"}, {ID: "8", Name: "WEB"}}
+	for id, mail := range map[string]string{"s1": "two@club.com", "s2": "left@club.com", "s3": "none@club.com", "s4": "ann@club.com", "s5": "skip", "s6": "bad"} {
+		p.crm.putStaff(person{id: id, name: mail})
+	}
+	p.crm.putLead(person{id: "l1", name: "Web"})
+	p.crm.putLead(person{id: "l2", name: "Door"})
+	p.crm.put(person{id: "p1", name: "Pete", owner: "s3"})
+	want := map[string]roster.UnlinkedCause{
+		"s1": roster.UnlinkedSeveral, "s2": roster.UnlinkedInactive, "s3": roster.UnlinkedAbsent, "s5": roster.UnlinkedSkipped, "s6": roster.UnlinkedRefused,
+		"l1": roster.UnlinkedSeveral, "l2": roster.UnlinkedAbsent,
+	}
+	if diff := cmp.Diff(want, p.unlinked()); diff != "" {
+		t.Errorf("before a run (-want +got):\n%s", diff)
+	}
+	if runs, err := p.store.Runs(t.Context(), roster.RunFilter{}); err != nil || len(runs) > 0 || len(s.records) > 0 {
+		t.Errorf("asking has made runs %v and records %v: %v", runs, s.records, err)
+	}
+	run := p.run()
+	if text := strings.Join(run.Warnings, "\n"); run.Counts.Linked != 1 || !strings.Contains(text, "`rosterd links missing "+syncJob+"`") {
+		t.Errorf("%+v, %s", run.Counts, text)
+	}
+	// One that is linked is not missing, whatever its record is by now.
+	p.crm.putStaff(person{id: "s4", name: "skip"})
+	if diff := cmp.Diff(want, p.unlinked()); diff != "" {
+		t.Errorf("after a run (-want +got):\n%s", diff)
 	}
 }
 

@@ -30,14 +30,14 @@ func newDirectory(r *Runner, live *progress, sync *SyncFlow) *directory {
 	return &directory{sync: sync, r: r, live: live, listed: map[sdk.Kind]bool{}, byMail: map[string][]sdk.Staff{}}
 }
 
-// withEmail returns the target's staff with an e-mail address, which is compared
-// without regard to case (seed document, "Staff Synchronization").
+// tellsStaff reports whether the target tells of its staff.
+func (d *directory) tellsStaff() bool { return d.sync.ListStaff != nil || d.sync.FindStaff != nil }
+
+// withEmail returns the target's staff with an e-mail address, the inactive too. It
+// is compared without regard to case (seed document, "Staff Synchronization").
 func (d *directory) withEmail(ctx context.Context, email string) ([]sdk.Staff, error) {
 	email = foldText(email)
-	if email == "" {
-		return nil, nil
-	}
-	if d.sync.ListStaff == nil && d.sync.FindStaff == nil {
+	if email == "" || !d.tellsStaff() {
 		return nil, nil
 	}
 	if found, ok := d.byMail[email]; ok {
@@ -61,7 +61,7 @@ func (d *directory) withEmail(ctx context.Context, email string) ([]sdk.Staff, e
 	d.listed[sdk.KindStaff] = d.sync.ListStaff != nil
 	var found []sdk.Staff
 	for _, s := range candidates {
-		if foldText(s.Email) == email && !s.Inactive {
+		if foldText(s.Email) == email {
 			found = append(found, s)
 		}
 	}
@@ -108,21 +108,51 @@ func (c *comparer) staffMember(ctx context.Context, next change, link roster.Lin
 	if link.Version > 0 {
 		return c.keepLink(next, link, sent)
 	}
-	found, err := c.directory.withEmail(ctx, textField(next.data, "email"))
+	all, err := c.directory.withEmail(ctx, textField(next.data, "email"))
 	if err != nil {
 		return err
 	}
+	var found []string
+	for _, s := range all {
+		if !s.Inactive {
+			found = append(found, s.ID)
+		}
+	}
 	if len(found) == 1 {
-		return c.link(next, found[0].ID)
+		return c.link(next, found[0])
 	}
 	c.p.counts.Skipped++
+	one := unlinkedOf(next)
+	one.MayBe = found
+	switch {
+	case !c.directory.tellsStaff():
+		one.Why, one.Reason = roster.UnlinkedUnlisted, "the target neither lists its staff nor finds them"
+	case len(found) > 1:
+		one.Why, one.Reason = roster.UnlinkedSeveral, "the target has several active staff members with this e-mail address"
+	case len(all) > 0:
+		one.Why, one.Reason = roster.UnlinkedInactive, "whom the target has with this e-mail address is inactive there"
+	default:
+		one.Why, one.Reason = roster.UnlinkedAbsent, "the target has no staff member with this e-mail address"
+	}
+	c.p.unlinked(one)
 	if len(found) > 1 {
-		c.p.warn("the target has several staff members with the e-mail address of one of the source's: none of them is taken")
+		c.p.warn("the target has several staff members with the e-mail address of one of the source's: none of them is taken; " + c.p.missing())
 	} else {
-		c.p.warn("some staff members have no counterpart with their e-mail address at the target: their people are sent without an owner")
+		c.p.warn("some staff members have no counterpart with their e-mail address at the target: their people are " + c.withoutOwner() + "; " + c.p.missing())
 	}
 	return nil
 }
+
+// withoutOwner says what becomes of people whose staff member has no link.
+func (c *comparer) withoutOwner() string {
+	if c.sync.Options.Owner == "required" {
+		return "refused"
+	}
+	return "sent without an owner"
+}
+
+// missing says how an operator sees which records have no counterpart.
+func (p *preparation) missing() string { return "`rosterd links missing " + p.run.Job + "` names them" }
 
 // leadSource finds the lead source of the target that has the name of the
 // source's, or creates it, as the target's calls allow. It reports whether that
@@ -131,7 +161,7 @@ func (c *comparer) leadSource(ctx context.Context, next change, link roster.Link
 	target := c.sync.Target[sdk.KindLeadSource]
 	switch {
 	case c.sync.Options.LeadSources == "ignore":
-		c.p.counts.Skipped++
+		c.alone(next, link, roster.UnlinkedIgnored, "the job ignores lead sources (lead_sources: ignore)")
 		return true, nil
 	case link.Version > 0 && !target.Can(sdk.OpUpdate):
 		return true, c.keepLink(next, link, sent)
@@ -146,8 +176,12 @@ func (c *comparer) leadSource(ctx context.Context, next change, link roster.Link
 			return true, c.link(next, found[0].ID)
 		}
 		if len(found) > 1 {
-			c.p.counts.Skipped++
-			c.p.warn("the target has several lead sources of one name: none of them is taken")
+			ids := make([]string, len(found))
+			for i, s := range found {
+				ids[i] = s.ID
+			}
+			c.alone(next, link, roster.UnlinkedSeveral, "the target has several lead sources of this name", ids...)
+			c.p.warn("the target has several lead sources of one name: none of them is taken; " + c.p.missing())
 			return true, nil
 		}
 	}
@@ -155,9 +189,33 @@ func (c *comparer) leadSource(ctx context.Context, next change, link roster.Link
 		c.refs.expect(sdk.KindLeadSource, next.source)
 		return false, nil
 	}
-	c.p.counts.Skipped++
-	c.p.warn("some lead sources have no counterpart of their name at the target: their people are sent without a lead source")
+	why, reason := roster.UnlinkedAbsent, "the target has no lead source of this name, and none is created"
+	if c.sync.ListLeadSources == nil {
+		why, reason = roster.UnlinkedUnlisted, "the target does not list its lead sources, and none is created"
+	}
+	c.alone(next, link, why, reason)
+	c.p.warn("some lead sources have no counterpart of their name at the target: their people are sent without a lead source; " + c.p.missing())
 	return true, nil
+}
+
+// alone counts a record that is left without a counterpart.
+func (c *comparer) alone(next change, link roster.Link, why roster.UnlinkedCause, reason string, mayBe ...string) {
+	c.p.counts.Skipped++
+	if link.Version > 0 {
+		return
+	}
+	one := unlinkedOf(next)
+	one.Why, one.Reason, one.MayBe = why, reason, mayBe
+	c.p.unlinked(one)
+}
+
+// unlinkedOf tells of a record that has no counterpart, but for the cause.
+func unlinkedOf(next change) roster.Unlinked {
+	name := textField(next.data, "name")
+	if name == "" {
+		name = strings.TrimSpace(textField(next.data, "first_name") + " " + textField(next.data, "last_name"))
+	}
+	return roster.Unlinked{Kind: next.kind, Source: next.source, Name: name, Email: textField(next.data, "email")}
 }
 
 // link notes that a record of the source is one that the target has.

@@ -64,6 +64,8 @@ type preparation struct {
 	// retried are the ids of quarantined records that were read again; left are those
 	// of prospects who are gone.
 	retried, left []string
+	// lonely takes the records that have no counterpart; nil where nobody asks.
+	lonely func(roster.Unlinked)
 }
 
 func newPreparation(r *Runner, run roster.Run, flow *Flow, live *progress) *preparation {
@@ -71,6 +73,13 @@ func newPreparation(r *Runner, run roster.Run, flow *Flow, live *progress) *prep
 		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, live: live,
 		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
 		turned: map[sdk.Kind]keySet{}, columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
+	}
+}
+
+// unlinked tells of a record that has no counterpart.
+func (p *preparation) unlinked(one roster.Unlinked) {
+	if p.lonely != nil {
+		p.lonely(one)
 	}
 }
 
@@ -267,6 +276,7 @@ func (p *preparation) verdict(kind sdk.Kind, record *roster.MappedRecord) (mappe
 	switch record.Verdict {
 	case roster.VerdictSkipped:
 		p.counts.Skipped++
+		p.unlinked(roster.Unlinked{Kind: kind, Source: record.ID, Why: roster.UnlinkedSkipped, Reason: "the script skips it: " + record.Reason})
 		return false, nil
 	case roster.VerdictRejected:
 		p.refuse(quarantined(kind, record, record.Stage, record.Code, record.Reason))
@@ -288,6 +298,7 @@ func (p *preparation) refuse(q roster.Quarantined) {
 	}
 	p.refused = append(p.refused, q)
 	p.counts.Quarantined++
+	p.unlinked(roster.Unlinked{Kind: q.Kind, Source: q.Record, Why: roster.UnlinkedRefused, Reason: q.Reason + " (" + q.Code + ")"})
 }
 
 // supersede takes back what a sync has refused of earlier forms of a record: a

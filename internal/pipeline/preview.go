@@ -29,15 +29,13 @@ type Previewed struct {
 // names. It stores nothing and writes nothing; the source has to have the ability
 // [sdk.AbilityGetter].
 func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previewed, error) {
-	run.Plan = true
-	kept, changes, live := &scrap{}, &memorySet{}, &progress{}
+	kept, changes := &scrap{}, &memorySet{}
 	reasons := &skipReasons{RowMapper: flow.Sync.Mapper}
 	listening := *flow.Sync
 	listening.Mapper = reasons
 	heard := *flow
 	heard.Sync = &listening
-	p := newPreparation(r, run, &heard, live)
-	p.store = kept
+	p := r.trial(run, &heard, kept)
 	p.collect = newComparer(r, p, changes)
 	for _, kind := range flow.Kinds {
 		if err := p.kind(ctx, kind); err != nil {
@@ -52,6 +50,14 @@ func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previ
 		Read: p.counts.Read, Changes: found, Refused: kept.records, Counts: p.counts,
 		Warnings: slices.Concat(p.warnings, reasons.list),
 	}, err
+}
+
+// trial is a preparation of which nothing is kept.
+func (r *Runner) trial(run roster.Run, flow *Flow, kept *scrap) *preparation {
+	run.Plan = true
+	p := newPreparation(r, run, flow, &progress{})
+	p.store = kept
+	return p
 }
 
 // skipReasons notes why the script skips records.

@@ -138,3 +138,39 @@ type LinkFilter struct {
 	// Limit is the largest number wanted; 0 for no limit.
 	Limit int
 }
+
+// Unlinked is a staff member or a lead source of a source that has no counterpart at
+// the target. It is made when somebody asks, holds personal data, and is stored nowhere.
+type Unlinked struct {
+	Kind   sdk.Kind `json:"kind"`
+	Source string   `json:"source"`
+	// Name and Email are as the script maps them; empty where it does not.
+	Name  string `json:"name,omitempty"`
+	Email string `json:"email,omitempty"`
+	// Why is the cause; Reason says it in words.
+	Why    UnlinkedCause `json:"why"`
+	Reason string        `json:"reason"`
+	// MayBe are the target's ids of the records that it may be.
+	MayBe []string `json:"may_be"`
+}
+
+// UnlinkedCause says why a record has no counterpart.
+type UnlinkedCause string
+
+// The causes.
+const (
+	// UnlinkedAbsent: the target has no record with its e-mail address or name.
+	UnlinkedAbsent UnlinkedCause = "absent"
+	// UnlinkedSeveral: the target has several.
+	UnlinkedSeveral UnlinkedCause = "several"
+	// UnlinkedInactive: those that the target has are inactive.
+	UnlinkedInactive UnlinkedCause = "inactive"
+	// UnlinkedUnlisted: the target does not tell what it has.
+	UnlinkedUnlisted UnlinkedCause = "unlisted"
+	// UnlinkedIgnored: the job ignores such records.
+	UnlinkedIgnored UnlinkedCause = "ignored"
+	// UnlinkedSkipped: the script skips the record.
+	UnlinkedSkipped UnlinkedCause = "skipped"
+	// UnlinkedRefused: the record is refused, as one without an e-mail address is.
+	UnlinkedRefused UnlinkedCause = "refused"
+)
