@@ -140,6 +140,39 @@ func TestAPausedJobIsStartedWhenItIsResumed(t *testing.T) {
 	}
 }
 
+// savingRuns are runs that are pushed to while each of them is accepted.
+type savingRuns struct {
+	pipeline.RunStore
+	save func()
+}
+
+func (s savingRuns) CreateRun(ctx context.Context, run roster.Run) error {
+	s.save()
+	return s.RunStore.CreateRun(ctx, run)
+}
+
+// TestASaveWaitsForNoRunThatIsBeingStartedAndGetsAnotherOne: the run may have read
+// already when the save is stored.
+func TestASaveWaitsForNoRunThatIsBeingStartedAndGetsAnotherOne(t *testing.T) {
+	fails := false
+	p := pushedParts(t, &fails, roster.Job{Ref: "acme/leads", From: pushedRef, Type: roster.JobSync})
+	w := newWaker(p)
+	saves := 0
+	p.runner.Runs = savingRuns{p.runner.Runs, func() {
+		if saves++; saves == 1 {
+			w.saved(pushedRef)
+		}
+	}}
+	at := time.Now().Add(gatherTime)
+	w.saved(pushedRef)
+	for n, want := range []int{1, 2, 2} {
+		w.look(t.Context(), at.Add(time.Duration(n+1)*time.Minute))
+		if got := runsOf(t, p); got != want {
+			t.Errorf("look %d: there are %d runs, want %d", n+1, got, want)
+		}
+	}
+}
+
 func TestWhatEveryJobHasReadIsRemoved(t *testing.T) {
 	fails := false
 	people := []sdk.Kind{sdk.KindProspect, sdk.KindMember}

@@ -31,6 +31,8 @@ type waker struct {
 	p    *parts
 	kick chan struct{}
 
+	// mu guards jobs, and is not held while anything is waited for. Only look
+	// removes a job.
 	mu   sync.Mutex
 	jobs map[string]*awake
 }
@@ -103,23 +105,70 @@ func (w *waker) remind(ctx context.Context) {
 	}
 }
 
-// look starts what is due and returns how long there is nothing to do.
+// look starts what is due and returns how long there is nothing to do. Nothing is
+// held while the store and the runner are asked, which may take their time: a save
+// is noted meanwhile.
 func (w *waker) look(ctx context.Context, now time.Time) time.Duration {
+	jobs := w.p.now().jobs
+	for ref, run := range w.started(jobs) {
+		w.learn(ctx, jobs[ref], run, now)
+	}
+	for _, ref := range w.take(now) {
+		run, again := w.start(ctx, ref, now)
+		w.note(ref, run, again)
+	}
+	return w.rest(now)
+}
+
+// started returns the runs of which it is not known yet how they end, by job. A job
+// that a reload has removed is forgotten.
+func (w *waker) started(jobs map[string]roster.Job) map[string]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	runs := map[string]string{}
+	for ref, a := range w.jobs {
+		if _, ok := jobs[ref]; !ok {
+			delete(w.jobs, ref)
+		} else if a.run != "" {
+			runs[ref] = a.run
+		}
+	}
+	return runs
+}
+
+// take returns the jobs that are due. From here on a save asks for another run
+// behind the one that is to be started: nobody knows what that will read.
+func (w *waker) take(now time.Time) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var due []string
+	for ref, a := range w.jobs {
+		if !a.due.IsZero() && !a.due.After(now) {
+			due, a.due = append(due, ref), time.Time{}
+		}
+	}
+	return due
+}
+
+// note takes over what came of a start: the run, or when it is tried again.
+func (w *waker) note(ref, run string, again time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.jobs[ref]
+	if run != "" {
+		a.run = run
+	}
+	if !again.IsZero() {
+		a.due = again
+	}
+}
+
+// rest is how long there is nothing to do.
+func (w *waker) rest(now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wait := time.Hour
-	jobs := w.p.now().jobs
-	for ref, a := range w.jobs {
-		if _, ok := jobs[ref]; !ok {
-			delete(w.jobs, ref) // a reload has removed it
-			continue
-		}
-		if a.run != "" {
-			w.learn(ctx, ref, a, now)
-		}
-		if !a.due.IsZero() && !a.due.After(now) {
-			w.start(ctx, ref, a, now)
-		}
+	for _, a := range w.jobs {
 		if !a.due.IsZero() {
 			wait = min(wait, max(a.due.Sub(now), busyPause/4))
 		}
@@ -130,42 +179,49 @@ func (w *waker) look(ctx context.Context, now time.Time) time.Duration {
 	return wait
 }
 
-// learn finds out how the last run ended: one that failed is started again while
-// something waits.
-func (w *waker) learn(ctx context.Context, ref string, a *awake, now time.Time) {
-	run, err := w.p.store.Run(ctx, a.run)
+// learn finds out how the last run of a job ended: one that failed is started again
+// while something waits.
+func (w *waker) learn(ctx context.Context, job roster.Job, id string, now time.Time) {
+	run, err := w.p.store.Run(ctx, id)
 	if err == nil && !run.State.Ended() {
 		return
 	}
+	failed := err == nil && run.State == roster.RunFailed
+	waits := false
+	if failed {
+		n, err := w.p.store.InboundWaiting(ctx, job.From)
+		waits = err != nil || n > 0
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.jobs[job.Ref]
 	a.run = ""
-	if err != nil || run.State != roster.RunFailed {
+	switch {
+	case !failed:
 		a.failures = 0
-		return
+	case waits:
+		after := min(leastRetry<<min(a.failures, 10), mostRetry)
+		a.failures++
+		a.due = now.Add(after)
+		w.p.log.Info("what was pushed waits for another run", "job", job.Ref, "run", run.ID, "after_s", int64(after.Seconds()))
 	}
-	if n, err := w.p.store.InboundWaiting(ctx, w.p.now().jobs[ref].From); err == nil && n == 0 {
-		return
-	}
-	after := min(leastRetry<<min(a.failures, 10), mostRetry)
-	a.failures++
-	a.due = now.Add(after)
-	w.p.log.Info("what was pushed waits for another run", "job", ref, "run", run.ID, "after_s", int64(after.Seconds()))
 }
 
-func (w *waker) start(ctx context.Context, ref string, a *awake, now time.Time) {
+// start starts a job. It returns the run, or when it is tried again.
+func (w *waker) start(ctx context.Context, ref string, now time.Time) (id string, again time.Time) {
 	if _, err := w.p.store.Pause(ctx, ref); !errors.Is(err, roster.ErrNotFound) {
-		a.due = now.Add(pausedPause)
-		return
+		return "", now.Add(pausedPause)
 	}
 	run, err := w.p.runner.Order(ctx, pipeline.Order{Job: ref, Trigger: triggerInbound})
 	switch {
 	case err == nil:
-		a.run, a.due = run.ID, time.Time{}
+		return run.ID, time.Time{}
 	case errors.Is(err, roster.ErrRunning):
-		a.due = now.Add(busyPause)
+		return "", now.Add(busyPause)
 	case errors.Is(err, roster.ErrStopping):
-		a.due = time.Time{}
+		return "", time.Time{}
 	default:
-		a.due = now.Add(leastRetry)
 		w.p.log.Error("run not started for what was pushed", "job", ref, "err", err)
+		return "", now.Add(leastRetry)
 	}
 }

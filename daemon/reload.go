@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -35,10 +36,10 @@ func (c *cli) reloadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "reload", Short: "Have the running daemon take over the changed configuration", Args: exactly(),
 		Long: `Have the running daemon read its configuration again and run with it. Runs under
-way end with the configuration that they began with. A configuration with faults
-changes nothing: its faults are shown with their places, and exit code 78. Keys
-that need a restart, such as state_dir and listen, are named and change nothing
-either. SIGHUP does the same.`,
+way end with the configuration that they began with. A configuration in which
+` + "`rosterd validate`" + ` finds a fault changes nothing: its faults are shown with their
+places, and exit code 78. Keys that need a restart, such as state_dir and listen,
+are named and change nothing either. SIGHUP does the same.`,
 		Example: "  rosterd reload --dry-run",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := c.daemon()
@@ -64,9 +65,13 @@ func reloadRefused(err error) error {
 	if !ok || len(p.Findings) == 0 {
 		return err
 	}
-	faults := &config.Faults{}
-	for _, f := range p.Findings {
-		faults.List = append(faults.List, config.Fault{
+	return &config.Faults{List: faultsOf(p.Findings)}
+}
+
+func faultsOf(findings []admin.ConfigFinding) []config.Fault {
+	faults := make([]config.Fault, 0, len(findings))
+	for _, f := range findings {
+		faults = append(faults, config.Fault{
 			Severity: config.Severity(f.Severity), Code: config.Code(f.Code), Message: f.Message, File: f.File,
 			Line: f.Line, Column: f.Column, Hint: f.Hint, Excerpt: f.Excerpt,
 		})
@@ -79,8 +84,8 @@ func (c *cli) showReload(report admin.ReloadReport) {
 		c.print(report)
 		return
 	}
-	for _, f := range report.Warnings {
-		fmt.Fprintf(c.stdout, "%s:%d: %s[%s]: %s\n", f.File, f.Line, f.Severity, f.Code, f.Message)
+	for _, f := range faultsOf(report.Warnings) {
+		fmt.Fprintf(c.stdout, "%s\n", f)
 	}
 	for _, change := range report.Changes {
 		sign := map[string]string{"added": "+", "removed": "-", "changed": "~"}[change.Change]
@@ -167,7 +172,6 @@ func (p *parts) compare(ctx context.Context) (*config.Config, admin.ReloadReport
 	for _, c := range changes {
 		report.Changes = append(report.Changes, admin.ReloadChange{What: c.What, Name: c.Name, Change: c.How})
 	}
-	report.Warnings = findingsOf(next.Warnings)
 	if len(fixed) > 0 {
 		return nil, report, &admin.Problem{
 			Status: http.StatusUnprocessableEntity, Type: "urn:rosterd:problem:" + codeReloadRestart, Title: "A restart is needed",
@@ -175,29 +179,15 @@ func (p *parts) compare(ctx context.Context) (*config.Config, admin.ReloadReport
 			Hint: "restart it with `systemctl restart rosterd`, or put the old values back; runs go on where they are",
 		}
 	}
-	if faults := p.checkSettings(ctx, next, changes); len(faults) > 0 {
-		return nil, report, refusal(before.Path, faults)
+	findings, err := validated(ctx, before.Path)
+	if err != nil {
+		return nil, report, err
 	}
+	if slices.ContainsFunc(findings, func(f config.Fault) bool { return f.Severity == config.SeverityError }) {
+		return nil, report, refusal(before.Path, findings)
+	}
+	report.Warnings = findingsOf(findings)
 	return next, report, nil
-}
-
-// checkSettings checks the settings of connections that are new or changed.
-func (p *parts) checkSettings(ctx context.Context, cfg *config.Config, changes []config.Change) (faults []config.Fault) {
-	for _, change := range changes {
-		if change.What != "connection" || change.How == "removed" {
-			continue
-		}
-		conn, ok := view{p, newSetup(cfg)}.connection(change.Name)
-		if !ok {
-			continue
-		}
-		for _, f := range checkConnection(ctx, cfg, p.host, conn) {
-			if f.Severity == config.SeverityError {
-				faults = append(faults, f)
-			}
-		}
-	}
-	return faults
 }
 
 func refusal(path string, faults []config.Fault) *admin.Problem {

@@ -12,8 +12,9 @@ import (
 	"github.com/rosterd/rosterd/internal/sandbox"
 )
 
-// TestReloadsUnderLoadLoseNothing reloads without a pause while imports run one
-// after another, by the API and by SIGHUP, with a good and a bad file in turn.
+// TestReloadsUnderLoadLoseNothing runs imports one after another while the
+// configuration is reloaded without a pause, by the API and by SIGHUP, with a good
+// and a bad file in turn.
 func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -29,12 +30,8 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	done, reloads, refused := make(chan struct{}), 0, 0
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for n := 0; ; n++ {
-			select {
-			case <-done:
-				return
-			default:
-			}
+		defer close(done)
+		for n := range 8 {
 			s.write(t, "rosterd.yaml", []string{string(good), changed, broken}[n%3])
 			report, err := s.client.Reload(t.Context(), false)
 			switch {
@@ -50,7 +47,15 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 			}
 		}
 	})
-	for range 5 {
+	reloading := func() bool {
+		select {
+		case <-done:
+			return false
+		default:
+			return true
+		}
+	}
+	for runs := 0; runs < 3 || reloading(); runs++ {
 		run, err := s.client.StartRun(t.Context(), siteJob)
 		if err != nil {
 			t.Fatal(err)
@@ -59,10 +64,9 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 			t.Errorf("run %s: %s %v, %+v", run.ID, ended.State, ended.Fault, ended.Counts)
 		}
 	}
-	close(done)
 	wg.Wait()
-	if reloads < 5 || refused < 2 {
-		t.Errorf("only %d reloads, %d refused", reloads, refused)
+	if reloads != 6 || refused != 2 {
+		t.Errorf("%d reloads, %d refused", reloads, refused)
 	}
 	s.write(t, "rosterd.yaml", string(good))
 	if _, err := s.client.Reload(t.Context(), false); err != nil {

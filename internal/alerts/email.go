@@ -53,10 +53,14 @@ func (e Email) Send(ctx context.Context, m Message) error {
 	err = client.SendWithSMTPClient(session, msg)
 	_ = client.CloseWithSMTPClient(session)
 	// Once the server has taken the mail, how the connection ends does not matter.
-	if err != nil && !msg.IsDelivered() {
-		return emailFault("the mail server does not take the mail", err)
+	if err == nil || msg.IsDelivered() {
+		return nil
 	}
-	return nil
+	fault := emailFault("the mail server does not take the mail", err)
+	if e, ok := errors.AsType[*mail.SendError](err); ok && e.Reason == mail.ErrSMTPDataClose && e.ErrorCode() == 0 {
+		return unsure{fault} // it had the whole mail, and its answer was lost
+	}
+	return fault
 }
 
 func (e Email) message(m Message) (*mail.Msg, error) {
@@ -122,7 +126,7 @@ func (e Email) options(line *line) []mail.Option {
 
 // emailFault says what a mail server did not take, without its words and without
 // the addresses of people, which errors of the library hold.
-func emailFault(message string, err error) error {
+func emailFault(message string, err error) *roster.Fault {
 	if why := reasonOf(err); why != "" {
 		message += ": " + why
 	}

@@ -150,3 +150,14 @@ func TestAMailThatWasTakenIsNotSentAgainForWhatComesAfter(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAMailWhoseAnswerIsLostMayHaveBeenTaken(t *testing.T) {
+	t.Parallel()
+	for answer, unsure := range map[string]bool{"": true, "554 no": false} {
+		s := startMail(t, false, func(s *mailServer) { s.refuse["."] = answer })
+		err := sender(s, "starttls").Send(t.Context(), message())
+		if err == nil || errors.Is(err, alerts.ErrUnsure) != unsure {
+			t.Errorf("after the answer %q: %v", answer, err)
+		}
+	}
+}

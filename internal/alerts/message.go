@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rosterd/rosterd/internal/roster"
 )
 
 // Condition is how one facet of a subject stands.
@@ -53,9 +56,23 @@ func (r Receiver) hears(c Condition) bool { return r.Account == "" || r.Account 
 // Sender takes messages to a receiver. It serves concurrent calls.
 type Sender interface {
 	// Send returns nil when the message was taken. Its error is a *roster.Fault and
-	// holds neither addresses of people nor secrets.
+	// holds neither addresses of people nor secrets. It wraps [ErrUnsure] where the
+	// message may have been taken all the same.
 	Send(ctx context.Context, m Message) error
 }
+
+// ErrUnsure says that nobody knows whether a message was taken: the answer was lost.
+var ErrUnsure = errors.New("whether it was taken is not known")
+
+// unsure is a fault that leaves open whether the message was taken. It is told like
+// any other.
+type unsure struct{ fault *roster.Fault }
+
+// Error returns the text of the fault.
+func (u unsure) Error() string { return u.fault.Error() }
+
+// Unwrap returns the fault and [ErrUnsure].
+func (u unsure) Unwrap() []error { return []error{u.fault, ErrUnsure} }
 
 // Message is what a receiver is told at one time.
 type Message struct {

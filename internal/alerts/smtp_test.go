@@ -23,7 +23,8 @@ type mailServer struct {
 	port  int
 	roots *x509.CertPool
 	cert  tls.Certificate
-	// noTLS leaves STARTTLS out, refuse are answers to commands in their place.
+	// noTLS leaves STARTTLS out, refuse are answers to commands in their place,
+	// and to a whole mail for the command "."; an empty one is none.
 	noTLS  bool
 	refuse map[string]string
 
@@ -141,6 +142,13 @@ func (s *mailServer) serve(conn net.Conn, secure bool) {
 		case "DATA":
 			say("354 go on")
 			m.text = data(r)
+			if answer, ok := s.refuse["."]; ok {
+				if answer == "" {
+					return // the line breaks
+				}
+				say("%s", answer)
+				continue
+			}
 			s.keep(m)
 			say("250 taken")
 		case "QUIT":

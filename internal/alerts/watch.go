@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -106,13 +107,14 @@ func (w *Watch) Turn(ctx context.Context) {
 		}
 		return
 	}
-	conditions := w.advance(view)
-	// What is to be told is stored first, so that it bears the same id when it is
-	// told twice.
+	parcels := w.pack(w.advance(view))
+	// That something is about to be told is stored first: it then bears the same id
+	// when it is told twice, and what becomes of it is told although the daemon dies
+	// before it has stored that it was told.
 	w.persist(ctx)
-	w.send(ctx, conditions)
-	// What was told is stored although the daemon stops: or else its end would not
-	// be told.
+	w.send(ctx, parcels)
+	// What was told is stored although the daemon stops, so that it is not told twice
+	// without need.
 	w.persist(context.WithoutCancel(ctx))
 }
 
@@ -161,7 +163,7 @@ func (w *Watch) advance(view []Condition) map[string]Condition {
 	for key, a := range w.known {
 		if _, ok := seen[key]; !ok {
 			// The receiver, the job or the adapter is gone.
-			a.Told, a.Next = "", nil
+			a.Told, a.Unsure, a.Next = "", false, nil
 			w.set(key, a)
 		}
 	}
@@ -170,10 +172,12 @@ func (w *Watch) advance(view []Condition) map[string]Condition {
 
 // want makes state what is to be told, and reports whether that changes anything.
 func (w *Watch) want(a *roster.Alert, state string) (changed bool) {
-	switch {
-	case a.Next != nil && a.Next.State == state:
+	if a.Next != nil && a.Next.State == state {
 		return false
-	case a.Told != state, state != "" && w.Now().Sub(a.Sent) >= w.Repeat:
+	}
+	a.Unsure = a.Unsure || a.Next != nil && a.Next.Begun
+	switch {
+	case a.Unsure, a.Told != state, state != "" && w.Now().Sub(a.Sent) >= w.Repeat:
 		a.Next = &roster.AlertMessage{ID: w.NewID(), State: state, Since: w.Now().UTC()}
 		return true
 	case a.Next != nil:
@@ -214,18 +218,21 @@ func (w *Watch) persist(ctx context.Context) {
 	}
 }
 
-// outcome is what a receiver answered to a message.
-type outcome struct {
+// parcel is a message for a receiver, with what it answered.
+type parcel struct {
 	receiver Receiver
-	keys     []string
-	err      error
+	message  Message
+	// keys are those of the alerts that the message tells, before says of each
+	// whether the receiver may have taken it already.
+	keys   []string
+	before []bool
+	err    error
 }
 
-// send sends each receiver what is due, all at the same time.
-func (w *Watch) send(ctx context.Context, conditions map[string]Condition) {
+// pack makes the messages that are due.
+func (w *Watch) pack(conditions map[string]Condition) []parcel {
 	now := w.Now()
-	var sending sync.WaitGroup
-	outcomes := make(chan outcome, len(w.Receivers))
+	var parcels []parcel
 	for _, r := range w.Receivers {
 		if now.Before(w.troubles[r.Name].next) {
 			continue
@@ -234,14 +241,40 @@ func (w *Watch) send(ctx context.Context, conditions map[string]Condition) {
 		if len(items) == 0 {
 			continue
 		}
-		m := Message{ID: idOf(items), At: now, Origin: w.Origin, Items: items}
-		sending.Go(func() { outcomes <- outcome{receiver: r, keys: keys, err: sendIn(ctx, r.Sender, m)} })
+		p := parcel{receiver: r, keys: keys, message: Message{ID: idOf(items), At: now, Origin: w.Origin, Items: items}}
+		for _, key := range keys {
+			p.before = append(p.before, w.begin(key))
+		}
+		parcels = append(parcels, p)
+	}
+	return parcels
+}
+
+// begin notes that a receiver may have taken a message from here on, and returns
+// whether that was noted before.
+func (w *Watch) begin(key string) (before bool) {
+	a := w.known[key]
+	if a.Next.Begun {
+		return true
+	}
+	next := *a.Next
+	next.Begun = true
+	a.Next = &next
+	w.set(key, a)
+	return false
+}
+
+// send sends all messages at the same time.
+func (w *Watch) send(ctx context.Context, parcels []parcel) {
+	var sending sync.WaitGroup
+	for i := range parcels {
+		p := &parcels[i]
+		sending.Go(func() { p.err = sendIn(ctx, p.receiver.Sender, p.message) })
 	}
 	sending.Wait()
-	close(outcomes)
-	for o := range outcomes {
-		if ctx.Err() == nil || o.err == nil {
-			w.settle(o)
+	for _, p := range parcels {
+		if ctx.Err() == nil || p.err == nil {
+			w.settle(p)
 		}
 	}
 }
@@ -272,28 +305,29 @@ func (w *Watch) due(r Receiver, conditions map[string]Condition) (keys []string,
 }
 
 // settle notes what a receiver answered.
-func (w *Watch) settle(o outcome) {
-	t, name := w.troubles[o.receiver.Name], o.receiver.Name
-	if o.err == nil {
+func (w *Watch) settle(p parcel) {
+	t, name := w.troubles[p.receiver.Name], p.receiver.Name
+	if p.err == nil {
 		*t = trouble{}
 		w.tell(name, Sent)
 	} else {
 		t.failures++
 		t.next = w.Now().Add(min(maxPause, firstPause<<min(t.failures-1, 16)))
-		w.Log.Warn("alert not taken", "receiver", name, "failures", t.failures, "err", o.err)
+		w.Log.Warn("alert not taken", "receiver", name, "failures", t.failures, "err", p.err)
 		w.tell(name, Failed)
 	}
 	lost := 0
-	for _, key := range o.keys {
+	for i, key := range p.keys {
 		a := w.known[key]
 		next := *a.Next
 		next.Tries++
+		next.Begun = p.before[i] || errors.Is(p.err, ErrUnsure)
 		a.Next = &next
-		if o.err == nil || next.Tries >= maxTries {
-			if o.err != nil {
+		if p.err == nil || next.Tries >= maxTries {
+			if p.err != nil {
 				lost++
 			}
-			a.Told, a.Sent, a.Next = next.State, w.Now().UTC(), nil
+			a.Told, a.Sent, a.Unsure, a.Next = next.State, w.Now().UTC(), false, nil
 		}
 		w.set(key, a)
 	}

@@ -84,6 +84,8 @@ type inbox struct {
 	tried  []string
 	// sent is called with each message.
 	sent func()
+	// fault is what it answers while closed; nil for a refusal.
+	fault error
 }
 
 func (i *inbox) Send(_ context.Context, m alerts.Message) error {
@@ -93,6 +95,9 @@ func (i *inbox) Send(_ context.Context, m alerts.Message) error {
 		i.sent()
 	}
 	i.tried = append(i.tried, m.ID)
+	if i.closed && i.fault != nil {
+		return i.fault
+	}
 	if i.closed {
 		return &roster.Fault{Code: "alert.webhook", Message: "the webhook answered 503"}
 	}
@@ -341,5 +346,83 @@ func TestWhatWasToldWhileTheDaemonStoppedIsRemembered(t *testing.T) {
 	w.watch(box.receiver("chat")).Turn(t.Context())
 	if got := box.states(); got != "acme/leads run failed, acme/leads run" {
 		t.Errorf("told %q", got)
+	}
+}
+
+// dies makes the next message the last thing that a life of the daemon does: nothing
+// is stored behind it.
+func (w *world) dies(in *inbox) { in.sent = func() { w.full = true } }
+
+func (w *world) reborn(in *inbox) { in.sent, w.full = nil, false }
+
+// TestADaemonThatDiesBetweenTellingAndStoringLosesNeitherEndNorBeginning: what came
+// of its last message is not stored, and things stand otherwise when it is back.
+func TestADaemonThatDiesBetweenTellingAndStoringLosesNeitherEndNorBeginning(t *testing.T) {
+	t.Parallel()
+	for name, x := range map[string]struct {
+		// before is how it stood when all was stored, last what was told in death, then
+		// how it stands after that.
+		before, last, then, want string
+	}{
+		"the same, with the same id": {"", "failed", "failed", "acme/leads run failed, acme/leads run failed"},
+		"its end":                    {"", "failed", "", "acme/leads run failed, acme/leads run"},
+		"its end, twice":             {"failed", "", "", "acme/leads run, acme/leads run"},
+		"its beginning":              {"failed", "", "failed", "acme/leads run, acme/leads run failed again"},
+		"something else":             {"failed", "blocked", "failed", "acme/leads run blocked, acme/leads run failed again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, in := newWorld(), &inbox{}
+			w.is(x.before)
+			w.watch(in.receiver("ops")).Turn(t.Context())
+			in.states()
+			w.dies(in)
+			w.is(x.last)
+			w.watch(in.receiver("ops")).Turn(t.Context())
+			w.reborn(in)
+			w.is(x.then)
+			w.watch(in.receiver("ops")).Turn(t.Context())
+			if got := in.states(); got != x.want {
+				t.Errorf("told %q, want %q", got, x.want)
+			}
+			n := len(in.tried)
+			if same := in.tried[n-2] == in.tried[n-1]; same != (x.last == x.then) {
+				t.Errorf("ids %q: the same has the same id, and nothing else has", in.tried)
+			}
+			w.watch(in.receiver("ops")).Turn(t.Context())
+			if got := in.states(); got != "" {
+				t.Errorf("told once more than needed: %q", got)
+			}
+		})
+	}
+}
+
+// TestWhatMayHaveBeenTakenIsTakenBack: the receiver's answer was lost. It may take
+// what follows to be told at a later time only, when it is over.
+func TestWhatMayHaveBeenTakenIsTakenBack(t *testing.T) {
+	t.Parallel()
+	w, in := newWorld(), &inbox{closed: true, fault: fmt.Errorf("no answer: %w", alerts.ErrUnsure)}
+	watch := w.watch(in.receiver("ops"))
+	for _, state := range []string{"failed", ""} {
+		w.is(state)
+		watch.Turn(t.Context())
+	}
+	in.closed = false
+	w.now = w.now.Add(time.Hour)
+	watch.Turn(t.Context())
+	if got := in.states(); got != "acme/leads run" || len(w.stored) != 0 {
+		t.Errorf("told %q, want the end of what may have been told; stored %v", got, w.stored)
+	}
+
+	in.closed = true
+	for _, state := range []string{"failed", "", "failed"} {
+		w.is(state)
+		watch.Turn(t.Context())
+	}
+	in.closed = false
+	w.now = w.now.Add(time.Hour)
+	watch.Turn(t.Context())
+	if got := in.states(); got != "acme/leads run failed" {
+		t.Errorf("told %q, want what is: the receiver may not have heard of it", got)
 	}
 }

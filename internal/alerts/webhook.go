@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -88,7 +89,11 @@ func (h Webhook) Send(ctx context.Context, m Message) error {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
-		return webhookFault("the webhook cannot be reached: " + err.Error())
+		fault := webhookFault("the webhook cannot be reached: " + err.Error())
+		if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
+			return fault // nothing was sent
+		}
+		return unsure{fault}
 	}
 	defer res.Body.Close()
 	const enough = 64 << 10
@@ -99,7 +104,7 @@ func (h Webhook) Send(ctx context.Context, m Message) error {
 	return nil
 }
 
-func webhookFault(message string) error {
+func webhookFault(message string) *roster.Fault {
 	return &roster.Fault{Code: codeWebhook, Message: message, Hint: "look at the receiver's url and secret below alerts.receivers, and at the log of who takes the request"}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -81,15 +82,23 @@ func TestAWebhookThatIsNotTakenIsAFaultWithoutItsAddress(t *testing.T) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		case "/elsewhere":
 			elsewhere++
+		case "/cut":
+			_, _ = io.Copy(io.Discard, r.Body)
+			panic(http.ErrAbortHandler)
 		}
 	}))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	defer server.Close()
 	for url, want := range map[string]string{
 		server.URL + "/fault?token=t0ken": "the webhook answered 500",
 		server.URL + "/moved?token=t0ken": "the webhook answered 307",
+		server.URL + "/cut?token=t0ken":   "the webhook cannot be reached: ",
 		"http://127.0.0.1:1/?token=t0ken": "the webhook cannot be reached: ",
 	} {
 		err := alerts.Webhook{URL: url, Key: roster.NewSecret(webhookKey)}.Send(t.Context(), message())
+		if unsure := strings.Contains(url, "/cut"); errors.Is(err, alerts.ErrUnsure) != unsure {
+			t.Errorf("%v: it may have been taken: %t", err, unsure)
+		}
 		fault, ok := errors.AsType[*roster.Fault](err)
 		if !ok || fault.Code != "alert.webhook" || !strings.HasPrefix(fault.Message, want) || strings.Contains(err.Error(), "t0ken") ||
 			strings.Contains(err.Error(), "ann@") {

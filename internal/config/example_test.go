@@ -65,7 +65,7 @@ func TestTheExampleHoldsTheDefaults(t *testing.T) {
 	write(t, filepath.Join(dir, "bare.yaml"), "version: 1\npublic_url: https://sync.example.com\nplugins: {lock: plugins.lock}\n")
 	bare := load(t, filepath.Join(dir, "bare.yaml"), config.Options{})
 	if diff := cmp.Diff(cfg, bare, cmpopts.IgnoreUnexported(config.Config{}), cmpopts.EquateComparable(roster.Secret{}),
-		cmpopts.IgnoreFields(config.Config{}, "Path", "Plugins.Lock", "ScriptsDir", "Include", "Accounts", "Jobs")); diff != "" {
+		cmpopts.IgnoreFields(config.Config{}, "Path", "TrustedProxies", "Plugins.Lock", "ScriptsDir", "Include", "Accounts", "Jobs")); diff != "" {
 		t.Errorf("example (-), configuration without keys (+):\n%s", diff)
 	}
 	job := cfg.Jobs[0]
@@ -84,7 +84,7 @@ func fullExample(t *testing.T) string {
 	}
 	full := regexp.MustCompile(`(?m)^( *)#([^ #\n]|  )`).ReplaceAllString(string(text), "$1$2")
 	full = strings.Replace(full, "admin: unix:/run/rosterd/admin.sock ", "admin: 127.0.0.1:8081 ", 1)
-	full = strings.Replace(full, "trusted_proxies: []", "trusted_proxies: [127.0.0.1/32, 10.1.2.3]", 1)
+	full = strings.Replace(full, "trusted_proxies: [127.0.0.1/32]", "trusted_proxies: [127.0.0.1/32, 10.1.2.3]", 1)
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "rosterd.yaml"), full)
 	write(t, filepath.Join(dir, "scripts", "gym_to_intandem.lua"), "")

@@ -44,6 +44,8 @@ const (
 	CodeJobType    Code = "config.job_type"
 	CodeSchema     Code = "config.adapter_schema"
 
+	// CodeProxies warns that the proxy in front of the daemon is not named.
+	CodeProxies Code = "config.proxies"
 	// CodeUnlocked warns that no lock pins the adapters.
 	CodeUnlocked Code = "config.unlocked"
 )

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,7 @@ func (l *loader) checkUse(v value) {
 			"run  rosterd adapter lock  and name its file in plugins.lock")
 	}
 	l.checkAlerts(v)
+	l.checkProxies(v)
 	for _, job := range l.cfg.Jobs {
 		if job.Type == roster.JobImport && v.get("public_url").node == nil {
 			l.fault(v, CodeMissing, `"public_url" is missing, and job `+job.Ref+" is an import",
@@ -172,6 +174,44 @@ func (l *loader) readPublicURL(v value) {
 	default:
 		l.cfg.PublicURL = strings.TrimRight(text, "/")
 	}
+}
+
+// checkProxies warns where callers come by way of a proxy that is not named: all of
+// them then have its address, and share one limit of requests. That there is a proxy
+// shows in what public_url says and the listener does not.
+func (l *loader) checkProxies(root value) {
+	at, listen := root.get("public_url"), l.cfg.Listen
+	u, err := url.Parse(l.cfg.PublicURL)
+	if err != nil || l.cfg.PublicURL == "" || len(l.cfg.TrustedProxies) > 0 || !l.servesCallers() {
+		return
+	}
+	host, _, _ := net.SplitHostPort(listen.Public) // it was checked
+	var why string
+	switch {
+	case u.Scheme == "https" && listen.TLS.Cert == "":
+		why = "is https, and listen has no tls"
+	case loopback(host) && !loopback(u.Hostname()):
+		why = "leads elsewhere than to " + listen.Public
+	default:
+		return
+	}
+	l.warn(at, CodeProxies, `"public_url" `+why+`, so that there is a proxy in front, and "trusted_proxies" names none: all callers share the limits of one address`,
+		"name the proxy's address, such as  trusted_proxies: [127.0.0.1/32]  and have it set X-Forwarded-For")
+}
+
+// servesCallers reports whether anybody calls the public address.
+func (l *loader) servesCallers() bool {
+	if slices.ContainsFunc(l.cfg.Jobs, func(job roster.Job) bool { return job.Type == roster.JobImport }) {
+		return true
+	}
+	for _, account := range l.cfg.Accounts {
+		for _, c := range account.Connections {
+			if c.Adapter == roster.AdapterInbound {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func hasSecretPath(path string) bool {

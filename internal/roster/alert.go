@@ -17,6 +17,9 @@ type Alert struct {
 	// good state.
 	Told string    `json:"told,omitempty"`
 	Sent time.Time `json:"sent,omitzero"`
+	// Unsure says that the receiver may have been told something else after that,
+	// of which it is not known whether it took it. Next tells it how it stands.
+	Unsure bool `json:"unsure,omitempty"`
 	// Next is what is to be told; nil where there is nothing.
 	Next *AlertMessage `json:"next,omitempty"`
 }
@@ -31,6 +34,9 @@ type AlertMessage struct {
 	Since time.Time `json:"since"`
 	// Tries counts the tries that failed.
 	Tries int `json:"tries,omitempty"`
+	// Begun says that the receiver may have taken it: a try of which nothing proves
+	// the contrary was begun.
+	Begun bool `json:"begun,omitempty"`
 }
 
 // Key names an alert among all.
