@@ -201,6 +201,9 @@ func describe(err error) complaintError {
 	if errors.Is(err, admin.ErrUnreachable) {
 		told.Code, told.Hint = "daemon.unreachable", "start it with `systemctl start rosterd` or `rosterd run`"
 	}
+	if errors.Is(err, admin.ErrDenied) {
+		told.Code, told.Hint = "daemon.denied", "join the socket's group, `sudo adduser YOU rosterd`, and log in again; or use sudo"
+	}
 	return told
 }
 

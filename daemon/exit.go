@@ -108,6 +108,8 @@ func faultCode(f *roster.Fault) int {
 		return exitConfig
 	case codeReloadFaults, codeReloadRestart, "backup.format":
 		return exitConfig
+	case store.CodeOwner:
+		return exitAuth
 	case "backup.damaged", admin.CodeAuditDamaged:
 		return exitData
 	case store.CodeDamaged, store.CodeKey, store.CodeSchema:

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
@@ -66,5 +71,29 @@ func TestTwoDirectionsOfARestoredStateFindTheirWayOut(t *testing.T) {
 	}
 	if len(v.searching()) != 0 || len(v.restoredProblems()) != 0 {
 		t.Errorf("at the end: %v", v.searching())
+	}
+}
+
+func TestRootRestoresNothingIntoTheFolderOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	_, err := restoreState(t.Context(), &config.Config{StateDir: dir}, "backup.tar.gz", false, time.Unix(2, 0))
+	if !errors.Is(err, store.ErrOwner) || exitCode(err) != exitAuth {
+		t.Errorf("got exit %d for %v", exitCode(err), err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left there: %v, %v", left, err)
+	}
+}
+
+func TestWhoMayNotReachTheDaemonIsToldHow(t *testing.T) {
+	told := describe(fmt.Errorf("%w at unix:/run/rosterd/admin.sock", admin.ErrDenied))
+	if told.Code != "daemon.denied" || told.Exit != exitAuth || !strings.Contains(told.Hint, "adduser") {
+		t.Errorf("told %+v", told)
 	}
 }

@@ -68,6 +68,9 @@ func restoreState(ctx context.Context, cfg *config.Config, archive string, force
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return done, store.Explain(fmt.Errorf("make the state directory: %w", err))
 	}
+	if err := store.RefuseRoot(cfg.StateDir); err != nil {
+		return done, err
+	}
 	lock, err := store.LockDir(cfg.StateDir)
 	if err != nil {
 		return done, err

@@ -26,6 +26,9 @@ var (
 	ErrDamaged = errors.New("database is damaged")
 	// ErrFull says that as many records wait as may.
 	ErrFull = roster.ErrFull
+	// ErrOwner says that root was about to use the state of another user, who
+	// could not read what root leaves there.
+	ErrOwner = errors.New("state belongs to another user")
 	// ErrMoved says that the database was moved away or replaced while it was
 	// open. Nothing is written until it is put back.
 	ErrMoved = errors.New("database was moved")

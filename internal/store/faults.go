@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 	"syscall"
 
 	"github.com/rosterd/rosterd/internal/roster"
@@ -15,6 +16,7 @@ const (
 	CodeKey      = "state.key"
 	CodeSchema   = "state.schema"
 	CodeMoved    = "state.moved"
+	CodeOwner    = "state.owner"
 )
 
 // remedy is what a person can do about an error.
@@ -33,6 +35,9 @@ func remedies() []remedy {
 		{ErrMoved, CodeMoved, "put the file back where it was" + goesOn},
 		{syscall.ENOSPC, CodeDiskFull, "make room on the disk of state_dir" + goesOn},
 		{syscall.EDQUOT, CodeDiskFull, "raise the quota on the disk of state_dir" + goesOn},
+		{ErrOwner, CodeOwner, "run the command as that user: `sudo -u USER rosterd ...`"},
+		{fs.ErrPermission, CodeOwner, "run the command as the user of the daemon: `sudo -u rosterd rosterd ...`; " +
+			"if it is the daemon that may not, give it its files back: `chown -R rosterd: STATE_DIR`"},
 		{syscall.EROFS, CodeReadOnly, "mount the disk of state_dir writable" + goesOn},
 	}
 }

@@ -15,7 +15,7 @@ func TestAnErrorOfTheStateDirectorySaysWhatToDo(t *testing.T) {
 	for cause, code := range map[error]string{
 		store.ErrDamaged: store.CodeDamaged, store.ErrSealed: store.CodeKey, store.ErrSchema: store.CodeSchema,
 		store.ErrMoved: store.CodeMoved, syscall.ENOSPC: store.CodeDiskFull, syscall.EDQUOT: store.CodeDiskFull,
-		syscall.EROFS: store.CodeReadOnly,
+		syscall.EROFS: store.CodeReadOnly, syscall.EACCES: store.CodeOwner, store.ErrOwner: store.CodeOwner,
 	} {
 		err := store.Explain(fmt.Errorf("write it: %w", cause))
 		f, ok := errors.AsType[*roster.Fault](err)

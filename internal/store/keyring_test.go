@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 )
 
@@ -148,6 +149,43 @@ func TestALockNamesItsHolder(t *testing.T) {
 	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestRootLeavesNothingInTheStateOfAnotherUser: a service that runs as that user
+// could not read it.
+func TestRootLeavesNothingInTheStateOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	dir := t.TempDir()
+	const nobody = 65534
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(err error) {
+		t.Helper()
+		f, ok := errors.AsType[*roster.Fault](err)
+		if !ok || !errors.Is(err, store.ErrOwner) || f.Code != store.CodeOwner || !strings.Contains(f.Hint, "sudo -u ") {
+			t.Errorf("got %+v of %v", f, err)
+		}
+	}
+	refused(store.RefuseRoot(dir))
+	// A folder may be a volume that somebody else made: root may begin a state.
+	lock, err := store.LockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if lock, err = store.LockDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(lock.Unlock(), os.Chown(filepath.Join(dir, "rosterd.lock"), nobody, nobody)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.LockDir(dir)
+	refused(err)
 }
 
 func TestALockOfAProcessThatIsGoneIsWaitedFor(t *testing.T) {

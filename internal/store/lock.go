@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,8 +28,13 @@ type DirLock struct{ file *os.File }
 const lastGasp = 5 * time.Second
 
 // LockDir takes the lock of a state directory, which must exist. When another
-// process holds it, LockDir returns a [*LockedError] at once.
+// process holds it, LockDir returns a [*LockedError] at once. Root does not get
+// the lock of another user's state: [ErrOwner].
 func LockDir(dir string) (*DirLock, error) {
+	// Not by the folder: it may be a volume that somebody else made.
+	if err := RefuseRoot(filepath.Join(dir, lockFile)); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, Explain(fmt.Errorf("lock the state directory: %w", err))
@@ -46,6 +52,21 @@ func LockDir(dir string) (*DirLock, error) {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	return &DirLock{file: f}, nil
+}
+
+// RefuseRoot returns [ErrOwner] to root where a path is there and is another
+// user's, and nil to everybody else: what root leaves beside it that user could
+// not read.
+func RefuseRoot(path string) error {
+	var st unix.Stat_t
+	if os.Geteuid() != 0 || unix.Stat(path, &st) != nil || st.Uid == 0 {
+		return nil
+	}
+	owner := strconv.FormatUint(uint64(st.Uid), 10)
+	if known, err := user.LookupId(owner); err == nil {
+		owner = known.Username
+	}
+	return Explain(fmt.Errorf("%w: %s is of %s, who could not read what root leaves there", ErrOwner, path, owner))
 }
 
 // flock takes the lock. It waits only for a holder that is gone.

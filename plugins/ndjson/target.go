@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -86,6 +87,9 @@ func (c *connection) Write(ctx context.Context, req sdk.WriteRequest) (sdk.Write
 	}
 	if failed, err := appendLines(c.settings.Write, text); err != nil {
 		failed.Detail = fmt.Sprintf("write to %s: %v", filepath.Base(c.settings.Write), cause(err))
+		if errors.Is(err, syscall.EROFS) {
+			failed.Detail += "; a service writes only where ReadWritePaths= of its unit lets it"
+		}
 		for i := range res.Results {
 			if res.Results[i].Outcome == sdk.OutcomeOK {
 				res.Results[i] = failed
