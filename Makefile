@@ -102,6 +102,7 @@ bench: build ## measure imports, syncs and their parts; see docs/benchmarks.md
 chaos: ## kill the daemon in the middle of imports and syncs, and damage its database, many times
 	$(GO) test -run ChaosEvery -count=1 -timeout 30m ./daemon -chaos.kills=300
 	$(GO) test -run 'Chaos(No|A|Finds)' -count=1 -timeout 60m ./daemon -chaos.kills=250 -chaos.people=600
+	$(GO) test -run ChaosStops -count=1 -timeout 60m ./daemon -chaos.stops=50 -chaos.people=600
 	$(GO) test -run Chaos -count=1 -timeout 30m ./internal/store/bolt -chaos.flips=2000
 
 hostile: ## hold the verdicts on hostile scripts to their time; nothing else should run
