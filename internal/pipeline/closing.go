@@ -17,6 +17,8 @@ type closing struct {
 	b *batch
 	// taken are the changes of which an outcome is known.
 	taken []taken
+	// stopping says that the daemon stops.
+	stopping bool
 }
 
 // taken is a change with its outcome.
@@ -28,7 +30,7 @@ type taken struct {
 }
 
 func newClosing(w *writing, b *batch) *closing {
-	c := &closing{w: w, b: b, taken: make([]taken, 0, len(b.items))}
+	c := &closing{w: w, b: b, stopping: w.stopping, taken: make([]taken, 0, len(b.items))}
 	c.Links = make([]roster.Link, 0, len(b.items))
 	c.Run, c.Route, c.Delivered = w.run.ID, b.route, b.end
 	for _, it := range b.items {
@@ -322,7 +324,7 @@ func (c *closing) counted(met roster.Closed) roster.Counts {
 	counts := c.w.counts
 	counts.Created, counts.Updated = orZero(counts.Created), orZero(counts.Updated)
 	for _, one := range c.taken {
-		if c.w.stopping && one.entry >= c.Delivered {
+		if c.stopping && one.entry >= c.Delivered {
 			continue
 		}
 		as := one.as
