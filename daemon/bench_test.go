@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -301,19 +300,16 @@ func processOf(pid int) (process, bool) {
 }
 
 // anonymous is the anonymous memory of a process in bytes: what it has taken
-// for itself, without the files it has mapped.
+// for itself, without the files it has mapped. The kernel keeps count of it; to
+// add it up from the pages (smaps) would keep a processor busy and the process
+// waiting, the more the larger the database is.
 func anonymous(pid int) int {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "Anonymous:"); ok {
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
 			kb, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")))
 			if err == nil {
 				return kb * 1024

@@ -86,6 +86,8 @@ type engine struct {
 	fieldLines map[string]int
 
 	result result
+	// records are those of a page whose reply is written, for the next page.
+	records []roster.MappedRecord
 	// returned are the places at which map returns a table whose names are
 	// known; built is what it returns there.
 	returned []returned
@@ -204,7 +206,8 @@ func (e *engine) mapPage(page *sdk.Page, rows rowSet, progress func(row int)) *r
 	e.contextFields.RawSetString("kind", lua.LString(page.Kind))
 	e.result.reset()
 	clear(e.unknown)
-	m := &roster.Mapped{Records: make([]roster.MappedRecord, 0, max(rows.to-rows.from-len(rows.left), 0))}
+	m := &roster.Mapped{Records: slices.Grow(e.records, max(rows.to-rows.from-len(rows.left), 0))}
+	e.records = nil
 	for row := rows.from; row < rows.to; row++ {
 		if !rows.has(row) {
 			continue
@@ -217,6 +220,16 @@ func (e *engine) mapPage(page *sdk.Page, rows rowSet, progress func(row int)) *r
 	m.Unknown = slices.Sorted(maps.Keys(e.unknown))
 	m.Warnings = e.result.warnings
 	return m
+}
+
+// recycle takes back what mapPage has returned last: the next page takes its place.
+func (e *engine) recycle(m *roster.Mapped) {
+	const most = 4096 // of records that are kept
+	if cap(m.Records) <= most {
+		clear(m.Records)
+		e.records = m.Records[:0]
+	}
+	e.result.recycle()
 }
 
 // maxUnknown bounds the names that are told of a page.

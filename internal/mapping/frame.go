@@ -33,7 +33,9 @@ const (
 
 var errFrame = errors.New("malformed frame")
 
-func readFrame(r io.Reader) (byte, []byte, error) {
+// readFrame reads a frame. Its body is put into room, if it fits there; nobody needs
+// what was in it any more.
+func readFrame(r io.Reader, room []byte) (kind byte, body []byte, err error) {
 	var head [frameHead]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return 0, nil, err
@@ -42,7 +44,7 @@ func readFrame(r io.Reader) (byte, []byte, error) {
 	if size > maxFrame {
 		return 0, nil, fmt.Errorf("%w: %d bytes", errFrame, size)
 	}
-	body := make([]byte, size)
+	body = slices.Grow(room[:0], int(size))[:size]
 	if _, err := io.ReadFull(r, body); err != nil {
 		return 0, nil, err
 	}

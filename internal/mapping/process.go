@@ -125,7 +125,7 @@ func (p *process) call(ctx context.Context, closed <-chan struct{}, limit time.D
 	var answer byte
 	var body []byte
 	if err == nil {
-		answer, body, err = readFrame(p.out)
+		answer, body, err = readFrame(p.out, nil)
 	}
 	close(answered)
 	why := <-killed

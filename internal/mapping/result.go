@@ -52,7 +52,8 @@ type result struct {
 	warnings  []string
 	marks     []uint16
 	firstMark int
-	out       []byte
+	// out are the bytes of the page at hand, spare those of one that is over.
+	out, spare []byte
 	// written are the bytes of the whole page.
 	written int
 }
@@ -82,13 +83,27 @@ func (r *result) require(names []string) {
 	}
 }
 
-// reset begins a page. The bytes of the page before belong to its reply.
+// mostKept bounds the bytes that are kept from one page for the next.
+const mostKept = 1 << 20
+
+// recycle gives the bytes and the digests of the page before to the next one.
+func (r *result) recycle() {
+	if cap(r.out) <= mostKept {
+		r.spare = r.out[:0]
+	}
+	if cap(r.sums.shorts) <= mostKept/4 {
+		r.sums.spare = r.sums.shorts[:0]
+	}
+}
+
+// reset begins a page. The bytes of the page before belong to its reply, if they were
+// not recycled.
 func (r *result) reset() {
 	r.fields = r.fields[:0]
 	r.pages++
 	r.slots.forget()
 	r.matters.slots.forget()
-	r.out, r.written = nil, 0
+	r.out, r.spare, r.written = r.spare, nil, 0
 	r.warnings, r.marks = nil, nil
 	r.sums.reset()
 }

@@ -14,8 +14,8 @@ type sums struct {
 	// sum and byPosition belong to the record at hand.
 	sum        digest.Sum
 	byPosition [roster.MaxFields]uint32
-	// shorts holds those of all records of the page.
-	shorts []uint32
+	// shorts holds those of all records of the page, spare is of one that is over.
+	shorts, spare []uint32
 }
 
 // init prepares the digests under a target's key.
@@ -28,7 +28,10 @@ func (s *sums) init(target roster.MapTarget) {
 // reset begins a page, whose records are taken to be like those of the page
 // before. The digests of that belong to its reply.
 func (s *sums) reset() {
-	s.shorts = make([]uint32, 0, len(s.shorts))
+	if s.spare == nil {
+		s.spare = make([]uint32, 0, len(s.shorts))
+	}
+	s.shorts, s.spare = s.spare, nil
 }
 
 // add takes a field of the record at hand, with its value as JSON.

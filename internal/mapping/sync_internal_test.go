@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -343,4 +344,23 @@ func textsOf(m *roster.Mapped, r roster.MappedRecord) (texts []string) {
 		texts = append(texts, m.Warnings[w])
 	}
 	return texts
+}
+
+func TestAPageIsMappedTheSameInTheRoomOfAnotherOne(t *testing.T) {
+	e := digestEngine(t, BenchPlan)
+	pages := []*sdk.Page{BenchPage(t, 40, 1), BenchPage(t, 7, 2), BenchPage(t, 90, 3)}
+	var want [][]byte
+	for _, page := range pages {
+		fresh := digestEngine(t, BenchPlan)
+		want = append(want, appendMapped(nil, fresh.mapPage(page, rowSet{to: page.Rows}, func(int) {}), true))
+	}
+	for round := range 3 {
+		for i, page := range pages {
+			mapped := e.mapPage(page, rowSet{to: page.Rows}, func(int) {})
+			if got := appendMapped(nil, mapped, true); !bytes.Equal(got, want[i]) {
+				t.Fatalf("round %d: page %d is another one than by itself", round, i)
+			}
+			e.recycle(mapped)
+		}
+	}
 }

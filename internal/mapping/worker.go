@@ -45,8 +45,11 @@ func Worker(in io.Reader, out io.Writer, progress *os.File) error {
 	// A file that is no progress file belongs to somebody else in the process:
 	// it must not be closed when the garbage collector finds it.
 	defer runtime.KeepAlive(progress)
+	var body []byte
 	for {
-		kind, body, err := readFrame(in)
+		var kind byte
+		var err error
+		kind, body, err = readFrame(in, body)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -55,6 +58,9 @@ func Worker(in io.Reader, out io.Writer, progress *os.File) error {
 		}
 		if err != nil {
 			return fmt.Errorf("mapping worker: %w", err)
+		}
+		if cap(body) > mostKept {
+			body = nil
 		}
 	}
 }
@@ -117,5 +123,6 @@ func (w *worker) mapPage(body []byte) error {
 	mapped := w.engine.mapPage(page, rows, publish)
 	publish(rowsDone)
 	w.reply = appendMapped(w.reply[:0], mapped, w.engine.target.Digests != nil)
+	w.engine.recycle(mapped)
 	return writeFrame(w.out, frameMapped, w.reply)
 }

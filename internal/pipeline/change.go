@@ -235,7 +235,8 @@ func (r *changeReader) texts() []string {
 }
 
 // sent is what the link remembers once the change is delivered with these
-// references. Its fields are put into room, if they fit.
+// references. Its fields are put into room, if they fit; those of the change are
+// sorted.
 func (c *change) sent(key digest.Key, mapping uint32, refs references, room []roster.SentField) roster.Sent {
 	s := roster.Sent{Row: c.row, Mapping: mapping, Sum: c.sum, Open: refs.open}
 	if refs.open {
@@ -248,13 +249,13 @@ func (c *change) sent(key digest.Key, mapping uint32, refs references, room []ro
 	add := func(name, id string) {
 		f := key.Field(name, []byte(id))
 		s.Sum = s.Sum.Add(f)
-		s.Fields = append(s.Fields, roster.SentField{Name: name, Short: f.Short()})
+		at, _ := slices.BinarySearchFunc(s.Fields, name, func(f roster.SentField, name string) int { return compareText(f.Name, name) })
+		s.Fields = slices.Insert(s.Fields, at, roster.SentField{Name: name, Short: f.Short()})
 	}
 	refs.each(add)
 	if c.club != "" && !slices.Contains(c.fields, roster.ClubField) {
 		add(roster.ClubField, c.club)
 	}
-	sortFields(s.Fields)
 	return s
 }
 

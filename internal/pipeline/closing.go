@@ -17,6 +17,8 @@ type closing struct {
 	b *batch
 	// taken are the changes of which an outcome is known.
 	taken []taken
+	// stopping says that the daemon stops.
+	stopping bool
 }
 
 // taken is a change with its outcome.
@@ -28,7 +30,7 @@ type taken struct {
 }
 
 func newClosing(w *writing, b *batch) *closing {
-	c := &closing{w: w, b: b, taken: make([]taken, 0, len(b.items))}
+	c := &closing{w: w, b: b, stopping: w.stopping, taken: make([]taken, 0, len(b.items))}
 	c.Links = make([]roster.Link, 0, len(b.items))
 	c.Run, c.Route, c.Delivered = w.run.ID, b.route, b.end
 	for _, it := range b.items {
@@ -67,7 +69,7 @@ func (c *closing) undone(it *item) {
 	switch {
 	case it.made != "":
 		c.converted(it)
-	case c.b.settling && c.w.stopping:
+	case c.b.settling && c.stopping:
 	case it.intent && it.result.Outcome == sdk.OutcomeRefused:
 		c.Refused = append(c.Refused, it.source)
 	}
@@ -290,7 +292,7 @@ func (c *closing) quarantine(it *item, code, reason string) {
 
 // again reports whether a change comes again when the run goes on: it lies behind
 // the first one that is not done.
-func (c *closing) again(it *item) bool { return c.w.stopping && it.entry >= c.Delivered }
+func (c *closing) again(it *item) bool { return c.stopping && it.entry >= c.Delivered }
 
 // finish stores everything, and what the run has counted by then.
 func (c *closing) finish(ctx context.Context) error {

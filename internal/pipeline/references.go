@@ -115,7 +115,3 @@ func (c *comparer) clubOf(link roster.Link) string {
 	}
 	return ""
 }
-
-func sortFields(fields []roster.SentField) {
-	slices.SortFunc(fields, func(a, b roster.SentField) int { return compareText(a.Name, b.Name) })
-}

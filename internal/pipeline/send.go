@@ -225,14 +225,3 @@ func (e *quotaError) Error() string { return e.err.Error() }
 
 // Unwrap returns the target's error.
 func (e *quotaError) Unwrap() error { return e.err }
-
-// store stores what came of a batch in one transaction.
-func (w *writing) store(ctx context.Context, b *batch) error {
-	ctx = context.WithoutCancel(ctx)
-	w.observe(ctx, b)
-	c := newClosing(w, b)
-	for _, it := range b.items {
-		c.take(it)
-	}
-	return c.finish(ctx)
-}

@@ -20,10 +20,12 @@ type writing struct {
 	live    *progress
 	changes Changes
 	parser  changeParser
-	// items and fields are where those of a batch stand: the next one takes their
-	// place.
-	items  [][]item
-	fields []roster.SentField
+	// rooms are where the items of two batches stand: of the one at hand, and of the
+	// one before, which is still being stored. The next one takes its place.
+	rooms [2]room
+	turn  int
+	// behind is the batch whose outcomes are being stored, nil for none.
+	behind *storing
 	refs   *resolver
 	counts roster.Counts
 	// warnings are for the operator, each of them once.
@@ -76,6 +78,14 @@ func orZero(n *int) *int {
 
 // all writes every batch and then settles the creates that are in doubt.
 func (w *writing) all(ctx context.Context) error {
+	if err := w.batches(ctx); err != nil {
+		return err
+	}
+	return w.settleRun(ctx)
+}
+
+func (w *writing) batches(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, w.stored()) }()
 	for at := w.run.Delivered; at < w.changes.Len(); {
 		b, err := w.next(at)
 		if err != nil {
@@ -86,7 +96,7 @@ func (w *writing) all(ctx context.Context) error {
 		}
 		at = b.end
 	}
-	return w.settleRun(ctx)
+	return nil
 }
 
 // batch is a stretch of the change set: changes of one kind that are written
@@ -100,13 +110,16 @@ type batch struct {
 	// settling says that its creates are sent again, and that what comes before end
 	// is done without them.
 	settling bool
+	// ends are the records of the items, room is where these stand.
+	ends ends
+	room *room
 }
 
 // next reads the batch that begins at an entry.
 func (w *writing) next(at int) (*batch, error) {
-	b := &batch{end: at}
-	creates, limit := 0, 0
-	met, size := ends{sources: map[string]struct{}{}, matched: map[string]struct{}{}}, 0
+	w.turn = 1 - w.turn
+	b := &batch{end: at, ends: newEnds(), room: &w.rooms[w.turn]}
+	creates, limit, size := 0, 0, 0
 	to := min(at+maxBatch, w.changes.Len())
 	var fault error
 	err := w.changes.Entries(at, to, func(entry int, data []byte) error {
@@ -122,14 +135,14 @@ func (w *writing) next(at int) (*batch, error) {
 		if makes(c.op) {
 			creates++
 		}
-		again := met.again(&c)
-		if c.kind != b.kind || len(b.items) == limit || again || creates > ambiguous && !harmless(b.target.Class) {
+		if c.kind != b.kind || len(b.items) == limit || b.ends.have(&c) || creates > ambiguous && !harmless(b.target.Class) {
 			return errBatchFull
 		}
 		if size += len(data); size > maxBatchBytes && len(b.items) > 0 {
 			return errBatchFull
 		}
-		b.items = append(b.items, w.item(len(b.items), c, entry))
+		b.ends.add(&c)
+		b.items = append(b.items, b.room.item(len(b.items), c, entry))
 		b.end = entry + 1
 		return nil
 	})
@@ -152,26 +165,39 @@ func batchLimit(declared int) int {
 // matched with one of the target, are written one after another.
 type ends struct{ sources, matched map[string]struct{} }
 
-// again reports whether the batch has a record of the change, and notes those that
-// it has.
-func (e ends) again(c *change) bool {
+func newEnds() ends {
+	return ends{sources: map[string]struct{}{}, matched: map[string]struct{}{}}
+}
+
+// have reports whether the batch has a record of the change.
+func (e ends) have(c *change) bool {
 	_, again := e.sources[c.source]
-	e.sources[c.source] = struct{}{}
-	if !c.matched {
-		return again
+	if !again && c.matched {
+		_, again = e.matched[c.target]
 	}
-	_, taken := e.matched[c.target]
-	e.matched[c.target] = struct{}{}
-	return again || taken
+	return again
+}
+
+func (e ends) add(c *change) {
+	e.sources[c.source] = struct{}{}
+	if c.matched {
+		e.matched[c.target] = struct{}{}
+	}
+}
+
+// room is where the items of a batch stand, with their fields.
+type room struct {
+	items  [][]item
+	fields []roster.SentField
 }
 
 // item makes the n-th item of a batch.
-func (w *writing) item(n int, c change, entry int) *item {
+func (r *room) item(n int, c change, entry int) *item {
 	const together = 32
-	if n/together == len(w.items) {
-		w.items = append(w.items, make([]item, together))
+	if n/together == len(r.items) {
+		r.items = append(r.items, make([]item, together))
 	}
-	it := &w.items[n/together][n%together]
+	it := &r.items[n/together][n%together]
 	*it = item{change: c, entry: entry, attempt: 1}
 	return it
 }
@@ -188,15 +214,21 @@ var errBatchFull = errors.New("the batch is full")
 // nothing.
 func harmless(class sdk.GuaranteeClass) bool { return class == sdk.ClassA || class == sdk.ClassB }
 
-// batch writes one batch and stores what came of it.
+// batch writes one batch and stores what came of it, or has it stored while the next
+// one is written.
 func (w *writing) batch(ctx context.Context, b *batch) error {
+	if !w.apart(b) {
+		if err := w.stored(); err != nil {
+			return err
+		}
+	}
 	if err := w.ready(ctx, b); err != nil {
 		return err
 	}
 	if err := w.sendAll(ctx, b); err != nil {
 		return err
 	}
-	return w.store(ctx, b)
+	return w.storeBehind(ctx, b)
 }
 
 // ready makes the operations of a batch: it compares each change with what
@@ -207,8 +239,8 @@ func (w *writing) ready(ctx context.Context, b *batch) error {
 	for _, it := range b.items {
 		fields += it.fieldsSent()
 	}
-	w.fields = slices.Grow(w.fields[:0], fields)
-	room := w.fields[:fields]
+	b.room.fields = slices.Grow(b.room.fields[:0], fields)
+	room := b.room.fields[:fields]
 	for _, it := range b.items {
 		var err error
 		if it.refs, err = w.refs.resolve(ctx, it.owner, it.leadSource); err != nil {

@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -118,28 +117,42 @@ const (
 // found again: 24 lower-case letters and digits that tell nothing of the record.
 // It is the same for ever, as long as the master key is.
 func (s *Store) Marker(route roster.Route, source string) string {
-	mac, ok := s.markers.Get().(hash.Hash)
+	n, ok := s.markers.Get().(*namer)
 	if !ok {
-		mac = hmac.New(sha256.New, s.markerKey)
+		n = newNamer(s.markerKey)
 	}
-	defer s.markers.Put(mac)
-	return markerPrefix + nameOf(mac, markerChars-len(markerPrefix), route.LinkSet(), route.From, string(route.Kind), source)
+	defer s.markers.Put(n)
+	return n.name(markerPrefix, markerChars, route.LinkSet(), route.From, string(route.Kind), source)
 }
 
-// keyedName is a name of n letters and digits that is derived from parts.
-func keyedName(key []byte, n int, parts ...string) string {
-	return nameOf(hmac.New(sha256.New, key), n, parts...)
+// keyedName is a name of so many letters and digits that is derived from parts.
+func keyedName(key []byte, chars int, parts ...string) string {
+	return newNamer(key).name("", chars, parts...)
 }
 
-// nameOf is keyedName with a hash that may have been used before.
-func nameOf(mac hash.Hash, n int, parts ...string) string {
-	text := make([]byte, 0, 128)
+// namer derives names of one key, which costs more to take in than a name. It serves
+// one goroutine at a time.
+type namer struct {
+	mac      hash.Hash
+	encoding *base32.Encoding
+	text     []byte
+	letters  []byte
+}
+
+func newNamer(key []byte) *namer {
+	return &namer{mac: hmac.New(sha256.New, key), encoding: base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567")}
+}
+
+// name is a prefix and letters and digits that are derived from parts, so many
+// together.
+func (n *namer) name(prefix string, chars int, parts ...string) string {
+	n.text = n.text[:0]
 	for _, part := range parts {
-		text = appendPart(text, part)
+		n.text = appendPart(n.text, part)
 	}
-	mac.Reset()
-	mac.Write(text)
-	var name [(sha256.Size + 4) / 5 * 8]byte
-	base32.StdEncoding.Encode(name[:], mac.Sum(text[:0]))
-	return string(bytes.ToLower(name[:n]))
+	n.mac.Reset()
+	n.mac.Write(n.text)
+	n.text = n.mac.Sum(n.text[:0])
+	n.letters = n.encoding.AppendEncode(append(n.letters[:0], prefix...), n.text)
+	return string(n.letters[:chars])
 }

@@ -116,7 +116,7 @@ func (s *shapes) sameAsLast(fields []roster.SentField) bool {
 func (s *shapes) half(link *roster.Link, buf []byte) (linkHalf, []byte, error) {
 	fields := link.Sent.Fields
 	byName := func(a, b roster.SentField) int { return strings.Compare(a.Name, b.Name) }
-	if !slices.IsSortedFunc(fields, byName) {
+	if !s.sameAsLast(fields) && !slices.IsSortedFunc(fields, byName) { // the last ones were sorted
 		fields = slices.SortedStableFunc(slices.Values(fields), byName)
 	}
 	if len(fields) > roster.MaxFields {

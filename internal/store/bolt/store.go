@@ -34,8 +34,7 @@ type Store struct {
 	// markerKey what is created, parkedKey the creates that are parked, and
 	// inboundKey the records that were pushed.
 	idKey, clientKey, markerKey, parkedKey, inboundKey []byte
-	// markers are hashes with the markerKey, which costs more to take in than a
-	// marker.
+	// markers are namers with the markerKey.
 	markers sync.Pool
 
 	digestKey digest.Key
