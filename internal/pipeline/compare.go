@@ -371,7 +371,8 @@ func (c *comparer) update(next *change, link roster.Link, sent roster.Sent) erro
 }
 
 func (c *comparer) append(next *change) error {
-	if next.op == sdk.OpCreate || next.op == sdk.OpUpdate {
+	switch next.op {
+	case sdk.OpCreate, sdk.OpUpdate, sdk.OpDeactivate, sdk.OpDelete:
 		if _, ok := c.appended[next.kind]; !ok {
 			c.appended[next.kind] = newKeySet()
 		}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
@@ -312,5 +313,55 @@ func TestARecordThatCanBeReadAgainLeavesTheQuarantine(t *testing.T) {
 	p.crm.put(person{id: "p09", name: "Mended"})
 	if run := p.run(); run.State != roster.RunOK || p.club.names()["Mended"] != 1 || len(p.quarantined()) != 0 {
 		t.Errorf("%s, %+v, quarantined %v", run.State, run.Counts, p.quarantined())
+	}
+}
+
+// telling says with the first page that a record is gone.
+type telling struct {
+	pipeline.Source
+	gone string
+}
+
+func (s telling) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
+	page, err := s.Source.Read(ctx, req)
+	if err != nil || req.After != nil {
+		return page, err
+	}
+	one := *page
+	one.Removed = []string{s.gone}
+	return &one, nil
+}
+
+func TestARecordThatIsGoneAndBackInOneRunStays(t *testing.T) {
+	for _, gone := range []string{"deactivate", "delete"} {
+		for name, back := range map[string]person{
+			"as it was":      people(7)[6],
+			"newer":          {id: "p06", name: "Newer", phone: "555-06"},
+			"mapped as ever": {id: "p06", name: "Name 06", phone: "555-06", changed: time.Unix(5, 0)},
+		} {
+			p := newPair(t, newCRM(people(7)...), newClub(sdk.ClassC))
+			p.options.OnGone = gone
+			p.run()
+			p.crm.put(back)
+			p.from, p.read = telling{p.crm, "p06"}, false
+			p.run()
+			p.from, p.read = p.crm, true
+			p.run() // takes up what was refused
+			link, err := p.store.Link(t.Context(), p.route(), "p06")
+			if got, there := p.club.records[link.Target]; err != nil || !there || got.inactive || got.name != back.name || len(p.quarantined()) != 0 {
+				t.Errorf("%s, %s: %+v, %t, quarantined %v, %v", gone, name, got, there, p.quarantined(), err)
+			}
+		}
+	}
+}
+
+func TestARecordThatTheSourceSaysIsGoneIsDeactivatedOnceByASweep(t *testing.T) {
+	p := newPair(t, newCRM(people(7)...), newClub(sdk.ClassC))
+	p.run()
+	p.crm.remove("p06")
+	p.from = telling{p.crm, "p06"}
+	run := p.order(pipeline.Order{Job: syncJob, Scope: roster.Scope{Sweep: true}})
+	if run.Counts.ToDeactivate != 1 || run.Counts.Deactivated != 1 {
+		t.Errorf("%s, %+v", run.State, run.Counts)
 	}
 }
