@@ -276,3 +276,20 @@ func TestACreateInDoubtThatAPersonHasLinkedIsNotSentAgain(t *testing.T) {
 		t.Errorf("then: %s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
 	}
 }
+
+func TestAnUnchangedRecordWhoseLinkAPersonRemovesIsCountedOnce(t *testing.T) {
+	p := newPair(t, newCRM(people(1)...), newClub(sdk.ClassC))
+	p.club.kind.Batch = 1
+	p.run()
+	p.crm.put(person{id: "p01", name: "New"})
+	p.crm.put(person{id: "p00", name: "Name 00", phone: "555-00", changed: time.Unix(5, 0)})
+	p.club.fault = func(int, sdk.Operation) string {
+		if err := p.store.RemoveLink(t.Context(), p.route(), "p00", "anna"); err != nil {
+			t.Error(err)
+		}
+		return ""
+	}
+	if run := p.run(); run.State != roster.RunOK || run.Counts.Unchanged != 1 {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+}
