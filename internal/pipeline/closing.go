@@ -277,6 +277,8 @@ func (c *closing) quarantine(it *item, code, reason string) {
 		return // it stays open, and is tried again by the next run
 	case c.again(it):
 		return // it may not be refused then
+	case it.op == opRefresh:
+		return // nothing was to be sent, and it counts as unchanged
 	}
 	as, gone := tallyQuarantined, it.op == sdk.OpDeactivate || it.op == sdk.OpDelete
 	if gone {

@@ -40,6 +40,8 @@ type comparer struct {
 	ending bool
 	// pending are the records of a page that are to be matched.
 	pending []change
+	// echoes are what the creates in doubt of the other direction may have made.
+	echoes map[sdk.Kind]echo
 	// parked are intents that wait for a person and whose record has changed.
 	parked []roster.Intent
 	// packed, payload and shorts are where a change is put together.
@@ -53,7 +55,7 @@ func newComparer(r *Runner, p *preparation, changes ChangeSet) *comparer {
 		directory: newDirectory(r, p.live, p.flow.Sync),
 		p:         p, sync: p.flow.Sync, changes: changes, refs: newResolver(p.flow.Sync),
 		walks: map[sdk.Kind]*walk{}, blanks: map[string]int{}, appended: map[sdk.Kind]keySet{},
-		creates: map[sdk.Kind]int{}, going: map[sdk.Kind]int{},
+		creates: map[sdk.Kind]int{}, going: map[sdk.Kind]int{}, echoes: map[sdk.Kind]echo{},
 	}
 }
 
@@ -342,7 +344,19 @@ func (c *comparer) change(kind sdk.Kind, shapes *shapeCache, page mappedPage, re
 	return next
 }
 
-func (c *comparer) create(next *change) error {
+func (c *comparer) create(ctx context.Context, next *change) error {
+	echo, err := c.echo(ctx, next.kind)
+	if err != nil {
+		return err
+	}
+	if c.sync.Options.OnMissing && echo.may(next.source) {
+		c.p.refuse(roster.Quarantined{
+			Kind: next.kind, Record: next.source, Position: next.position, Payload: slices.Clone(next.payload),
+			Stage: roster.StageMap, Code: roster.CodeDeliverWaiting,
+			Reason: "a create of the other direction is in doubt, and this record may be what it has made; it is taken up when that is settled",
+		})
+		return nil
+	}
 	if !c.sync.Options.OnMissing {
 		c.p.counts.Skipped++
 		c.p.warn("records that the target does not have are left out: the job's on_missing is ignore")
@@ -371,7 +385,8 @@ func (c *comparer) update(next *change, link roster.Link, sent roster.Sent) erro
 }
 
 func (c *comparer) append(next *change) error {
-	if next.op == sdk.OpCreate || next.op == sdk.OpUpdate {
+	switch next.op {
+	case sdk.OpCreate, sdk.OpUpdate, sdk.OpDeactivate, sdk.OpDelete:
 		if _, ok := c.appended[next.kind]; !ok {
 			c.appended[next.kind] = newKeySet()
 		}

@@ -87,6 +87,10 @@ func (c *costs) CloseLinks(context.Context, roster.Closing) (roster.Closed, erro
 	return roster.Closed{}, nil
 }
 func (c *costs) Intents(context.Context, string) ([]roster.Intent, error) { return nil, nil }
+func (c *costs) Parked(context.Context, roster.ParkedFilter) ([]roster.Parked, error) {
+	return nil, nil
+}
+
 func (c *costs) OpenIntents(context.Context, roster.Route) ([]roster.Intent, error) {
 	return nil, nil
 }

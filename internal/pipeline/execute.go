@@ -164,7 +164,7 @@ func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live 
 		return err
 	}
 	live.served(d.Served)
-	if !r.end(run, roster.RunOK, live, nil) {
+	if !r.end(run, roster.RunOK, live, nil, time.Time{}) {
 		return nil
 	}
 	return flow.Discard()
@@ -174,6 +174,10 @@ func (r *Runner) deliver(ctx context.Context, run *roster.Run, flow *Flow, live 
 // ends with what it has done: the job's cursor stays where it was, so that
 // another run finds the rest.
 func (r *Runner) deliverAndEnd(ctx context.Context, run *roster.Run, flow *Flow, live *progress) error {
+	since := r.Now()
+	if run.Approved && run.Started != nil {
+		since = *run.Started // what was decided about a plan is younger than what it has read
+	}
 	held, err := r.deliverSync(ctx, run, flow, live)
 	if quota, ok := errors.AsType[*quotaError](err); ok {
 		again := r.Now().Add(quota.after)
@@ -190,7 +194,7 @@ func (r *Runner) deliverAndEnd(ctx context.Context, run *roster.Run, flow *Flow,
 	}
 	// The stored run says what was read, and this also what was delivered.
 	whole := run.Whole
-	if !r.end(run, roster.RunOK, live, nil) {
+	if !r.end(run, roster.RunOK, live, nil, since) {
 		return nil
 	}
 	if whole {
@@ -211,14 +215,15 @@ func (r *Runner) abandon(run *roster.Run, state roster.RunState, live *progress,
 		return
 	}
 	live.served(served)
-	r.end(run, state, live, fault)
+	r.end(run, state, live, fault, time.Time{})
 }
 
 // end stores how a run ended and reports whether it could. What the target has
-// told of the clients is in the stored run and stays there.
-func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault) bool {
+// told of the clients is in the stored run and stays there. Since is that of
+// [roster.Delivery].
+func (r *Runner) end(run *roster.Run, state roster.RunState, live *progress, fault *roster.Fault, since time.Time) bool {
 	counts, ended := live.get(), r.Now()
-	var with roster.Delivery
+	with := roster.Delivery{Since: since}
 	if state == roster.RunOK && counts.Unserved == 0 {
 		with.Cursors, with.Retried, with.ReplaceQuarantine = run.Cursors, run.Retried, run.Whole
 	}

@@ -156,6 +156,8 @@ type IntentStore interface {
 	// those of a route by any run.
 	Intents(ctx context.Context, run string) ([]roster.Intent, error)
 	OpenIntents(ctx context.Context, route roster.Route) ([]roster.Intent, error)
+	// Parked returns the creates that wait for a person.
+	Parked(ctx context.Context, filter roster.ParkedFilter) ([]roster.Parked, error)
 }
 
 // RunStore keeps runs. Its methods return roster.ErrNotFound and

@@ -196,7 +196,10 @@ func (c *comparer) missing(ctx context.Context, kind sdk.Kind) error {
 			return nil
 		}
 		after = links[len(links)-1].Source
-		links = slices.DeleteFunc(links, func(link roster.Link) bool { return link.Gone || w.seen.has(link.Source) })
+		links = slices.DeleteFunc(links, func(link roster.Link) bool {
+			// What the run changes and has not seen is what the source has told of.
+			return link.Gone || w.seen.has(link.Source) || c.has(kind, link.Source)
+		})
 		if err := c.leave(ctx, kind, op, links); err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func (c *comparer) matchPending(ctx context.Context) error {
 			return err
 		}
 		for i, next := range chunk {
-			if err := c.matched(next, candidates[i]); err != nil {
+			if err := c.matched(ctx, next, candidates[i]); err != nil {
 				return err
 			}
 		}
@@ -151,7 +151,7 @@ func (c *comparer) matchFields() []string {
 	return slices.Compact(fields)
 }
 
-func (c *comparer) matched(next change, candidates []sdk.Match) error {
+func (c *comparer) matched(ctx context.Context, next change, candidates []sdk.Match) error {
 	club := c.sync.Clubs[next.club]
 	self := identityOf(next.data)
 	for _, rule := range c.sync.Options.Match {
@@ -170,7 +170,7 @@ func (c *comparer) matched(next change, candidates []sdk.Match) error {
 			return c.review(next, hits)
 		}
 	}
-	return c.create(&next)
+	return c.create(ctx, &next)
 }
 
 // adopt links a record to the one that the target has, and updates that.
@@ -207,7 +207,7 @@ func (c *comparer) unlinked(ctx context.Context, next change) error {
 		c.pending = append(c.pending, next)
 		return nil
 	}
-	return c.create(&next)
+	return c.create(ctx, &next)
 }
 
 // converted makes a member of the prospect of the same source record, where the

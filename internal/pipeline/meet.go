@@ -14,6 +14,9 @@ import (
 func (w *writing) stand(ctx context.Context, b *batch) error {
 	var creates, others []*item
 	for _, it := range b.items {
+		if !it.open() {
+			continue
+		}
 		if it.op == sdk.OpConvert || it.op == sdk.OpCreate && b.target.Class != sdk.ClassB {
 			creates = append(creates, it)
 		} else {
@@ -38,6 +41,51 @@ func (w *writing) stand(ctx context.Context, b *batch) error {
 		w.meet(it, standings[i])
 	}
 	return w.taken(ctx, b, others)
+}
+
+// join makes members of the prospects of the same source records where those were
+// not linked when the change set was made: the run itself has created them. One whose
+// prospect is in doubt waits for that.
+func (w *writing) join(ctx context.Context, b *batch) error {
+	creates := slices.DeleteFunc(slices.Clone(b.items), func(it *item) bool { return it.op != sdk.OpCreate })
+	if !joins(b.kind, b.target) || len(creates) == 0 {
+		return nil
+	}
+	standings, err := w.prospects(ctx, creates)
+	if err != nil {
+		return err
+	}
+	for i, it := range creates {
+		switch s := standings[i]; {
+		case s.Intent != nil && s.Intent.State.Waits():
+			it.leave(leftWaiting)
+		case s.Link.Version == 0:
+		case b.target.SameRecord:
+			it.op, it.target, it.matched = sdk.OpUpdate, s.Link.Target, true
+		default:
+			it.op, it.target = sdk.OpConvert, s.Link.Target
+		}
+	}
+	return nil
+}
+
+// joins reports whether the target makes records of a kind, which is that of
+// members, of those of prospects.
+func joins(kind sdk.Kind, target sdk.TargetKind) bool {
+	return kind == sdk.KindMember && (target.SameRecord || target.Can(sdk.OpConvert))
+}
+
+// prospects looks up the prospects of the same source records.
+func (w *writing) prospects(ctx context.Context, members []*item) ([]roster.Standing, error) {
+	sources := make([]string, len(members))
+	for i, it := range members {
+		sources[i] = it.source
+	}
+	standings, err := w.sync.Links.Standings(ctx, w.sync.route(sdk.KindProspect), sources)
+	if err != nil {
+		return nil, fmt.Errorf("look up prospects: %w", err)
+	}
+	return standings, nil
 }
 
 // taken leaves out updates of records that were matched and are linked to another

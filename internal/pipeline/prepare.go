@@ -120,39 +120,46 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 // kind collects the records of one kind: all of the source's or those behind the
 // job's cursor, and then those that wait in the quarantine.
 func (p *preparation) kind(ctx context.Context, kind sdk.Kind) error {
-	switch scope := p.run.Scope; {
-	case scope.Record != "":
-		return p.pages(ctx, kind, nil, p.single(scope.Record))
-	case scope.Replay:
+	if p.run.Scope.Replay {
 		return p.retry(ctx, kind)
 	}
-	if p.whole() {
-		return p.pages(ctx, kind, nil, p.read)
+	read := p.read
+	if id := p.run.Scope.Record; id != "" {
+		read = p.single(id)
 	}
-	var after sdk.Cursor
-	if !p.listed(kind) {
-		var err error
-		if after, err = p.from.Cursor(ctx, p.run.Job, kind); err != nil {
-			return fmt.Errorf("prepare: %w", err)
-		}
-		p.behind[kind] = after
+	after, err := p.after(ctx, kind)
+	if err != nil {
+		return err
 	}
 	waiting, err := p.store.RetryQuarantine(ctx, p.run.Job, "", 1)
 	if err != nil {
 		return fmt.Errorf("read the quarantine: %w", err)
 	}
-	if len(waiting) == 0 {
-		return p.pages(ctx, kind, after, p.read)
+	if len(waiting) == 0 || p.flow.Sync == nil && p.whole() {
+		return p.pages(ctx, kind, after, read)
 	}
 	// What the source gives is newer than what waits of the same record.
 	fresh := newKeySet()
 	p.fresh = &fresh
-	if err := p.pages(ctx, kind, after, p.read); err != nil {
+	if err := p.pages(ctx, kind, after, read); err != nil {
 		return err
 	}
 	err = p.retry(ctx, kind)
 	p.fresh = nil
 	return err
+}
+
+// after is where the reading of a kind begins.
+func (p *preparation) after(ctx context.Context, kind sdk.Kind) (sdk.Cursor, error) {
+	if p.whole() || p.run.Scope.Partial() || p.listed(kind) {
+		return nil, nil
+	}
+	after, err := p.from.Cursor(ctx, p.run.Job, kind)
+	if err != nil {
+		return nil, fmt.Errorf("prepare: %w", err)
+	}
+	p.behind[kind] = after
+	return after, nil
 }
 
 // listed reports whether a kind is read from its beginning by every run: the few

@@ -25,7 +25,7 @@ func (p *preparation) retry(ctx context.Context, kind sdk.Kind) error {
 		}
 		after = waiting[len(waiting)-1].ID
 		waiting = slices.DeleteFunc(waiting, func(q roster.Quarantined) bool {
-			return q.Kind != kind || !p.wanted(q) || p.outdated(q)
+			return q.Kind != kind || p.outdated(q) || !p.wanted(q)
 		})
 		waiting, err = p.retryGone(ctx, kind, waiting)
 		if err != nil {
@@ -67,10 +67,11 @@ func (p *preparation) outdated(q roster.Quarantined) bool {
 	return true
 }
 
-// wanted reports whether the run retries a quarantined record.
+// wanted reports whether the run retries a quarantined record. One that walks
+// everything, or reads one record, does not.
 func (p *preparation) wanted(q roster.Quarantined) bool {
 	scope := p.run.Scope
-	return q.Stage != roster.StageRead && (len(q.Payload) > 0 || q.Gone) &&
+	return !p.whole() && scope.Record == "" && q.Stage != roster.StageRead && (len(q.Payload) > 0 || q.Gone) &&
 		(len(scope.Entries) == 0 || slices.Contains(scope.Entries, q.ID)) &&
 		(scope.Code == "" || scope.Code == q.Code)
 }

@@ -52,7 +52,13 @@ func (w *writing) doubtful(ctx context.Context, kind sdk.Kind, intents []roster.
 		it.operation = w.operation(b, it)
 		b.items = append(b.items, it)
 	}
-	return b, nil
+	conversions, err := w.maybeConversions(ctx, b)
+	for i := range conversions {
+		if conversions[i] {
+			b.items[i].op = sdk.OpConvert
+		}
+	}
+	return b, err
 }
 
 // settle waits until a search proves something, searches, and does what follows.
@@ -307,20 +313,16 @@ func (w *writing) leftover(ctx context.Context, kind sdk.Kind, intents []roster.
 	return c.close(ctx) // the counts of this run are not theirs
 }
 
-// maybeConversions tells which creates of members that an earlier run has left in
-// doubt may have been conversions: the record was linked as a prospect.
+// maybeConversions tells which creates of members in doubt may have been
+// conversions: the record was linked as a prospect.
 func (w *writing) maybeConversions(ctx context.Context, b *batch) ([]bool, error) {
 	maybe := make([]bool, len(b.items))
 	if b.kind != sdk.KindMember || !b.target.Can(sdk.OpConvert) {
 		return maybe, nil
 	}
-	sources := make([]string, len(b.items))
-	for i, it := range b.items {
-		sources[i] = it.source
-	}
-	standings, err := w.sync.Links.Standings(ctx, w.sync.route(sdk.KindProspect), sources)
+	standings, err := w.prospects(ctx, b.items)
 	if err != nil {
-		return nil, fmt.Errorf("look up prospects: %w", err)
+		return nil, err
 	}
 	for i, s := range standings {
 		maybe[i] = s.Link.Version > 0

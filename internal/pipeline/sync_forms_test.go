@@ -6,7 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -211,5 +213,155 @@ func TestARecordThatWasDeactivatedIsNotSentBack(t *testing.T) {
 	}
 	if there, here := p.both(); there != 0 || here != 0 {
 		t.Errorf("then: %d and %d operations", there, here)
+	}
+}
+
+// early gives a record anew at its place early in a walk.
+func (c *crm) early(p person) {
+	c.put(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes[p.id] = 1
+}
+
+func TestASweepThatAQuotaCutsShortLeavesNoOlderFormBehind(t *testing.T) {
+	sweep := pipeline.Order{Job: syncJob, Scope: roster.Scope{Sweep: true}}
+	refuses := func(what string) func(int, sdk.Operation) string {
+		return func(_ int, op sdk.Operation) string {
+			if strings.Contains(string(op.Op)+string(op.Data), what) {
+				return "reject"
+			}
+			return ""
+		}
+	}
+	p := newPair(t, newCRM(people(9)...), newClub(sdk.ClassC))
+	p.run()
+	p.club.fault = refuses("Older")
+	p.crm.put(person{id: "p01", name: "Older"})
+	p.run()
+	p.crm.early(person{id: "p01", name: "Newer"})
+	p.crm.read, p.crm.cut = 0, 2
+	p.order(sweep)
+	p.crm.cut, p.club.fault = 0, nil
+	if p.run(); p.club.names()["Newer"] != 1 || len(p.quarantined()) != 0 {
+		t.Errorf("the target has %v, quarantined %v", p.club.names(), p.quarantined())
+	}
+
+	p = newPair(t, newCRM(people(9)...), newClub(sdk.ClassC))
+	p.run()
+	p.club.fault = refuses("deactivate")
+	p.crm.gone = []string{"p01"}
+	p.run()
+	p.crm.gone = nil
+	p.crm.early(people(2)[1])
+	p.crm.read, p.crm.cut = 0, 2
+	p.order(sweep)
+	p.crm.cut, p.club.fault = 0, nil
+	if run := p.run(); run.Counts.Deactivated != 0 || len(p.quarantined()) != 0 {
+		t.Errorf("%s, %+v, quarantined %v", run.State, run.Counts, p.quarantined())
+	}
+}
+
+func TestARecordThatIsReadByItselfLeavesNoOlderFormBehind(t *testing.T) {
+	p := newPair(t, newCRM(people(2)...), newClub(sdk.ClassC))
+	p.connect = func(flow *pipeline.Flow) {
+		flow.Sync.GetSource = func(_ context.Context, req sdk.GetRequest) (*sdk.Page, error) {
+			b := newPeople(req.Kind)
+			addPerson(b, person{id: req.IDs[0], name: "Newer"})
+			return b.Page(nil, true)
+		}
+	}
+	p.club.fault = func(n int, _ sdk.Operation) string { return []string{"", "", "reject", ""}[n] }
+	p.run()
+	run := p.order(pipeline.Order{Job: syncJob, Scope: roster.Scope{Record: "p01"}})
+	p.club.fault = nil
+	p.order(pipeline.Order{Job: syncJob, Scope: roster.Scope{Replay: true}})
+	if p.club.names()["Newer"] != 1 || len(p.quarantined()) != 0 {
+		t.Errorf("%s %v: the target has %v, quarantined %v", run.State, run.Fault, p.club.names(), p.quarantined())
+	}
+}
+
+// unreadable is a crm of which some records cannot be read.
+type unreadable struct {
+	*crm
+	ids []string
+}
+
+func (u *unreadable) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
+	page, err := u.crm.Read(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	one := *page
+	for _, id := range u.ids {
+		one.Rejected = append(one.Rejected, sdk.Rejected{ID: id, Reason: "it is cut", Raw: []byte("{")})
+	}
+	return &one, nil
+}
+
+func TestARecordThatCanBeReadAgainLeavesTheQuarantine(t *testing.T) {
+	p := newPair(t, newCRM(people(2)...), newClub(sdk.ClassC))
+	source := &unreadable{p.crm, []string{"p09"}}
+	p.from = source
+	if run := p.run(); run.State != roster.RunPartial || run.Counts.Quarantined != 1 {
+		t.Fatalf("%s, %+v", run.State, run.Counts)
+	}
+	source.ids = nil
+	if run := p.run(); run.State != roster.RunOK || len(p.quarantined()) != 1 {
+		t.Errorf("while it is not read: %s, %+v, quarantined %v", run.State, run.Counts, p.quarantined())
+	}
+	p.crm.put(person{id: "p09", name: "Mended"})
+	if run := p.run(); run.State != roster.RunOK || p.club.names()["Mended"] != 1 || len(p.quarantined()) != 0 {
+		t.Errorf("%s, %+v, quarantined %v", run.State, run.Counts, p.quarantined())
+	}
+}
+
+// telling says with the first page that a record is gone.
+type telling struct {
+	pipeline.Source
+	gone string
+}
+
+func (s telling) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, error) {
+	page, err := s.Source.Read(ctx, req)
+	if err != nil || req.After != nil {
+		return page, err
+	}
+	one := *page
+	one.Removed = []string{s.gone}
+	return &one, nil
+}
+
+func TestARecordThatIsGoneAndBackInOneRunStays(t *testing.T) {
+	for _, gone := range []string{"deactivate", "delete"} {
+		for name, back := range map[string]person{
+			"as it was":      people(7)[6],
+			"newer":          {id: "p06", name: "Newer", phone: "555-06"},
+			"mapped as ever": {id: "p06", name: "Name 06", phone: "555-06", changed: time.Unix(5, 0)},
+		} {
+			p := newPair(t, newCRM(people(7)...), newClub(sdk.ClassC))
+			p.options.OnGone = gone
+			p.run()
+			p.crm.put(back)
+			p.from, p.read = telling{p.crm, "p06"}, false
+			p.run()
+			p.from, p.read = p.crm, true
+			p.run() // takes up what was refused
+			link, err := p.store.Link(t.Context(), p.route(), "p06")
+			if got, there := p.club.records[link.Target]; err != nil || !there || got.inactive || got.name != back.name || len(p.quarantined()) != 0 {
+				t.Errorf("%s, %s: %+v, %t, quarantined %v, %v", gone, name, got, there, p.quarantined(), err)
+			}
+		}
+	}
+}
+
+func TestARecordThatTheSourceSaysIsGoneIsDeactivatedOnceByASweep(t *testing.T) {
+	p := newPair(t, newCRM(people(7)...), newClub(sdk.ClassC))
+	p.run()
+	p.crm.remove("p06")
+	p.from = telling{p.crm, "p06"}
+	run := p.order(pipeline.Order{Job: syncJob, Scope: roster.Scope{Sweep: true}})
+	if run.Counts.ToDeactivate != 1 || run.Counts.Deactivated != 1 {
+		t.Errorf("%s, %+v", run.State, run.Counts)
 	}
 }

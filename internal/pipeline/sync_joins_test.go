@@ -138,3 +138,65 @@ func testConversionInDoubt(t *testing.T, class sdk.GuaranteeClass) {
 		t.Errorf("converted %d times, %d parked, %v, %+v", converted, len(parked), err, run.Counts)
 	}
 }
+
+func TestAProspectWhoJoinsInTheRunThatCreatesThemIsOneRecord(t *testing.T) {
+	for _, sameRecord := range []bool{true, false} {
+		p := newJoining(t, sameRecord)
+		p.run()
+		p.crm.put(person{id: "p07", name: "Seven"})
+		p.crm.keep(&p.crm.members, person{id: "p07", name: "Seven joined"})
+		run := p.run()
+		if names := p.club.names(); run.State != roster.RunOK || names["Seven joined"] != 1 || names["Seven"] != 0 {
+			t.Errorf("one record %t: %s %v, %+v, the target has %v", sameRecord, run.State, run.Fault, run.Counts, names)
+		}
+	}
+}
+
+func TestAMemberWaitsWhileItsProspectIsInDoubt(t *testing.T) {
+	for _, sameRecord := range []bool{true, false} {
+		p := newJoining(t, sameRecord)
+		p.club.kind.Class = sdk.ClassE
+		p.club.fault = func(n int, _ sdk.Operation) string { return []string{"", "", "lost", ""}[n] }
+		p.run()
+		p.club.fault = nil
+		p.crm.joins(person{id: "p01", name: "Joined"})
+		if run := p.run(); run.State != roster.RunPartial || run.Counts.Quarantined != 1 || len(p.club.records) != 3 {
+			t.Errorf("one record %t: %s %v, %+v, the target has %v", sameRecord, run.State, run.Fault, run.Counts, p.club.names())
+		}
+		parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+		if err == nil && len(parked) == 1 {
+			err = p.store.SettleParked(t.Context(), parked[0].ID, roster.ParkedLink, "t2", "anna")
+		}
+		if run := p.run(); err != nil || run.State != roster.RunOK || len(p.club.records) != 3 || p.club.names()["Joined"] != 1 {
+			t.Errorf("one record %t, settled: %s %v, %+v, the target has %v, %v", sameRecord, run.State, run.Fault, run.Counts, p.club.names(), err)
+		}
+	}
+}
+
+func TestAConversionOfAProspectThatTheRunCreatesIsNeverSentAgain(t *testing.T) {
+	p := newJoining(t, false)
+	p.run()
+	p.crm.put(person{id: "p07", name: "Seven"})
+	p.crm.keep(&p.crm.members, person{id: "p07", name: "Seven joined"})
+	converted, life := 0, make(chan struct{})
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if op.Op == sdk.OpConvert {
+			converted++
+			close(life)
+			p.store.Close() // the daemon dies here
+		}
+		return ""
+	}
+	run, err := p.Order(t.Context(), pipeline.Order{Job: syncJob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-life
+	p.Stop()
+	p.club.fault = nil
+	p.begin()
+	run = p.await(run.ID)
+	if run.State != roster.RunPartial || run.Counts.Waiting != 1 || converted != 1 || len(p.club.records) != 4 {
+		t.Errorf("%s %v, %+v, converted %d times, the target has %v", run.State, run.Fault, run.Counts, converted, p.club.names())
+	}
+}

@@ -101,7 +101,7 @@ func (p *pair) begin() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if p.store, err = bolt.Open(p.t.Context(), p.dir, keys); err != nil {
+	if p.store, err = bolt.Open(p.t.Context(), p.dir, keys, bolt.WithClock(p.clock.Now)); err != nil {
 		p.t.Fatal(err)
 	}
 	if p.changes, err = store.NewChangeSets(p.dir, keys); err != nil {

@@ -276,3 +276,75 @@ func TestACreateInDoubtThatAPersonHasLinkedIsNotSentAgain(t *testing.T) {
 		t.Errorf("then: %s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
 	}
 }
+
+func TestAnUnchangedRecordWhoseLinkAPersonRemovesIsCountedOnce(t *testing.T) {
+	p := newPair(t, newCRM(people(1)...), newClub(sdk.ClassC))
+	p.club.kind.Batch = 1
+	p.run()
+	p.crm.put(person{id: "p01", name: "New"})
+	p.crm.put(person{id: "p00", name: "Name 00", phone: "555-00", changed: time.Unix(5, 0)})
+	p.club.fault = func(int, sdk.Operation) string {
+		if err := p.store.RemoveLink(t.Context(), p.route(), "p00", "anna"); err != nil {
+			t.Error(err)
+		}
+		return ""
+	}
+	if run := p.run(); run.State != roster.RunOK || run.Counts.Unchanged != 1 {
+		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Counts)
+	}
+}
+
+func TestAVerdictWhileARunIsUnderWayIsDoneByTheNextOne(t *testing.T) {
+	for name, order := range map[string]pipeline.Order{
+		"changes": {Job: syncJob}, "a sweep": {Job: syncJob, Scope: roster.Scope{Sweep: true}},
+	} {
+		p := newPair(t, nil, newClub(sdk.ClassE))
+		p.from = feed{{id: "p", name: "Older", phone: "1"}, {id: "p", name: "Newer", phone: "1"}}
+		p.club.fault = func(int, sdk.Operation) string { return "gone" }
+		p.run()
+		parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+		if err != nil || len(parked) != 1 {
+			t.Fatalf("parked %v, %v", parked, err)
+		}
+		p.clock.pass(time.Hour)
+		p.from = append(p.from.(feed), person{id: "q", name: "Other"})
+		p.club.fault = func(int, sdk.Operation) string {
+			p.club.fault = nil
+			p.clock.pass(time.Minute)
+			if err := p.store.SettleParked(t.Context(), parked[0].ID, roster.ParkedCreate, "", "anna"); err != nil {
+				t.Error(err)
+			}
+			return ""
+		}
+		p.order(order)
+		run := p.run()
+		if names := p.club.names(); run.State != roster.RunOK || names["Newer"] != 1 || len(names) != 2 || len(p.quarantined()) != 0 {
+			t.Errorf("%s: %s %v, %+v, the target has %v, quarantined %v", name, run.State, run.Fault, run.Counts, names, p.quarantined())
+		}
+	}
+}
+
+func TestAVerdictAfterAPlanIsDoneByTheRunAfterIt(t *testing.T) {
+	p := newPair(t, newCRM(people(2)...), newClub(sdk.ClassE))
+	p.club.fault = func(n int, _ sdk.Operation) string { return []string{"", "gone", "", "", ""}[n] }
+	p.run()
+	p.crm.put(person{id: "p01", name: "Changed"})
+	p.clock.pass(time.Hour)
+	plan := p.order(pipeline.Order{Job: syncJob, Plan: true, Scope: roster.Scope{Sweep: true}})
+	p.clock.pass(time.Minute)
+	parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+	if err == nil && len(parked) == 1 {
+		err = p.store.SettleParked(t.Context(), parked[0].ID, roster.ParkedCreate, "", "anna")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.clock.pass(time.Minute)
+	if _, err := p.Approve(t.Context(), plan.ID); err != nil {
+		t.Fatal(err)
+	}
+	p.await(plan.ID)
+	if run := p.run(); run.State != roster.RunOK || p.club.names()["Name 00"] != 1 || p.club.names()["Changed"] != 1 {
+		t.Errorf("%s %v, %+v, the target has %v", run.State, run.Fault, run.Counts, p.club.names())
+	}
+}

@@ -120,3 +120,35 @@ func TestAConflictIsWonAsTheJobSaysAndTheLoserIsRecorded(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatACreateInDoubtMayHaveMadeIsNotSentBackAsARecordOfItsOwn(t *testing.T) {
+	for _, class := range []sdk.GuaranteeClass{sdk.ClassC, sdk.ClassE} {
+		p := newTwoWay(t)
+		p.club.kind.Class = class
+		p.both()
+		p.back.records["h8"] = person{id: "h8", name: "Eighth", phone: "8"}
+		p.back.records["h9"] = person{id: "h9", name: "Ninth", phone: "9"}
+		calls := p.club.calls
+		p.club.fault = func(n int, _ sdk.Operation) string { return []string{"", "lost", "auth"}[n-calls] }
+		p.order(pipeline.Order{Job: syncJob})
+		p.club.fault = nil
+		run := p.order(pipeline.Order{Job: backJob})
+		if run.State != roster.RunPartial || run.Counts.Quarantined != 1 || len(p.back.records) != 7 {
+			t.Errorf("class %s: %s %v, %+v, %v", class, run.State, run.Fault, run.Counts, p.back.names())
+		}
+		if class == sdk.ClassE {
+			parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+			if err == nil && len(parked) == 1 {
+				err = p.store.SettleParked(t.Context(), parked[0].ID, roster.ParkedLink, "t6", "anna")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.order(pipeline.Order{Job: syncJob})
+		run = p.order(pipeline.Order{Job: backJob})
+		if run.State != roster.RunOK || len(p.back.records) != 7 || len(p.club.records) != 7 {
+			t.Errorf("class %s, settled: %s %v, %+v, %v and %v", class, run.State, run.Fault, run.Counts, p.back.names(), p.club.names())
+		}
+	}
+}

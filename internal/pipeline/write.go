@@ -250,6 +250,9 @@ func (w *writing) ready(ctx context.Context, b *batch) error {
 		it.sent = it.change.sent(w.sync.Digests, w.sync.Mapping, it.refs, room[:0:n])
 		room = room[n:]
 	}
+	if err := w.join(ctx, b); err != nil {
+		return err
+	}
 	if err := w.provable(b); err != nil {
 		return err
 	}

@@ -1,6 +1,10 @@
 package roster
 
-import "github.com/rosterd/rosterd/plugins/sdk"
+import (
+	"time"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
+)
 
 // Delivery is what changes together with a run when its prepared change set
 // begins to be delivered, or when the run ends.
@@ -14,4 +18,7 @@ type Delivery struct {
 	// Retried are the ids of quarantined records that the run has read again: their
 	// older entries are removed, and those of the run itself stand.
 	Retried []string
+	// Since is when the run had read everything: what a person has decided about a
+	// parked create since then stays in the quarantine. Zero is never.
+	Since time.Time
 }

@@ -14,8 +14,9 @@ import (
 // that moves the cursors of an import when it ends: the run becomes what
 // update makes of it, the cursors of its job stand, and of the job's
 // quarantine remain the run's own entries and, unless d replaces them, the
-// entries of records that the run neither refused nor read again. The rules for update are
-// those of [Store.UpdateRun].
+// entries of records that the run neither refused nor read again, and what a person
+// has decided since the run had read them. The rules for update are those of
+// [Store.UpdateRun].
 func (s *Store) BeginDelivery(
 	ctx context.Context, id string, d roster.Delivery, update func(*roster.Run) error,
 ) (roster.Run, error) {
@@ -27,7 +28,7 @@ func (s *Store) BeginDelivery(
 		if err := setCursors(tx, run.Job, d.Cursors); err != nil {
 			return err
 		}
-		return settleQuarantine(tx, run.Job, run.ID, &d)
+		return settleQuarantine(tx, &run, &d)
 	})
 	if err != nil {
 		return roster.Run{}, err

@@ -271,8 +271,8 @@ func (s *Store) SettleParked(ctx context.Context, id string, verdict roster.Park
 }
 
 // takeUp puts the record of a parked create into the quarantine of its job, for
-// the next run. A record whose values are not known comes with the source only, and
-// one of which a later form waits there already is left as it is.
+// the next run, in the form that it was read last. A record whose values are not
+// known comes with the source only.
 func (w *linkWriter) takeUp(id string, row *parkedRow, code, reason string) error {
 	payload, err := w.s.openParkedPayload(id, bucket(w.tx, bucketParkedPayload).Get([]byte(id)))
 	if err != nil {
@@ -289,7 +289,7 @@ func (w *linkWriter) takeUp(id string, row *parkedRow, code, reason string) erro
 		Job: row.job, Run: intent.run, Kind: w.route.Kind, Record: row.source, Stage: roster.StageDeliver,
 		Code: code, Reason: reason, At: timeOf(w.moment), Payload: payload,
 	}
-	if later, err := w.waitsLater(row.job, w.s.quarantineID(&q), timeOf(intent.armed)); err != nil || later {
+	if err := w.takeLater(&q, timeOf(intent.armed)); err != nil {
 		return err
 	}
 	entries, err := w.s.prepareAll([]roster.Quarantined{q})
@@ -300,15 +300,21 @@ func (w *linkWriter) takeUp(id string, row *parkedRow, code, reason string) erro
 	return err
 }
 
-// waitsLater reports whether a form of a record that was refused after a time waits
-// in the quarantine with its values.
-func (w *linkWriter) waitsLater(job, id string, at time.Time) (bool, error) {
-	rows := peek(w.tx, bucketQuarantine, job)
+// takeLater gives an entry the form of its record that was refused since a time and
+// waits in the quarantine with its values, if there is one.
+func (w *linkWriter) takeLater(q *roster.Quarantined, since time.Time) error {
+	rows := peek(w.tx, bucketQuarantine, q.Job)
 	if rows == nil {
-		return false, nil
+		return nil
 	}
-	e, ok, err := newest(job, rows, id)
-	return ok && e.row.Stage != roster.StageRead && !e.row.At.Before(at), err
+	e, ok, err := newest(q.Job, rows, w.s.quarantineID(q))
+	if err != nil || !ok || e.row.Stage == roster.StageRead || e.row.At.Before(since) {
+		return err
+	}
+	sealed := peek(w.tx, bucketPayload, q.Job).Get([]byte(e.key))
+	q.Run, q.Form = e.run(), e.row.Form
+	q.Payload, err = w.s.sealer.Open(sealed, place(bucketPayload, q.Job, e.key))
+	return err
 }
 
 // release lets a parked create be sent. Of one that was parked for a review it stays

@@ -174,22 +174,35 @@ func newest(job string, rows *tree, id string) (best quarantineEntry, ok bool, e
 // settleQuarantine removes what a run's entries supersede: all entries of other
 // runs where the run has read everything, else those of records that the run
 // refused too or has read again.
-func settleQuarantine(tx *txn, job, run string, d *roster.Delivery) error {
-	rows := peek(tx, bucketQuarantine, job)
+func settleQuarantine(tx *txn, run *roster.Run, d *roster.Delivery) error {
+	rows := peek(tx, bucketQuarantine, run.Job)
 	if rows == nil {
 		return nil
-	}
-	if d.ReplaceQuarantine {
-		return dropEntries(tx, job, keysOf(rows, func(_, of string) bool { return of != run }))
 	}
 	own := make(map[string]bool, len(d.Retried))
 	for _, id := range d.Retried {
 		own[id] = true
 	}
-	for _, key := range keysOf(rows, func(_, of string) bool { return of == run }) {
+	for _, key := range keysOf(rows, func(_, of string) bool { return of == run.ID }) {
 		own[string(key[:idChars])] = true
 	}
-	return dropEntries(tx, job, keysOf(rows, func(id, of string) bool { return of != run && own[id] }))
+	var done [][]byte
+	for _, key := range keysOf(rows, func(id, of string) bool { return of != run.ID && (d.ReplaceQuarantine || own[id]) }) {
+		row, _, err := rowAt(rows, string(key))
+		if err != nil {
+			return err
+		}
+		if !row.decidedSince(d.Since) {
+			done = append(done, key)
+		}
+	}
+	return dropEntries(tx, run.Job, done)
+}
+
+// decidedSince reports whether the entry is what a person has decided about a parked
+// create since a time.
+func (r *quarantineRow) decidedSince(at time.Time) bool {
+	return !at.IsZero() && (r.Code == roster.CodeParkedCreate || r.Code == roster.CodeParkedLinked) && r.At.After(at)
 }
 
 // keysOf returns copies of the keys that match. Keys are collected before
