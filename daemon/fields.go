@@ -96,8 +96,8 @@ func (p view) fieldsOf(ctx context.Context, job roster.Job) (known jobFields, er
 		return known, err
 	}
 	if job.Type == roster.JobSync {
-		known.target, known.partly = p.syncTargetFields(ctx, job)
-		return known, nil
+		known.target, known.partly, err = p.syncTargetFields(ctx, job)
+		return known, err
 	}
 	known.target, err = p.targetFields(ctx, job)
 	return known, err

@@ -39,29 +39,40 @@ func appendField(fields []mapping.EditorField, field mapping.EditorField) []mapp
 	return append(fields, field)
 }
 
-// syncTargetFields are the fields that a sync's records have at every target, and
-// those that this one declares. partly says that it has more than those: a kind whose
-// fields it does not declare. A target that cannot be opened declares none: what is
-// wrong with it is for `rosterd validate` to tell.
-func (p view) syncTargetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, partly bool) {
+// syncTargetFields are the fields that a sync's records have at every target, those
+// that this one declares, and those that it lists. partly says that it has more than
+// those: a kind of which it neither declares nor lists all fields. A target that cannot
+// be opened declares none: what is wrong with it is for `rosterd validate` to tell.
+func (p view) syncTargetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, partly bool, err error) {
 	fields = syncFields(job)
 	conn, err := p.connect(ctx, job.To, sdk.AbilityTarget)
 	if err != nil {
-		return fields, true
+		return fields, true, nil // told elsewhere
 	}
 	defer func() { _ = conn.Close() }() // it was only asked
 	kinds, err := targetKinds(ctx, job, conn)
 	if err != nil {
-		return fields, true
+		return fields, true, nil // told elsewhere
 	}
-	for _, kind := range job.Kinds {
-		declared := kinds[kind].Fields
-		partly = partly || len(declared) == 0 && kind != sdk.KindStaff
-		for _, f := range declared {
-			fields = appendField(fields, mapping.EditorField{Name: f.Name})
+	var listed []sdk.Field
+	if conn.Has(sdk.AbilityFieldLister) {
+		if listed, err = conn.ListFields(ctx); err != nil {
+			return fields, true, connectionFault(job.To, err)
 		}
 	}
-	return fields, partly
+	for _, kind := range job.Kinds {
+		declared, whole := kinds[kind], kind == sdk.KindStaff
+		for _, f := range listed {
+			if f.Kind == kind || f.Kind == "" {
+				fields, whole = appendField(fields, mapping.EditorField{Name: f.Key, Doc: f.Label}), true
+			}
+		}
+		for _, f := range declared.Fields {
+			fields = appendField(fields, mapping.EditorField{Name: f.Name})
+		}
+		partly = partly || !whole && (len(declared.Fields) == 0 || declared.OtherFields)
+	}
+	return fields, partly, nil
 }
 
 // syncFields are the fields that the records of a sync have at every target.
