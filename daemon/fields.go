@@ -100,9 +100,9 @@ func (p view) fieldsOf(ctx context.Context, job roster.Job) (known jobFields, er
 		return known, err
 	}
 	if job.Type == roster.JobSync {
-		known.target, known.undeclared = p.syncTargetFields(ctx, job)
+		known.target, known.undeclared, err = p.syncTargetFields(ctx, job, true)
 		known.usual = usualFields(job)
-		return known, nil
+		return known, err
 	}
 	known.target, err = p.targetFields(ctx, job)
 	return known, err

@@ -76,11 +76,8 @@ func promise(k sdk.TargetKind, finds bool) string {
 	rests := fmt.Sprintf("rests on the system finishing a request within %s and finding a new record within %s.", span(k.ExecLag), span(k.IndexLag))
 	switch k.Class {
 	case sdk.ClassA:
-		text := fmt.Sprintf("A lost answer creates no duplicate: each record is sent with a key by which the system knows a repetition for %s; when that time may be over, ", span(k.KeyTTL))
-		if !finds {
-			return text + "rosterd asks a person."
-		}
-		return text + "rosterd asks a person or looks for the record before it sends it again, which " + rests
+		return fmt.Sprintf("A lost answer creates no duplicate: each record is sent with a key by which the system knows a repetition for %s; "+
+			"when that time may be over, rosterd asks a person.", span(k.KeyTTL))
 	case sdk.ClassB:
 		return "A lost answer creates no duplicate: each record is written under an id of its own, and writing it again changes nothing."
 	case sdk.ClassBPrime:

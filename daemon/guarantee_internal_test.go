@@ -21,8 +21,9 @@ func TestNoMoreIsPromisedThanATargetCanHold(t *testing.T) {
 		finds        bool
 		says, silent []string
 	}{
-		{sdk.ClassA, true, []string{"for 24 h", "looks for the record", rests}, nil},
+		{sdk.ClassA, true, []string{"for 24 h", "asks a person"}, []string{"rests on"}},
 		{sdk.ClassA, false, []string{"for 24 h", "asks a person"}, []string{"rests on"}},
+		{sdk.ClassB, true, []string{"an id of its own"}, []string{"rests on", "asks a person"}},
 		{sdk.ClassB, false, []string{"an id of its own"}, []string{"rests on", "asks a person"}},
 		{sdk.ClassBPrime, true, []string{"the same email", "every value", "asks a person", rests}, nil},
 		{sdk.ClassBPrime, false, []string{"the same email", "asks a person"}, []string{"rests on"}},

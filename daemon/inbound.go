@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/connector"
 	"github.com/rosterd/rosterd/internal/mapping"
+	"github.com/rosterd/rosterd/internal/metrics"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -58,12 +60,42 @@ func (in *inbound) receiving(p *parts, cfg *config.Config) (*receiving, error) {
 	}
 	api, err := connector.New(connector.Options{
 		Endpoints: slices.Collect(maps.Values(endpoints)), Store: roomyInbound{p}, Live: p.liveRecord, Saved: in.waker.saved,
-		Key: in.key, TrustedProxies: cfg.TrustedProxies, Logger: p.log, Now: time.Now,
+		Counter: inboundCounter{p.metrics}, Key: in.key, TrustedProxies: cfg.TrustedProxies, Logger: p.log, Now: time.Now,
 	})
 	if err != nil {
 		return nil, inboundFault(err)
 	}
+	for ref := range endpoints {
+		inboundCounter{p.metrics}.opened(ref)
+	}
 	return &receiving{endpoints: endpoints, api: api}, nil
+}
+
+// inboundCounter counts in the metrics what other systems push.
+type inboundCounter struct{ metrics *metrics.Metrics }
+
+func (c inboundCounter) opened(ref string) {
+	var kinds, reasons []string
+	for _, kind := range sdk.Kinds() {
+		kinds = append(kinds, string(kind))
+	}
+	for _, reason := range connector.Reasons() {
+		reasons = append(reasons, strings.ToLower(string(reason)))
+	}
+	c.metrics.InboundOpened(ref, kinds, reasons)
+}
+
+// Saved implements [connector.Counter].
+func (c inboundCounter) Saved(conn string, kind sdk.Kind, unknown int) {
+	c.metrics.InboundSaved(conn, string(kind), unknown)
+}
+
+// Fetched implements [connector.Counter].
+func (c inboundCounter) Fetched(conn string) { c.metrics.InboundFetched(conn) }
+
+// Refused implements [connector.Counter].
+func (c inboundCounter) Refused(conn string, reason connector.Reason) {
+	c.metrics.InboundRefused(conn, strings.ToLower(string(reason)))
 }
 
 // after makes what another configuration says. Where it changes none of the

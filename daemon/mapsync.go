@@ -40,31 +40,43 @@ func appendField(fields []mapping.EditorField, field mapping.EditorField) []mapp
 	return append(fields, field)
 }
 
-// syncTargetFields are the fields that a sync's records have at every target, and
-// those that this one declares. Of the kinds that are undeclared it has more than
-// those. A target that cannot be opened declares none: what is wrong with it is for
-// `rosterd validate` to tell.
-func (p view) syncTargetFields(ctx context.Context, job roster.Job) (fields []mapping.EditorField, undeclared []sdk.Kind) {
+// syncTargetFields are the fields that a sync's records have at every target, those
+// that this one declares, and, where it may be asked, those that it lists. Of the
+// kinds that are undeclared it may have more than those. A target that cannot be opened declares none: what is wrong with
+// it is for `rosterd validate` to tell.
+func (p view) syncTargetFields(ctx context.Context, job roster.Job, ask bool) (fields []mapping.EditorField, undeclared []sdk.Kind, err error) {
 	fields = syncFields(job)
 	conn, err := p.connectReadOnly(ctx, job.To, sdk.AbilityTarget)
 	if err != nil {
-		return fields, job.Kinds
+		return fields, job.Kinds, nil // told elsewhere
 	}
 	defer func() { _ = conn.Close() }() // it was only asked
 	kinds, err := targetKinds(ctx, job, conn)
 	if err != nil {
-		return fields, job.Kinds
+		return fields, job.Kinds, nil // told elsewhere
+	}
+	var listed []sdk.Field
+	lists := conn.Has(sdk.AbilityFieldLister)
+	if lists && ask {
+		if listed, err = conn.ListFields(ctx); err != nil {
+			return fields, job.Kinds, connectionFault(job.To, err)
+		}
 	}
 	for _, kind := range job.Kinds {
-		declared := kinds[kind].Fields
-		if len(declared) == 0 && kind != sdk.KindStaff {
-			undeclared = append(undeclared, kind)
+		declared, whole := kinds[kind], kind == sdk.KindStaff
+		for _, f := range listed {
+			if f.Kind == kind || f.Kind == "" {
+				fields, whole = appendField(fields, mapping.EditorField{Name: f.Key, Doc: f.Label}), true
+			}
 		}
-		for _, f := range declared {
+		for _, f := range declared.Fields {
 			fields = appendField(fields, mapping.EditorField{Name: f.Name})
 		}
+		if !whole && (len(declared.Fields) == 0 || declared.OtherFields || lists && !ask) {
+			undeclared = append(undeclared, kind)
+		}
 	}
-	return fields, undeclared
+	return fields, undeclared, nil
 }
 
 // usualFields are the names by which systems that push call the fields of a job's

@@ -127,6 +127,7 @@ func (o operations) Status(ctx context.Context) (admin.Status, error) {
 		s.Jobs = append(s.Jobs, js)
 		s.Problems = append(s.Problems, problems...)
 	}
+	s.Quotas = o.p.quotas(ctx)
 	s.Problems = append(s.Problems, o.p.unloadedProblem()...)
 	s.Problems = append(s.Problems, now.restoredProblems()...)
 	s.Problems = append(s.Problems, stateProblems(now.cfg.StateDir)...)

@@ -302,6 +302,12 @@ func (p *parts) picture(ctx context.Context) (metrics.Picture, error) {
 	for _, h := range p.host.Health() {
 		pic.Adapters = append(pic.Adapters, metrics.Adapter{Name: h.Name, Running: h.Running, Parked: h.Parked, Restarts: h.Ends, Requests: h.Calls})
 	}
+	pic.Inbound = map[string]int{}
+	for ref := range pushedTo(p.now().cfg) {
+		if pic.Inbound[ref], err = p.store.InboundWaiting(ctx, ref); err != nil {
+			return pic, err
+		}
+	}
 	sessions, err := p.store.Sessions(ctx, roster.SessionFilter{Open: true})
 	if err != nil {
 		return pic, err

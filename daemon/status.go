@@ -18,7 +18,8 @@ func (c *cli) statusCommand() *cobra.Command {
 		Use: "status", Short: "Show how every job stands and what needs a person", Args: exactly(),
 		Long: `Show on one screen how every job stands: its last run, when a run last left nothing
 behind, whether its schedule is kept, its next run and what it does at this moment;
-then what needs a person, each with the command that mends it or shows more.
+what is left of the limits of requests that its connections keep, where their adapters
+run; then what needs a person, each with the command that mends it or shows more.
 
 A due time is met by a run that was asked for at it or later and has delivered, also
 where it left some records behind. By that a schedule is
@@ -78,6 +79,7 @@ func (c *cli) showStatus(s admin.Status, now time.Time) {
 			}
 		})
 	}
+	showQuotas(c.stdout, s.Quotas)
 	for _, f := range s.Problems {
 		c.showFinding(f)
 	}

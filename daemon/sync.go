@@ -30,6 +30,9 @@ func (p view) openSync(ctx context.Context, run roster.Run, job roster.Job, clos
 	if err != nil {
 		return nil, err
 	}
+	if err := matchable(job, written, reader.Has(sdk.AbilityFinder)); err != nil {
+		return nil, err
+	}
 	to, _ := p.connection(job.To)
 	flow := &pipeline.Flow{
 		Kinds: job.Kinds, Changes: job.Read == roster.ReadChanges, Parallel: runtime.GOMAXPROCS(0), Close: closing.close,
@@ -68,6 +71,25 @@ func (p view) openSync(ctx context.Context, run roster.Run, job roster.Job, clos
 		return flow, nil
 	}
 	return flow, p.openSource(ctx, run, job, flow, closing)
+}
+
+// matchable refuses a job that matches people before it creates them where the target
+// does not search for them: they would be there twice.
+func matchable(job roster.Job, written map[sdk.Kind]sdk.TargetKind, finds bool) error {
+	for _, kind := range []sdk.Kind{sdk.KindProspect, sdk.KindMember} {
+		target, ok := written[kind]
+		if !ok || len(pipeline.MatchFields(job.Sync.Match)) == 0 {
+			continue
+		}
+		if field := unsearched(job, target); field != "" || !finds {
+			return &roster.Fault{
+				Code:    codeTarget,
+				Message: fmt.Sprintf("job %s matches people before it creates them, and connection %s cannot search for records of kind %s", job.Ref, job.To, kind),
+				Hint:    "see what is missing with `rosterd validate`, and add the call to the connection or leave  match  out of the job",
+			}
+		}
+	}
+	return nil
 }
 
 // openSource adds what a run needs until it delivers: the source and the script.

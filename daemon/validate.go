@@ -131,7 +131,10 @@ func (c *cli) fieldsOfSyncs(ctx context.Context, cfg *config.Config) (map[string
 		for _, job := range whole.Jobs {
 			var fields jobFields
 			if job.Type == roster.JobSync {
-				fields.target, fields.undeclared = p.syncTargetFields(ctx, job)
+				var err error
+				if fields.target, fields.undeclared, err = p.syncTargetFields(ctx, job, false); err != nil {
+					return err
+				}
 				fields.usual = usualFields(job)
 			}
 			know(known, job, fields)

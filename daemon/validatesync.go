@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosterd/rosterd/internal/adapters"
 	"github.com/rosterd/rosterd/internal/config"
+	"github.com/rosterd/rosterd/internal/pipeline"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/plugins/sdk"
 )
@@ -33,6 +34,9 @@ func syncFindings(ctx context.Context, cfg *config.Config, host *adapters.Host) 
 	return findings
 }
 
+// codeTarget is the code of a job that asks its target for what that cannot do.
+const codeTarget = "job.target"
+
 // syncCheck checks one job.
 type syncCheck struct {
 	cfg      *config.Config
@@ -44,7 +48,7 @@ type syncCheck struct {
 // find notes a finding at the place that names the adapter of a connection.
 func (s *syncCheck) find(severity config.Severity, ref, hint, format string, args ...any) {
 	s.findings = append(s.findings, config.AtAdapter(s.cfg, ref, config.Fault{
-		Severity: severity, Code: "job.target", File: s.cfg.Path, Hint: hint,
+		Severity: severity, Code: codeTarget, File: s.cfg.Path, Hint: hint,
 		Message: fmt.Sprintf("job %s: ", s.job.Ref) + fmt.Sprintf(format, args...),
 	}))
 }
@@ -118,6 +122,21 @@ func (s *syncCheck) kind(kind sdk.Kind, info sdk.TargetInfo, target *adapters.Co
 		return
 	}
 	s.calls(kind, written)
+	if field := unsearched(s.job, written); field != "" && target.Has(sdk.AbilityFinder) {
+		s.find(config.SeverityError, s.job.To, "add the call to the connection, or leave  match  out of the job",
+			"people are matched before they are created, and connection %s has no call that finds records of kind %s by their field %s", s.job.To, kind, field)
+	}
+}
+
+// unsearched is a field that the rules of a job's match search people by and that its
+// target does not; empty for none.
+func unsearched(job roster.Job, written sdk.TargetKind) string {
+	for _, field := range pipeline.MatchFields(job.Sync.Match) {
+		if !written.FindsBy(field) {
+			return field
+		}
+	}
+	return ""
 }
 
 // calls checks that the target has the operations that the job asks for.
@@ -163,7 +182,7 @@ func (s *syncCheck) owners(target *adapters.Conn) {
 // matching checks that the target searches for people, where they are matched
 // before they are created.
 func (s *syncCheck) matching(target *adapters.Conn) {
-	searches := slices.ContainsFunc(s.job.Sync.Match, func(rule string) bool { return rule != "stored_id" })
+	searches := len(pipeline.MatchFields(s.job.Sync.Match)) > 0
 	if searches && s.people() && !target.Has(sdk.AbilityFinder) {
 		s.find(config.SeverityError, s.job.To, "add the call to the connection, or leave  match  out of the job",
 			"people are matched before they are created, and connection %s has no call that finds them: it lacks the ability %s", s.job.To, sdk.AbilityFinder)

@@ -42,6 +42,7 @@ var (
 	_ sdk.ImportStarter     = (*Conn)(nil)
 	_ sdk.OutcomeSubscriber = (*Conn)(nil)
 	_ sdk.FieldLister       = (*Conn)(nil)
+	_ sdk.QuotaTeller       = (*Conn)(nil)
 	_ sdk.Checker           = (*Conn)(nil)
 )
 
@@ -127,6 +128,13 @@ func (c *Conn) SubscribeOutcomes(ctx context.Context, req sdk.SubscribeOutcomesR
 func (c *Conn) ListFields(ctx context.Context) ([]sdk.Field, error) {
 	return call(ctx, c, sdk.AbilityFieldLister, func(ctx context.Context, r *wire.Remote) ([]sdk.Field, error) {
 		return r.ListFields(ctx)
+	})
+}
+
+// Quotas tells what is left of the limits that the connection keeps.
+func (c *Conn) Quotas(ctx context.Context) ([]sdk.Quota, error) {
+	return call(ctx, c, sdk.AbilityQuotaTeller, func(ctx context.Context, r *wire.Remote) ([]sdk.Quota, error) {
+		return r.Quotas(ctx)
 	})
 }
 

@@ -32,8 +32,22 @@ type Status struct {
 	// PublicURL is where outside systems reach the daemon; it holds no secret.
 	PublicURL string      `json:"public_url"`
 	Jobs      []JobStatus `json:"jobs"`
+	// Quotas are what is left of the limits of requests that connections keep, of
+	// those whose adapter runs.
+	Quotas []QuotaLeft `json:"quotas,omitempty"`
 	// Problems are what needs a person, the most urgent first.
 	Problems []Finding `json:"problems"`
+}
+
+// QuotaLeft is how many requests a connection may still make.
+type QuotaLeft struct {
+	// Connection is account/connection.
+	Connection string `json:"connection"`
+	// Span is the time in seconds for which Limit requests are allowed, and Left how
+	// many of them were not made.
+	Span  int64 `json:"span_s"`
+	Limit int   `json:"limit"`
+	Left  int   `json:"left"`
 }
 
 // JobStatus is one job at a glance.

@@ -38,6 +38,8 @@ type Options struct {
 	Live func(ctx context.Context, conn string, kinds []sdk.Kind, id string) (Found, error)
 	// Saved is called when a record of a connection is stored. It must be quick.
 	Saved func(conn string)
+	// Counter counts what comes; nothing does by default.
+	Counter Counter
 	// Key derives the ids in answers, which are the same as long as it is.
 	Key []byte
 	// MaxWaiting bounds the records that wait at one connection; 100,000 by
@@ -87,7 +89,6 @@ type Connector struct {
 	// warnings bounds the log lines that strangers can cause.
 	warnings *rate.Limiter
 	live     chan struct{}
-	stats    stats
 }
 
 // sender is who a connection belongs to.
@@ -107,6 +108,9 @@ func New(o Options) (*Connector, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Counter == nil {
+		o.Counter = uncounted{}
 	}
 	if o.NewID == nil {
 		o.NewID = randomID

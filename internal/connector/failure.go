@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync/atomic"
+
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // Reason tells a sender what kind of failure it met.
@@ -73,45 +74,35 @@ func refused(why refusal) *failure {
 	return &failure{status: http.StatusUnauthorized, reason: ReasonAccess, message: refusalMessage, cause: why}
 }
 
-// Stats count what came through the interface since the daemon started.
-type Stats struct {
-	// Saved and Fetched are the requests answered with 200.
-	Saved, Fetched int64
-	// Failed are the answers of each reason.
-	Failed map[Reason]int64
-	// Unknown is the number of values in saves that nothing has asked for.
-	Unknown int64
+// Reasons returns every reason.
+func Reasons() []Reason {
+	return []Reason{ReasonUnknown, ReasonValidation, ReasonDatabase, ReasonAccess, ReasonNotFound, ReasonRate, ReasonUnavailable}
 }
 
-type stats struct {
-	saved, fetched, unknown atomic.Int64
-	failed                  [7]atomic.Int64
+// Counter counts what comes through the interface. Its methods are called
+// concurrently and must be quick. Connections are account/connection.
+type Counter interface {
+	// Saved is called with each record that was stored, and the number of values in
+	// the request that nothing has asked for.
+	Saved(conn string, kind sdk.Kind, unknown int)
+	// Fetched is called with each record that was answered.
+	Fetched(conn string)
+	// Refused is called with each answer that is an error. The connection is empty
+	// where nobody has proven to be its sender.
+	Refused(conn string, reason Reason)
 }
 
-func reasons() [7]Reason {
-	return [...]Reason{
-		ReasonUnknown, ReasonValidation, ReasonDatabase, ReasonAccess, ReasonNotFound, ReasonRate, ReasonUnavailable,
-	}
-}
+// uncounted is a [Counter] that counts nothing.
+type uncounted struct{}
 
-func (s *stats) fail(reason Reason) {
-	for i, r := range reasons() {
-		if r == reason {
-			s.failed[i].Add(1)
-		}
-	}
-}
+// Saved counts nothing.
+func (uncounted) Saved(string, sdk.Kind, int) {}
 
-// Stats returns the counts of the interface.
-func (c *Connector) Stats() Stats {
-	out := Stats{
-		Saved: c.stats.saved.Load(), Fetched: c.stats.fetched.Load(), Unknown: c.stats.unknown.Load(), Failed: map[Reason]int64{},
-	}
-	for i, reason := range reasons() {
-		out.Failed[reason] = c.stats.failed[i].Load()
-	}
-	return out
-}
+// Fetched counts nothing.
+func (uncounted) Fetched(string) {}
+
+// Refused counts nothing.
+func (uncounted) Refused(string, Reason) {}
 
 // uuid writes 16 bytes as a UUID of version 8, which leaves their meaning to
 // whoever makes them.

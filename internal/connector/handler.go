@@ -221,7 +221,6 @@ func (c *Connector) save(ctx context.Context, e *Endpoint, q *request, answerJSO
 	if err != nil {
 		return nil, invalid(e.Ref, err)
 	}
-	c.stats.unknown.Add(int64(q.doc.unknown()))
 	record.At = c.o.Now()
 	if _, err := c.o.Store.SaveInbound(ctx, e.Ref, record, c.o.MaxWaiting); err != nil {
 		message := "the record could not be stored; send it again later"
@@ -230,7 +229,7 @@ func (c *Connector) save(ctx context.Context, e *Endpoint, q *request, answerJSO
 		}
 		return nil, &failure{status: http.StatusServiceUnavailable, reason: ReasonDatabase, message: message, conn: e.Ref, cause: err}
 	}
-	c.stats.saved.Add(1)
+	c.o.Counter.Saved(e.Ref, record.Kind, q.doc.unknown())
 	if c.o.Saved != nil {
 		c.o.Saved(e.Ref)
 	}
@@ -248,7 +247,7 @@ func (c *Connector) fetch(ctx context.Context, e *Endpoint, q *request, answerJS
 	if err != nil {
 		return nil, err
 	}
-	c.stats.fetched.Add(1)
+	c.o.Counter.Fetched(e.Ref)
 	return foundBody(e, q, found, answerJSON), nil
 }
 
@@ -310,7 +309,7 @@ func (c *Connector) fail(w http.ResponseWriter, err error, what resource, answer
 	if !ok {
 		f = &failure{status: http.StatusInternalServerError, reason: ReasonUnknown, message: "the request could not be carried out", cause: err}
 	}
-	c.stats.fail(f.reason)
+	c.o.Counter.Refused(f.conn, f.reason)
 	id := c.o.NewID()
 	level := slog.LevelWarn
 	if f.status >= http.StatusInternalServerError {

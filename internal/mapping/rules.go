@@ -59,7 +59,7 @@ func (t *fieldRules) roleOf(name string) role {
 			return roleTarget
 		}
 	}
-	if _, known := t.declared[name]; !known && len(t.declared) > 0 {
+	if _, known := t.declared[name]; !known && len(t.declared) > 0 && !t.target.OtherFields {
 		return roleUnknown
 	}
 	return roleData

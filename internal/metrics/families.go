@@ -46,6 +46,11 @@ const (
 	nameMap           = "rosterd_map_duration_seconds"
 	nameSessions      = "rosterd_sessions"
 	nameExport        = "rosterd_export_requests_total"
+	nameInSaves       = "rosterd_inbound_saves_total"
+	nameInFetches     = "rosterd_inbound_fetches_total"
+	nameInRefused     = "rosterd_inbound_refused_total"
+	nameInUnknown     = "rosterd_inbound_unknown_values_total"
+	nameInWaiting     = "rosterd_inbound_waiting_records"
 	nameAlerts        = "rosterd_alert_messages_total"
 	nameStore         = "rosterd_store_bytes"
 	nameDiskFree      = "rosterd_disk_free_bytes"
@@ -56,7 +61,7 @@ const (
 // Families returns the metrics of the daemon's own, in the order of their names.
 // Those of the process and of Go are beside them.
 func Families() []Family {
-	job := []string{"job"}
+	job, connection := []string{"job"}, []string{"connection"}
 	list := []Family{
 		{nameBuild, gauge, []string{"version", "revision", "go_version"}, "What is running; always 1."},
 		{nameConfigOK, gauge, nil, "Whether the configuration was taken when it was last read (1) or refused (0)."},
@@ -84,6 +89,11 @@ func Families() []Family {
 		{nameMap, histogram, nil, "How long a script took for a page of records."},
 		{nameSessions, gauge, []string{"state"}, "Import sessions that are not over."},
 		{nameExport, counter, []string{"result"}, "Requests on the public address by the class of their status: 2xx, 3xx, 4xx or 5xx."},
+		{nameInSaves, counter, []string{"connection", "kind"}, "Records that other systems have pushed and that were stored."},
+		{nameInFetches, counter, connection, "Records that pushing systems have fetched."},
+		{nameInRefused, counter, []string{"connection", "reason"}, "Requests of pushing systems that were answered with an error, by its reason in small letters; without a connection where nobody has proven to be its sender."},
+		{nameInUnknown, counter, connection, "Values in saves that nothing has asked for: most often a mistyped element."},
+		{nameInWaiting, gauge, connection, "Pushed records that are kept: those that jobs have to read yet, and the latest of each staff member and lead source."},
 		{nameAlerts, counter, []string{"receiver", "result"}, "Messages to receivers of alerts: sent, failed (it is tried again) or given_up."},
 		{nameStore, gauge, nil, "The size of the database."},
 		{nameDiskFree, gauge, nil, "What the daemon may still use of the disk that the state is on."},

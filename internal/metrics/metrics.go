@@ -31,6 +31,7 @@ type Metrics struct {
 	handler  http.Handler
 
 	runs, records, export, alerts *prometheus.CounterVec
+	inbound                       inboundCounters
 	duration                      *prometheus.HistogramVec
 	mapping                       prometheus.Histogram
 	configOK, configAt            prometheus.Gauge
@@ -41,6 +42,7 @@ func New(o Options) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		runs:     newCounter(nameRuns), records: newCounter(nameRecords), export: newCounter(nameExport), alerts: newCounter(nameAlerts),
+		inbound: newInboundCounters(),
 		// From a second to some nine hours.
 		duration: prometheus.NewHistogramVec(histogramOpts(nameDuration, prometheus.ExponentialBuckets(1, 2.5, 12)), family(nameDuration).Labels),
 		// From a millisecond to some sixteen seconds.
@@ -50,7 +52,7 @@ func New(o Options) *Metrics {
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: nameBuild, Help: family(nameBuild).Help}, family(nameBuild).Labels)
 	build.WithLabelValues(o.Version, o.Revision, o.Go).Set(1)
 	m.registry.MustRegister(
-		m.runs, m.records, m.export, m.alerts, m.duration, m.mapping, m.configOK, m.configAt, build,
+		m.runs, m.records, m.export, m.alerts, m.inbound.saves, m.inbound.fetches, m.inbound.refused, m.inbound.unknown, m.duration, m.mapping, m.configOK, m.configAt, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&scrape{picture: o.Picture, log: o.Logger, descs: describe()},
 	)

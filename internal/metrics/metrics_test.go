@@ -31,7 +31,7 @@ func picture() metrics.Picture {
 			Parked: 2, Unknown: 1, OldestParked: at, OldestUnknown: at,
 		}},
 		Adapters: []metrics.Adapter{{Name: "rest", Running: true, Restarts: 4, Requests: map[string]int{"ok": 7, "quota": 1}}},
-		Sessions: map[string]int{"open": 1}, StoreBytes: 1 << 20, DiskFree: 1 << 30, DiskSize: 1 << 40,
+		Inbound:  map[string]int{"acme/crm": 12}, Sessions: map[string]int{"open": 1}, StoreBytes: 1 << 20, DiskFree: 1 << 30, DiskSize: 1 << 40,
 	}
 }
 
@@ -55,6 +55,11 @@ func busy(p metrics.Picture) *metrics.Metrics {
 	m.Exported(http.StatusOK)
 	m.Alerted("ops", metrics.AlertSent)
 	m.ConfigRead(at, true)
+	m.InboundOpened("acme/crm", []string{"member", "staff"}, []string{"database", "rate"})
+	m.InboundSaved("acme/crm", "member", 2)
+	m.InboundFetched("acme/crm")
+	m.InboundRefused("acme/crm", "database")
+	m.InboundRefused("", "access")
 	return m
 }
 
@@ -120,6 +125,14 @@ func TestAPictureIsToldAsItIs(t *testing.T) {
 		`rosterd_export_requests_total{result="2xx"} 1`,
 		`rosterd_export_requests_total{result="5xx"} 0`,
 		`rosterd_sessions{state="open"} 1`,
+		`rosterd_inbound_saves_total{connection="acme/crm",kind="member"} 1`,
+		`rosterd_inbound_saves_total{connection="acme/crm",kind="staff"} 0`,
+		`rosterd_inbound_fetches_total{connection="acme/crm"} 1`,
+		`rosterd_inbound_unknown_values_total{connection="acme/crm"} 2`,
+		`rosterd_inbound_refused_total{connection="acme/crm",reason="database"} 1`,
+		`rosterd_inbound_refused_total{connection="acme/crm",reason="rate"} 0`,
+		`rosterd_inbound_refused_total{connection="",reason="access"} 1`,
+		`rosterd_inbound_waiting_records{connection="acme/crm"} 12`,
 		`rosterd_map_duration_seconds_count 1`,
 		`rosterd_scrape_success 1`,
 	} {

@@ -6,6 +6,9 @@ import "time"
 type Picture struct {
 	Jobs     []Job
 	Adapters []Adapter
+	// Inbound counts the records that are kept of each connection that other systems
+	// push to.
+	Inbound map[string]int
 	// Sessions counts the import sessions that are not over, by state.
 	Sessions map[string]int
 	// StoreBytes is the size of the database's file.

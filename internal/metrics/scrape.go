@@ -38,7 +38,7 @@ func pictured() []string {
 	return []string{
 		nameLastDuration, nameLastState, nameLastSuccess, nameLastDelivered, nameLag, nameStale, namePaused, nameAgain, nameQuarantine,
 		nameParked, nameParkedOldest, nameUnknown, nameUnknownOldest, nameAdapterUp, nameAdapterParked, nameRestarts, nameRequests,
-		nameSessions, nameStore, nameDiskFree, nameDiskSize, nameScrapeOK,
+		nameSessions, nameInWaiting, nameStore, nameDiskFree, nameDiskSize, nameScrapeOK,
 	}
 }
 
@@ -80,6 +80,9 @@ func (s *scrape) Collect(to chan<- prometheus.Metric) {
 	tell(nameDiskSize, float64(p.DiskSize))
 	for state, n := range p.Sessions {
 		tell(nameSessions, float64(n), state)
+	}
+	for ref, n := range p.Inbound {
+		tell(nameInWaiting, float64(n), ref)
 	}
 	for _, job := range p.Jobs {
 		job.tell(tell)

@@ -106,7 +106,7 @@ func (c *comparer) matchPending(ctx context.Context) error {
 // phone of each record.
 func (c *comparer) candidates(ctx context.Context, records []change) ([][]sdk.Match, error) {
 	found := make([][]sdk.Match, len(records))
-	for _, field := range c.matchFields() {
+	for _, field := range MatchFields(c.sync.Options.Match) {
 		req := sdk.FindRequest{Kind: records[0].kind}
 		var asked []int
 		for i, next := range records {
@@ -136,10 +136,10 @@ func (c *comparer) candidates(ctx context.Context, records []change) ([][]sdk.Ma
 	return found, nil
 }
 
-// matchFields are the fields that the job's rules search by.
-func (c *comparer) matchFields() []string {
+// MatchFields are the fields that the rules of a job's match search by.
+func MatchFields(rules []string) []string {
 	var fields []string
-	for _, rule := range c.sync.Options.Match {
+	for _, rule := range rules {
 		switch rule {
 		case matchNameEmailMobile, matchNameEmail:
 			fields = append(fields, "email")

@@ -116,8 +116,9 @@ func (w *writing) searchClass(target sdk.TargetKind) sdk.GuaranteeClass {
 	switch {
 	case w.sync.Find == nil:
 		return sdk.ClassE
-	case target.Class == sdk.ClassA:
-		// Its key is forgotten, and it need not find anything by it.
+	case harmless(target.Class):
+		// It need not find anything by what a create is sent again with, and what is in
+		// doubt is past that: a key that may be forgotten, or a conversion.
 		return sdk.ClassE
 	}
 	return target.Class

@@ -1,6 +1,8 @@
 package pipeline_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/rosterd/rosterd/internal/pipeline"
@@ -84,6 +86,49 @@ func TestAProspectIsNotTakenForGoneWhileItMayBeAmongTheMembers(t *testing.T) {
 	run := p.order(pipeline.Order{Job: syncJob, Scope: roster.Scope{Sweep: true}})
 	if run.Counts.Deactivated != 0 {
 		t.Errorf("members that are not read: %s, %+v", run.State, run.Counts)
+	}
+}
+
+// TestAConversionInDoubtIsAPersonsWhereOnlyFieldsAreSearchedBy: a target of class B
+// finds people by fields, and nothing by a marker.
+func TestAConversionInDoubtIsAPersonsWhereOnlyFieldsAreSearchedBy(t *testing.T) {
+	p := newPair(t, newCRM(people(3)...), newClub(sdk.ClassB))
+	p.kinds = []sdk.Kind{sdk.KindProspect, sdk.KindMember}
+	p.connect = func(flow *pipeline.Flow) {
+		member := p.club.kind
+		member.Kind, member.Writes = sdk.KindMember, append([]sdk.Op{sdk.OpConvert}, member.Writes...)
+		flow.Sync.Target[sdk.KindMember] = member
+		flow.Sync.Find = func(ctx context.Context, req sdk.FindRequest) (sdk.FindResponse, error) {
+			for _, q := range req.Queries {
+				if q.Marker != "" {
+					return sdk.FindResponse{}, sdk.Fail(sdk.CodeConfig, errors.New("there is no search by marker"))
+				}
+			}
+			return p.club.Find(ctx, req)
+		}
+	}
+	p.run()
+	p.crm.joins(person{id: "p00", name: "Joined"})
+	life := make(chan struct{})
+	p.club.fault = func(_ int, op sdk.Operation) string {
+		if op.Op == sdk.OpConvert {
+			close(life)
+			p.store.Close() // the daemon dies here
+		}
+		return ""
+	}
+	run, err := p.Order(t.Context(), pipeline.Order{Job: syncJob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-life
+	p.Stop()
+	p.club.fault = nil
+	p.begin()
+	run = p.await(run.ID)
+	parked, err := p.store.Parked(t.Context(), roster.ParkedFilter{})
+	if err != nil || run.State != roster.RunPartial || len(parked) != 1 {
+		t.Errorf("%s %v, %d parked, %v", run.State, run.Fault, len(parked), err)
 	}
 }
 

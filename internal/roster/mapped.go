@@ -117,6 +117,8 @@ type MapTarget struct {
 	// Fields are the target's fields as its adapter declares them; empty where they
 	// are not known.
 	Fields []sdk.TargetField
+	// OtherFields says that the target has others beside Fields.
+	OtherFields bool
 	// Policies are the fields that are not simply overwritten.
 	Policies map[string]FieldPolicy
 }

@@ -16,8 +16,13 @@ import (
 // present values: then a record has to carry every field that the target
 // declares.
 func SyncTarget(kind sdk.Kind, info sdk.TargetKind, key digest.Key, policies map[string]FieldPolicy, getter bool) MapTarget {
+	declared := info.Fields
+	if info.OtherFields {
+		declared = nil
+	}
 	t := MapTarget{
-		Kind: kind, Required: mandatory(kind, info.Fields), Digests: &key, References: true, Fields: info.Fields, Policies: policies,
+		Kind: kind, Required: mandatory(kind, declared), Digests: &key, References: true,
+		Fields: info.Fields, OtherFields: info.OtherFields, Policies: policies,
 	}
 	for _, f := range info.Fields {
 		if f.Required && !slices.Contains(t.Required, f.Name) {

@@ -57,6 +57,7 @@ var (
 	_ sdk.ImportStarter     = (*Remote)(nil)
 	_ sdk.OutcomeSubscriber = (*Remote)(nil)
 	_ sdk.FieldLister       = (*Remote)(nil)
+	_ sdk.QuotaTeller       = (*Remote)(nil)
 	_ sdk.Checker           = (*Remote)(nil)
 )
 
@@ -182,6 +183,15 @@ func (r *Remote) ListFields(ctx context.Context) ([]sdk.Field, error) {
 		return nil, fromStatus(ctx, "list fields", err)
 	}
 	return fieldsFromProto(res.GetFields()), nil
+}
+
+// Quotas tells what is left of the limits that the connection keeps.
+func (r *Remote) Quotas(ctx context.Context) ([]sdk.Quota, error) {
+	res, err := r.rpc.Quotas(ctx, &adapterv1.QuotasRequest{Handle: r.handle})
+	if err != nil {
+		return nil, fromStatus(ctx, "tell quotas", err)
+	}
+	return quotasFromProto(res.GetQuotas())
 }
 
 // Check tests the connection.

@@ -2,6 +2,8 @@ package wire
 
 import (
 	"encoding/json"
+	"fmt"
+	"time"
 
 	"github.com/rosterd/rosterd/plugins/sdk"
 	adapterv1 "github.com/rosterd/rosterd/plugins/sdk/proto/v1"
@@ -139,6 +141,7 @@ func fieldsToProto(in []sdk.Field) []*adapterv1.Field {
 	for _, f := range in {
 		out = append(out, &adapterv1.Field{
 			Key: clean(f.Key, maxText), Label: clean(f.Label, maxText), Type: clean(f.Type, maxText), Custom: f.Custom,
+			Kind: clean(string(f.Kind), maxText), Required: f.Required, MaxLength: number(f.MaxLength),
 		})
 	}
 	return out
@@ -147,7 +150,29 @@ func fieldsToProto(in []sdk.Field) []*adapterv1.Field {
 func fieldsFromProto(in []*adapterv1.Field) []sdk.Field {
 	out := make([]sdk.Field, 0, len(in))
 	for _, f := range in {
-		out = append(out, sdk.Field{Key: f.GetKey(), Label: f.GetLabel(), Type: f.GetType(), Custom: f.GetCustom()})
+		out = append(out, sdk.Field{
+			Key: f.GetKey(), Label: f.GetLabel(), Type: f.GetType(), Custom: f.GetCustom(),
+			Kind: sdk.Kind(f.GetKind()), Required: f.GetRequired(), MaxLength: int(max(0, f.GetMaxLength())),
+		})
 	}
 	return out
+}
+
+func quotasToProto(in []sdk.Quota) []*adapterv1.Quota {
+	out := make([]*adapterv1.Quota, 0, len(in))
+	for _, q := range in {
+		out = append(out, &adapterv1.Quota{SpanNanos: int64(q.Span), Limit: int64(q.Limit), Left: int64(q.Left)})
+	}
+	return out
+}
+
+func quotasFromProto(in []*adapterv1.Quota) ([]sdk.Quota, error) {
+	out := make([]sdk.Quota, 0, len(in))
+	for _, q := range in {
+		if q.GetSpanNanos() <= 0 || q.GetLimit() <= 0 || q.GetLeft() < 0 || q.GetLeft() > q.GetLimit() {
+			return nil, broken("tell quotas", fmt.Errorf("%d of %d requests are left", q.GetLeft(), q.GetLimit()))
+		}
+		out = append(out, sdk.Quota{Span: time.Duration(q.GetSpanNanos()), Limit: int(q.GetLimit()), Left: int(q.GetLeft())})
+	}
+	return out, nil
 }

@@ -19,6 +19,7 @@ func targetToProto(info sdk.TargetInfo) *adapterv1.TargetResponse {
 			ExecLagNanos: int64(k.ExecLag), IndexLagNanos: int64(k.IndexLag), KeyTtlNanos: int64(k.KeyTTL),
 			Update: clean(string(k.Update), maxText), Unique: clean(k.Unique, maxText),
 			Natural: cleanAll(k.Natural), Batch: number(k.Batch), SameRecord: k.SameRecord,
+			OtherFields: k.OtherFields, Finds: cleanAll(k.Finds),
 		}
 		for _, op := range k.Writes {
 			kind.Writes = append(kind.Writes, clean(string(op), maxText))
@@ -46,6 +47,7 @@ func targetFromProto(r *adapterv1.TargetResponse) (sdk.TargetInfo, error) {
 			ExecLag: time.Duration(k.GetExecLagNanos()), IndexLag: time.Duration(k.GetIndexLagNanos()),
 			KeyTTL: time.Duration(k.GetKeyTtlNanos()), Update: sdk.UpdateSemantics(k.GetUpdate()),
 			Unique: k.GetUnique(), Natural: k.GetNatural(), Batch: int(k.GetBatch()), SameRecord: k.GetSameRecord(),
+			OtherFields: k.GetOtherFields(), Finds: k.GetFinds(),
 		}
 		for _, op := range k.GetWrites() {
 			kind.Writes = append(kind.Writes, sdk.Op(op))

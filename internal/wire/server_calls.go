@@ -93,6 +93,21 @@ func (s *Server) ListFields(ctx context.Context, r *adapterv1.ListFieldsRequest)
 	return &adapterv1.ListFieldsResponse{Fields: fieldsToProto(fields)}, nil
 }
 
+// Quotas tells what is left of the limits that a connection keeps.
+func (s *Server) Quotas(ctx context.Context, r *adapterv1.QuotasRequest) (_ *adapterv1.QuotasResponse, err error) {
+	defer s.recovered(ctx, &err)
+	v, ctx, release, err := use[sdk.QuotaTeller](ctx, s, r.GetHandle(), sdk.AbilityQuotaTeller)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	quotas, err := v.Quotas(ctx)
+	if err != nil {
+		return nil, toStatus(ctx, err)
+	}
+	return &adapterv1.QuotasResponse{Quotas: quotasToProto(quotas)}, nil
+}
+
 // Check tests a connection.
 func (s *Server) Check(ctx context.Context, r *adapterv1.CheckRequest) (_ *adapterv1.CheckResponse, err error) {
 	defer s.recovered(ctx, &err)

@@ -129,7 +129,7 @@ func TestWhatIsSaidOfATargetCrossesWhole(t *testing.T) {
 		{
 			Kind: sdk.KindMember, Writes: []sdk.Op{sdk.OpCreate, sdk.OpUpdate}, Class: sdk.ClassBPrime,
 			ExecLag: time.Minute, IndexLag: time.Second, KeyTTL: time.Hour, Update: sdk.UpdatePatch,
-			Unique: "email", Natural: []string{"phone"}, Batch: 100,
+			Unique: "email", Natural: []string{"phone"}, Batch: 100, Finds: []string{"mobile"}, OtherFields: true,
 			Fields: []sdk.TargetField{{Name: "email", Required: true, MaxLength: 80, Shorten: true, Values: []string{"a"}}},
 		},
 		{Kind: sdk.KindStaff, Writes: []sdk.Op{sdk.OpDelete}, Class: sdk.ClassE},

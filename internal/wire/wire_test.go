@@ -31,6 +31,7 @@ type fake struct {
 	read   func(context.Context, sdk.ReadRequest) (*sdk.Page, error)
 	start  func(sdk.StartImportRequest) (sdk.StartImportResponse, error)
 	fields []sdk.Field
+	quotas []sdk.Quota
 	asked  sdk.SubscribeOutcomesRequest
 	check  error
 	closed chan struct{}
@@ -53,6 +54,7 @@ func (f *fake) SubscribeOutcomes(_ context.Context, req sdk.SubscribeOutcomesReq
 	return f.check
 }
 func (f *fake) ListFields(context.Context) ([]sdk.Field, error) { return f.fields, nil }
+func (f *fake) Quotas(context.Context) ([]sdk.Quota, error)     { return f.quotas, nil }
 func (f *fake) Check(context.Context) error                     { return f.check }
 func (f *fake) Close() error                                    { close(f.closed); return nil }
 
@@ -136,7 +138,7 @@ func TestAConnectionCrossesWhole(t *testing.T) {
 	if diff := cmp.Diff(want, f.conn); diff != "" {
 		t.Error(diff)
 	}
-	if len(r.Abilities()) != 5 {
+	if len(r.Abilities()) != 6 {
 		t.Error(r.Abilities())
 	}
 }
@@ -302,13 +304,29 @@ func TestSubscriptionsCrossWhole(t *testing.T) {
 }
 
 func TestFieldsCrossWhole(t *testing.T) {
-	want := []sdk.Field{{Key: "email", Label: "E-mail", Type: "email"}, {Key: "c1", Label: "Shoe size", Custom: true}}
+	want := []sdk.Field{{Key: "email", Label: "E-mail", Type: "email"}, {Key: "c1", Label: "Shoe size", Custom: true, Kind: sdk.KindMember, Required: true, MaxLength: 40}}
 	got, err := opened(t, &fake{fields: want}).ListFields(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestQuotasCrossWholeAndNonsenseDoesNot(t *testing.T) {
+	want := []sdk.Quota{{Span: time.Minute, Limit: 60, Left: 60}, {Span: 24 * time.Hour, Limit: 1 << 40}}
+	f := &fake{quotas: want}
+	r := opened(t, f)
+	got, err := r.Quotas(t.Context())
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	for _, q := range []sdk.Quota{{}, {Span: -1, Limit: 1}, {Span: 1, Limit: 1, Left: 2}, {Span: 1, Limit: 1, Left: -1}} {
+		f.quotas = []sdk.Quota{q}
+		if got, err := r.Quotas(t.Context()); err == nil {
+			t.Errorf("%+v was taken: %+v", q, got)
+		}
 	}
 }
 

@@ -71,6 +71,8 @@ var (
 	_ sdk.StaffLister      = (*connection)(nil)
 	_ sdk.StaffFinder      = (*connection)(nil)
 	_ sdk.LeadSourceLister = (*connection)(nil)
+	_ sdk.FieldLister      = (*connection)(nil)
+	_ sdk.QuotaTeller      = (*connection)(nil)
 	_ sdk.Checker          = (*connection)(nil)
 	_ sdk.Limited          = (*connection)(nil)
 	_ io.Closer            = (*connection)(nil)
@@ -158,6 +160,9 @@ func (c *connection) Abilities() []sdk.Ability {
 	if c.checks() != nil {
 		all = append(all, sdk.AbilityChecker)
 	}
+	if len(c.http.Quotas()) > 0 {
+		all = append(all, sdk.AbilityQuotaTeller)
+	}
 	for name, k := range c.spec.kinds {
 		all = append(all, k.abilities(name)...)
 	}
@@ -176,12 +181,22 @@ func (k *kind) abilities(name sdk.Kind) []sdk.Ability {
 	staff, source := name == sdk.KindStaff, name == sdk.KindLeadSource
 	add(k.list != nil, sdk.AbilitySource)
 	add(len(k.writes) > 0, sdk.AbilityTarget)
-	add(k.find != nil || k.findBy != nil && (k.class == sdk.ClassBPrime || k.class == sdk.ClassD), sdk.AbilityFinder)
+	add(k.find != nil || k.findBy != nil && len(k.writes) > 0, sdk.AbilityFinder)
+	add(k.custom != nil, sdk.AbilityFieldLister)
 	add(k.get != nil, sdk.AbilityGetter)
 	add(staff && k.list != nil && k.email != nil, sdk.AbilityStaffLister)
 	add(staff && k.findBy != nil && k.email != nil && slices.Contains(k.findBy.wanted(), "email"), sdk.AbilityStaffFinder)
 	add(source && k.list != nil && k.name != nil, sdk.AbilityLeadSourceLister)
 	return all
+}
+
+// Quotas implements [sdk.QuotaTeller]: what the file's limits leave, counted for all
+// that use the credentials.
+func (c *connection) Quotas(ctx context.Context) ([]sdk.Quota, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return c.http.Quotas(), nil
 }
 
 // Close closes idle connections.

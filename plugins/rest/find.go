@@ -77,6 +77,19 @@ func (c *call) carries(s scope, name string) bool {
 		c.body != nil && c.body.any(sent)
 }
 
+// finds are the fields by which the search for people answers a query that has no
+// other field.
+func (c *connection) finds(k *kind) []string {
+	if k.findBy == nil {
+		return nil
+	}
+	return slices.DeleteFunc(k.findBy.wanted(), func(field string) bool {
+		s := c.scope(map[string]string{"club": "1"}, map[string]any{field: "1"})
+		_, err := k.findBy.path.path(s)
+		return err != nil || !k.findBy.carries(s, dataPrefix+field)
+	})
+}
+
 // matches makes a search. A search by marker that returns a record with another
 // one is no search, and what it does not return proves nothing.
 func (c *connection) matches(ctx context.Context, k *kind, l *list, s scope, q sdk.Query) ([]sdk.Match, error) {

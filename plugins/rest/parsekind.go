@@ -26,7 +26,7 @@ func callKeys(more ...string) []string {
 
 func (p *parser) kind(v value) *kind {
 	m := v.members("id", "club", "marker", "email", "name", "inactive", "removed", "class", "unique", "natural", "key_ttl",
-		"exec_lag", "index_lag", "updates", "fields", "other_fields", "list", "get", "find", "find_by",
+		"exec_lag", "index_lag", "updates", "fields", "other_fields", "custom_fields", "list", "get", "find", "find_by",
 		"same_record", callSave, callCreate, callUpdate, callDeactivate, callDelete, callConvert, callTransfer)
 	slash := pointer{"id"}
 	k := &kind{
@@ -59,6 +59,9 @@ func (p *parser) kind(v value) *kind {
 		if !get.uses("id") {
 			m["get"].fault("this call does not say which record", "put {id} into its path or query")
 		}
+	}
+	if m["custom_fields"].there() {
+		k.custom, k.open = p.customFields(m["custom_fields"]), true
 	}
 	p.writes(k, m)
 	p.converts(sdk.Kind(v.name()), k, m)
@@ -101,7 +104,21 @@ func (p *parser) list(v value, changes, clubs bool, allowed ...string) *list {
 		keys = append(keys, "changed_since")
 		allowed = append(allowed, "since")
 	}
-	m := v.members(keys...)
+	return p.listed(v, v.members(keys...), clubs, allowed...)
+}
+
+// customFields reads a call that lists fields.
+func (p *parser) customFields(v value) *customFields {
+	m := v.members(callKeys("items", "paging", "name", "label", "type", "required", "max_length")...)
+	v.need(m, "name")
+	return &customFields{
+		list: *p.listed(v, m, p.clubs), name: m["name"].pointer(nil), label: m["label"].pointer(nil),
+		kind: m["type"].pointer(nil), required: m["required"].pointer(nil), length: m["max_length"].pointer(nil),
+	}
+}
+
+// listed reads what all calls have that return a list.
+func (p *parser) listed(v value, m map[string]value, clubs bool, allowed ...string) *list {
 	l := &list{call: p.call(m, v, "GET", append(allowed, "club", "page", "size")), items: *m["items"].pointer(&pointer{})}
 	l.paging = p.paging(m["paging"], &l.call)
 	if s := m["changed_since"]; s.there() {

@@ -90,8 +90,10 @@ type kind struct {
 	open bool
 
 	list, find, findBy *list
-	get                *call
-	writes             map[string]*write
+	// custom lists the fields that the business added; nil for none.
+	custom *customFields
+	get    *call
+	writes map[string]*write
 	// sameRecord says that a member keeps the record of the prospect.
 	sameRecord bool
 	// print tells what the kind's records are read by from anything else.
@@ -139,6 +141,12 @@ type since struct {
 	field     *pointer
 	exclusive bool
 	overlap   time.Duration
+}
+
+// customFields is a call that lists fields, and where each says what it is.
+type customFields struct {
+	list
+	name, label, kind, required, length *pointer
 }
 
 // write is a call that changes something.

@@ -31,10 +31,12 @@ func (c *connection) Target(context.Context) (sdk.TargetInfo, error) {
 		if t.Class == "" {
 			t.Class = sdk.ClassE // it creates nothing
 		}
-		if !k.open {
-			for _, f := range k.fields {
-				t.Fields = append(t.Fields, f.TargetField)
-			}
+		for _, f := range k.fields {
+			t.Fields = append(t.Fields, f.TargetField)
+		}
+		t.OtherFields = k.open
+		if kind == sdk.KindProspect || kind == sdk.KindMember {
+			t.Finds = c.finds(k)
 		}
 		info.Kinds = append(info.Kinds, t)
 	}

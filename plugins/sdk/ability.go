@@ -1,6 +1,9 @@
 package sdk
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Cursor is how far a source has been read. It is understood only by the
 // adapter that made it; nil is the beginning. At most [MaxCursorBytes] long,
@@ -144,6 +147,30 @@ type Field struct {
 	Type string
 	// Custom says that the business added the field.
 	Custom bool
+	// Kind is the kind of record that has the field; empty for all that the
+	// connection has.
+	Kind Kind
+	// Required says that a record without it is refused.
+	Required bool
+	// MaxLength is the largest number of characters; 0 is no bound, or not known.
+	MaxLength int
+}
+
+// QuotaTeller tells how much is left of the limits of requests that a connection
+// keeps.
+type QuotaTeller interface {
+	// Quotas returns each limit with what is left of it at this moment. It calls
+	// nobody and waits for nothing.
+	Quotas(ctx context.Context) ([]Quota, error)
+}
+
+// Quota is how many requests may be made within a time.
+type Quota struct {
+	// Span is that time, such as a day.
+	Span time.Duration
+	// Limit is how many requests may be made within Span, and Left how many of them
+	// were not.
+	Limit, Left int
 }
 
 // Checker tests a connection without changing anything.

@@ -20,7 +20,8 @@ type FindRequest struct {
 }
 
 // Query describes one record that is looked for: by its marker, or by values of
-// fields. A connection answers those that its class names.
+// fields. A connection answers those that its class names, and those by one field of
+// [TargetKind].Finds.
 type Query struct {
 	// Marker is an [Operation].Marker; empty for a query by fields.
 	Marker string

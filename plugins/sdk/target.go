@@ -62,9 +62,16 @@ type TargetKind struct {
 	Unique string
 	// Natural are the fields by which a person may be found ([ClassD]).
 	Natural []string
+	// Finds are the fields by which [Finder] finds people of this kind whatever the
+	// class: each of them alone in a query is answered. A job's match asks by "email"
+	// and by "mobile". Unique and Natural need not be named again.
+	Finds []string
 	// Fields are the fields that records may carry. Empty means that they are not
 	// known.
 	Fields []TargetField
+	// OtherFields says that records may carry others as well, of which nothing is
+	// known.
+	OtherFields bool
 	// Batch is the largest number of operations that one call of Write takes; 0
 	// is [DefaultBatch].
 	Batch int
@@ -73,6 +80,19 @@ type TargetKind struct {
 // DefaultBatch is the largest number of operations in one call of
 // [Target].Write where a target names none.
 const DefaultBatch = 500
+
+// FindsBy reports whether people can be looked for by one field alone.
+func (k TargetKind) FindsBy(field string) bool {
+	switch {
+	case slices.Contains(k.Finds, field):
+		return true
+	case k.Class == ClassBPrime:
+		return k.Unique == field
+	case k.Class == ClassD:
+		return len(k.Natural) == 1 && k.Natural[0] == field
+	}
+	return false
+}
 
 // Can reports whether the system has an operation.
 func (k TargetKind) Can(op Op) bool {

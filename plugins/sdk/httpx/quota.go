@@ -96,10 +96,15 @@ func newWindow(span, step time.Duration) window {
 	return window{step: step, counts: make([]int, span/step+1)}
 }
 
-// move forgets the steps that have left the span. A clock that is set back
-// moves nothing.
+// move forgets the steps that have left the span. A clock that is set back by less
+// than the span moves nothing. Where it is set back by more, it stood wrong before:
+// what was counted then would stay until that time comes, and is forgotten.
 func (w *window) move(now time.Time) {
 	to := now.UnixNano() / int64(w.step)
+	if w.last-to >= int64(len(w.counts)) {
+		clear(w.counts)
+		w.last, w.total = to, 0
+	}
 	for n := min(to-w.last, int64(len(w.counts))); n > 0; n-- {
 		slot := &w.counts[(to-n+1)%int64(len(w.counts))]
 		w.total -= *slot
@@ -128,6 +133,31 @@ func (w *window) add(now time.Time) {
 	w.move(now)
 	w.counts[w.last%int64(len(w.counts))]++
 	w.total++
+}
+
+// left is how much of a limit is left.
+func (w *window) left(now time.Time, limit int) int {
+	w.move(now)
+	return max(0, limit-w.total)
+}
+
+// Quotas tells what is left of the limits of a minute and of a day. It is ready to
+// implement [sdk.QuotaTeller].
+func (c *Client) Quotas() []sdk.Quota {
+	q := c.quota
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var all []sdk.Quota
+	for _, one := range []struct {
+		limit  int
+		window *window
+		span   time.Duration
+	}{{c.limits.PerMinute, &q.minute, time.Minute}, {c.limits.PerDay, &q.day, 24 * time.Hour}} {
+		if one.limit > 0 {
+			all = append(all, sdk.Quota{Span: one.span, Limit: one.limit, Left: one.window.left(c.now(), one.limit)})
+		}
+	}
+	return all
 }
 
 // errQuota says that no request may leave for a while.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rosterd/rosterd/plugins/sdk"
 	"github.com/rosterd/rosterd/plugins/sdk/httpx"
 )
@@ -142,6 +144,50 @@ func TestACallDoesNotWaitForAQuotaLongerThanItsContext(t *testing.T) {
 	defer cancel()
 	for i := range 2 {
 		if _, err := client.Get(ctx, "/x", nil); (err != nil) != (i == 1) {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+}
+
+func TestWhatIsLeftOfAQuotaIsTold(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	c := newClock()
+	client := limited(t, server.URL, c, nil, httpx.Limits{PerSecond: 100, PerMinute: 5, PerDay: 10})
+	for range 3 {
+		if _, err := client.Get(t.Context(), "/x", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	minute, day := sdk.Quota{Span: time.Minute, Limit: 5, Left: 2}, sdk.Quota{Span: 24 * time.Hour, Limit: 10, Left: 7}
+	if diff := cmp.Diff([]sdk.Quota{minute, day}, client.Quotas()); diff != "" {
+		t.Error(diff)
+	}
+	c.advance(2 * time.Minute)
+	minute.Left = 5
+	if diff := cmp.Diff([]sdk.Quota{minute, day}, client.Quotas()); diff != "" {
+		t.Error(diff)
+	}
+	if got := limited(t, server.URL, c, nil, httpx.Limits{PerSecond: 1}).Quotas(); got != nil {
+		t.Errorf("without a limit there is %v", got)
+	}
+}
+
+// TestAClockThatStoodWrongClosesNoQuota: it stood a year ahead, and was set right.
+func TestAClockThatStoodWrongClosesNoQuota(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	c := newClock()
+	client := limited(t, server.URL, c, nil, httpx.Limits{PerDay: 2})
+	c.advance(365 * 24 * time.Hour)
+	for range 2 {
+		if _, err := client.Get(t.Context(), "/x", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.advance(-365 * 24 * time.Hour)
+	for i := range 3 {
+		if _, err := client.Get(t.Context(), "/x", nil); (err != nil) != (i == 2) {
 			t.Errorf("request %d: %v", i, err)
 		}
 	}

@@ -98,6 +98,13 @@ func TestABrokenTargetIsReportedByItsCheck(t *testing.T) {
 		{"it does not say what is unique", sdk.ClassBPrime, both, "target/describe", "unique", func(c *crm) {
 			kinds(c, func(k *sdk.TargetKind) { k.Unique = "" })
 		}},
+		{"it finds anybody by a field", sdk.ClassE, both, "target/finds", "are found where one was created", everything},
+		{"what it finds by is no field", sdk.ClassE, both, "target/describe", "not among the declared", func(c *crm) {
+			kinds(c, func(k *sdk.TargetKind) { k.Finds = []string{"phone"} })
+		}},
+		{"it cannot find by what it names", sdk.ClassE, both, "target/describe", "without the ability finder", func(c *crm) {
+			c.able = slices.DeleteFunc(c.able, func(a sdk.Ability) bool { return a == sdk.AbilityFinder })
+		}},
 		{"it finds by no field", sdk.ClassD, both, "target/describe", "class D", func(c *crm) {
 			kinds(c, func(k *sdk.TargetKind) { k.Natural = nil })
 		}},

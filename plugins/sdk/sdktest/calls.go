@@ -17,6 +17,9 @@ import (
 const (
 	hangShare = 20
 	hangTimes = 20
+	// quotasTimes is how many times the patience a call may take that waits for
+	// nothing.
+	quotasTimes = 10
 )
 
 // callChecks are those of an ability whose calls change nothing.
@@ -140,12 +143,20 @@ func fieldsOK(p *probe) error {
 	if len(fields) == 0 {
 		return errors.New("it lists no field, so that nothing could be mapped")
 	}
-	var keys []string
+	type key struct {
+		kind sdk.Kind
+		name string
+	}
+	seen := map[key]bool{}
 	for _, f := range fields {
-		if f.Key == "" || slices.Contains(keys, f.Key) {
+		k := key{f.Kind, f.Key}
+		switch {
+		case f.Key == "" || seen[k]:
 			return fmt.Errorf("the key %q is empty or listed twice", f.Key)
+		case f.Kind != "" && !f.Kind.Valid() || f.MaxLength < 0:
+			return fmt.Errorf("the field %q has a kind that there is not, or a length below zero", f.Key)
 		}
-		keys = append(keys, f.Key)
+		seen[k] = true
 	}
 	again, err := call(p.ctx, "list fields", p.c.Patience, list)
 	if err != nil {
@@ -153,6 +164,36 @@ func fieldsOK(p *probe) error {
 	}
 	if !slices.Equal(fields, again) {
 		return errors.New("two lists, one after the other, differ")
+	}
+	return nil
+}
+
+// quotasOK asks twice, also while the outside system is silent.
+func quotasOK(p *probe) error {
+	v, err := ability[sdk.QuotaTeller](p, sdk.AbilityQuotaTeller)
+	if err != nil {
+		return err
+	}
+	if p.c.Hang != nil {
+		defer p.c.Hang()()
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, quotasTimes*p.c.Patience)
+	defer cancel()
+	for range 2 {
+		quotas, err := call(ctx, "tell quotas", p.c.Patience, v.Quotas)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return errors.New("it waits for the outside system, which is silent")
+		case err != nil:
+			return err
+		}
+		seen := map[time.Duration]bool{}
+		for _, q := range quotas {
+			if q.Span <= 0 || q.Limit <= 0 || q.Left < 0 || q.Left > q.Limit || seen[q.Span] {
+				return fmt.Errorf("%d of %d requests in %s: the numbers fit no limit, or two limits are for the same time", q.Left, q.Limit, q.Span)
+			}
+			seen[q.Span] = true
+		}
 	}
 	return nil
 }

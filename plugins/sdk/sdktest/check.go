@@ -34,6 +34,9 @@ func checks(info sdk.Info, c Case) []check {
 	if has(info, sdk.AbilityFieldLister) {
 		all = append(all, callChecks("fields", sdk.AbilityFieldLister, fieldsOK, callFields)...)
 	}
+	if has(info, sdk.AbilityQuotaTeller) {
+		all = append(all, check{"quotas/ok", "tell what is left of each limit, at once and without calling anybody", quotasOK})
+	}
 	if has(info, sdk.AbilityImportStarter) {
 		all = append(all, importChecks()...)
 	}

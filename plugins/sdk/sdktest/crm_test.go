@@ -39,6 +39,7 @@ func newCRM(class sdk.GuaranteeClass) *crm {
 
 // newCRMOf is a CRM of which some is said.
 func newCRMOf(o sdktest.TargetOptions) *crm {
+	o.Finds = []string{"email"}
 	o.IndexLag, o.Fields = 20*time.Millisecond, []sdk.TargetField{{Name: "name", Required: true}, {Name: "email"}}
 	fake := sdktest.NewTarget(o)
 	fake.SetStaff(sdk.Staff{ID: "s-1", Email: "Zoe@example.com"}, sdk.Staff{ID: "s-2"})

@@ -26,6 +26,8 @@ type TargetOptions struct {
 	// Unique is the field of class B', "email" when it is empty. It is also what
 	// class D finds records by.
 	Unique string
+	// Finds are fields by which it finds records whatever its class.
+	Finds []string
 	// Fields are those that it declares. A record without a required one is
 	// refused, and so is one without any field.
 	Fields []sdk.TargetField

@@ -13,13 +13,17 @@ import (
 )
 
 // Abilities implements [sdk.Limited]: a system finds records only where its
-// class says so.
+// class or Finds says so.
 func (t *Target) Abilities() []sdk.Ability {
 	all := []sdk.Ability{sdk.AbilityTarget, sdk.AbilityGetter, sdk.AbilityStaffLister, sdk.AbilityStaffFinder, sdk.AbilityLeadSourceLister}
-	if t.opt.Class == sdk.ClassC || t.opt.Class == sdk.ClassD {
+	if t.finds() {
 		all = append(all, sdk.AbilityFinder)
 	}
 	return all
+}
+
+func (t *Target) finds() bool {
+	return t.opt.Class == sdk.ClassC || t.opt.Class == sdk.ClassD || len(t.opt.Finds) > 0
 }
 
 // Target implements [sdk.Target].
@@ -28,7 +32,7 @@ func (t *Target) Target(context.Context) (sdk.TargetInfo, error) {
 	for _, k := range t.opt.Kinds {
 		kind := sdk.TargetKind{
 			Kind: k, Writes: []sdk.Op{sdk.OpCreate, sdk.OpUpdate, sdk.OpDeactivate, sdk.OpDelete}, Class: t.opt.Class,
-			ExecLag: t.opt.ExecLag, IndexLag: t.opt.IndexLag, Update: t.opt.Update, Fields: t.opt.Fields, Batch: t.opt.Batch,
+			ExecLag: t.opt.ExecLag, IndexLag: t.opt.IndexLag, Update: t.opt.Update, Fields: t.opt.Fields, Finds: t.opt.Finds, Batch: t.opt.Batch,
 		}
 		if t.opt.Transfers {
 			kind.Writes = append(kind.Writes, sdk.OpTransfer)
@@ -271,7 +275,8 @@ func equalText(a, b json.RawMessage) bool {
 // errNoFinder is for a call that the class does not have.
 var errNoFinder = errors.New("the system finds no records")
 
-// Find implements [sdk.Finder]: by marker in class C, by fields in class D.
+// Find implements [sdk.Finder]: by marker in class C, by fields in class D and
+// where it finds by fields in any class.
 func (t *Target) Find(ctx context.Context, req sdk.FindRequest) (sdk.FindResponse, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -281,7 +286,7 @@ func (t *Target) Find(ctx context.Context, req sdk.FindRequest) (sdk.FindRespons
 		return sdk.FindResponse{}, ctx.Err()
 	case t.err != nil:
 		return sdk.FindResponse{}, t.err
-	case t.opt.Class != sdk.ClassC && t.opt.Class != sdk.ClassD:
+	case !t.finds():
 		return sdk.FindResponse{}, sdk.Fail(sdk.CodeConfig, errNoFinder)
 	}
 	res := sdk.FindResponse{Matches: make([][]sdk.Match, len(req.Queries))}

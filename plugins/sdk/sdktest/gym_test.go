@@ -26,6 +26,7 @@ type gym struct {
 	page   func(*sdk.Page) *sdk.Page
 	check  func(context.Context) error
 	list   func() []sdk.Field
+	quotas func(context.Context) ([]sdk.Quota, error)
 	who    func() sdk.ImportIdentity
 	start  func(context.Context) (sdk.StartImportResponse, error)
 	opened func(settings) error
@@ -104,6 +105,9 @@ func newGym() *gym {
 	g.read = source.Read
 	g.check = func(ctx context.Context) error { return g.call(ctx) }
 	g.list = func() []sdk.Field { return []sdk.Field{{Key: "name", Label: "Name"}, {Key: "age", Label: "Age"}} }
+	g.quotas = func(context.Context) ([]sdk.Quota, error) {
+		return []sdk.Quota{{Span: time.Minute, Limit: 60, Left: 60}, {Span: 24 * time.Hour, Limit: 1000, Left: 0}}, nil
+	}
 	g.who = func() sdk.ImportIdentity { return sdk.ImportIdentity{BusinessUID: "b1"} }
 	g.start = g.startImport
 	g.opened = func(settings) error { return nil }
@@ -200,6 +204,8 @@ func (c *conn) Check(ctx context.Context) error { return c.g.check(ctx) }
 func (c *conn) ListFields(ctx context.Context) ([]sdk.Field, error) {
 	return c.g.list(), c.g.call(ctx)
 }
+
+func (c *conn) Quotas(ctx context.Context) ([]sdk.Quota, error) { return c.g.quotas(ctx) }
 
 func (c *conn) ImportIdentity(context.Context) (sdk.ImportIdentity, error) { return c.g.who(), nil }
 

@@ -58,18 +58,34 @@ func strange(ctx context.Context, o Opened) (sdk.FindRequest, error) {
 	if err != nil {
 		return req, err
 	}
+	found := false
 	for i, k := range info.Kinds {
-		if i == 0 || k.Class == sdk.ClassC {
-			req.Kind, req.Queries = k.Kind, []sdk.Query{{Marker: foreign}}
-		}
-		if i == 0 && k.Class == sdk.ClassBPrime && k.Unique != "" {
-			req.Queries = []sdk.Query{{Fields: map[string]string{k.Unique: foreign}}}
-		}
-		if i == 0 && k.Class == sdk.ClassD && len(k.Natural) > 0 {
-			req.Queries = []sdk.Query{{Fields: map[string]string{k.Natural[0]: foreign}}}
+		q, answered := strangeQuery(k)
+		// What has markers most likely has every other call as well.
+		if i == 0 || answered && (!found || k.Class == sdk.ClassC) {
+			req.Kind, req.Queries, found = k.Kind, []sdk.Query{q}, answered
 		}
 	}
 	return req, nil
+}
+
+// strangeQuery is a query that finds nothing, and whether it is one that a
+// connection has to answer for records of a kind.
+func strangeQuery(k sdk.TargetKind) (q sdk.Query, answered bool) {
+	by := func(field string) (sdk.Query, bool) {
+		return sdk.Query{Fields: map[string]string{field: foreign}}, true
+	}
+	switch {
+	case k.Class == sdk.ClassC:
+		return sdk.Query{Marker: foreign}, true
+	case k.Class == sdk.ClassBPrime && k.Unique != "":
+		return by(k.Unique)
+	case k.Class == sdk.ClassD && len(k.Natural) > 0:
+		return by(k.Natural[0])
+	case len(k.Finds) > 0:
+		return by(k.Finds[0])
+	}
+	return sdk.Query{Marker: foreign}, false
 }
 
 // strangeTo returns what a connection does as A, and a query that finds nothing.
@@ -223,6 +239,39 @@ func (w writer) natural() error {
 		err = errors.New("the fields of a record that is not there find one")
 	}
 	return err
+}
+
+// searched looks for what was created by each field that people are found by.
+func (w writer) searched() error {
+	if len(w.kind.Finds) == 0 {
+		return leftOutError("the system finds by no field whatever the class (Finds)")
+	}
+	ops := w.creates(2)
+	ids, err := w.done(w.p.ctx, ops...)
+	if err != nil {
+		return err
+	}
+	asked := 0
+	for i, op := range ops {
+		values := texts(op.Data)
+		for _, name := range w.kind.Finds {
+			if values[name] == "" {
+				continue
+			}
+			asked++
+			id, err := w.one(sdk.Query{Fields: map[string]string{name: values[name]}, Club: op.Club})
+			switch {
+			case err != nil:
+				return fmt.Errorf("by the field %q: %w", name, err)
+			case id != ids[i]:
+				return fmt.Errorf("by the field %q another record is found than the one that was created with it", name)
+			}
+		}
+	}
+	if asked == 0 {
+		return leftOutError("the records to write have none of the fields that people are found by (Finds)")
+	}
+	return nil
 }
 
 // get asks for records by id and checks the page.

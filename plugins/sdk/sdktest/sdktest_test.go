@@ -194,6 +194,22 @@ func TestABrokenAdapterIsReportedByItsCheck(t *testing.T) {
 				return p, nil
 			}
 		}},
+		{"a field is of no kind", both, "fields/ok", "a kind that there is not", func(g *gym) {
+			g.list = func() []sdk.Field { return []sdk.Field{{Key: "name", Kind: "dog"}} }
+		}},
+		{"more is left than the limit", both, "quotas/ok", "of 10 requests", func(g *gym) {
+			g.quotas = func(context.Context) ([]sdk.Quota, error) {
+				return []sdk.Quota{{Span: time.Hour, Limit: 10, Left: 11}}, nil
+			}
+		}},
+		{"what is left is asked for", both, "quotas/ok", "which is silent", func(g *gym) {
+			g.quotas = func(ctx context.Context) ([]sdk.Quota, error) {
+				if err := g.call(ctx); err != nil {
+					return nil, err
+				}
+				return nil, nil
+			}
+		}},
 		{"a field is listed twice", both, "fields/ok", "listed twice", func(g *gym) {
 			g.list = func() []sdk.Field { return []sdk.Field{{Key: "name"}, {Key: "name"}} }
 		}},

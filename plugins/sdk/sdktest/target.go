@@ -61,6 +61,7 @@ func targetChecks() []check {
 		{"target/conflict", "answer sdk.OutcomeConflict where a record with the same unique value is there (class B'); its id too where the system names it", of(writer.conflicts)},
 		{"target/marker", "store Marker in the record, and let Find return the records with exactly that marker (class C)", of(writer.marked)},
 		{"target/natural", "let Find return the records whose fields are equal to those of the query (class D)", of(writer.natural)},
+		{"target/finds", "let Find return the records with the value of one field alone, for each field that Finds names", of(writer.searched)},
 		{"target/convert", "make a member of the prospect with the operation's id, in one call, and return the member's id; where both are one record (SameRecord) that is an update which keeps the id", of(writer.converts)},
 		{"target/transfer", "move the record with the operation's id to Operation.Club, in one call, and keep its id", of(writer.transfers)},
 		{"target/cancel", "begin no operation when ctx is done, and answer sdk.OutcomeRefused with sdk.ClassRetry for each that was not begun", of(writer.cancels)},
@@ -145,6 +146,9 @@ func soundOps(k sdk.TargetKind) error {
 
 func soundClass(k sdk.TargetKind, abilities []sdk.Ability) error {
 	finds := slices.Contains(abilities, sdk.AbilityFinder)
+	if len(k.Finds) > 0 && !finds {
+		return errors.New("fields that records are found by (Finds) without the ability finder")
+	}
 	switch k.Class {
 	case sdk.ClassA:
 		if k.KeyTTL == 0 {
@@ -177,10 +181,10 @@ func soundFields(k sdk.TargetKind) error {
 		}
 		names = append(names, f.Name)
 	}
-	if len(names) == 0 {
+	if len(names) == 0 || k.OtherFields {
 		return nil
 	}
-	for _, name := range append(slices.Clone(k.Natural), k.Unique) {
+	for _, name := range slices.Concat(k.Natural, []string{k.Unique}, k.Finds) {
 		if name != "" && !slices.Contains(names, name) {
 			return fmt.Errorf("field %q, by which records are told apart, is not among the declared ones", name)
 		}

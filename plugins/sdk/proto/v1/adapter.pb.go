@@ -1366,11 +1366,15 @@ func (x *ListFieldsResponse) GetFields() []*Field {
 }
 
 type Field struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	Label         string                 `protobuf:"bytes,2,opt,name=label,proto3" json:"label,omitempty"`
-	Type          string                 `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
-	Custom        bool                   `protobuf:"varint,4,opt,name=custom,proto3" json:"custom,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Key    string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Label  string                 `protobuf:"bytes,2,opt,name=label,proto3" json:"label,omitempty"`
+	Type   string                 `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	Custom bool                   `protobuf:"varint,4,opt,name=custom,proto3" json:"custom,omitempty"`
+	// Empty for every kind.
+	Kind          string `protobuf:"bytes,5,opt,name=kind,proto3" json:"kind,omitempty"`
+	Required      bool   `protobuf:"varint,6,opt,name=required,proto3" json:"required,omitempty"`
+	MaxLength     int32  `protobuf:"varint,7,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1431,6 +1435,27 @@ func (x *Field) GetCustom() bool {
 		return x.Custom
 	}
 	return false
+}
+
+func (x *Field) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Field) GetRequired() bool {
+	if x != nil {
+		return x.Required
+	}
+	return false
+}
+
+func (x *Field) GetMaxLength() int32 {
+	if x != nil {
+		return x.MaxLength
+	}
+	return 0
 }
 
 type CheckRequest struct {
@@ -1616,6 +1641,9 @@ type TargetKind struct {
 	Fields        []*TargetField         `protobuf:"bytes,10,rep,name=fields,proto3" json:"fields,omitempty"`
 	Batch         int32                  `protobuf:"varint,11,opt,name=batch,proto3" json:"batch,omitempty"`
 	SameRecord    bool                   `protobuf:"varint,12,opt,name=same_record,json=sameRecord,proto3" json:"same_record,omitempty"`
+	// Records may carry other fields than fields.
+	OtherFields   bool     `protobuf:"varint,13,opt,name=other_fields,json=otherFields,proto3" json:"other_fields,omitempty"`
+	Finds         []string `protobuf:"bytes,14,rep,name=finds,proto3" json:"finds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1732,6 +1760,20 @@ func (x *TargetKind) GetSameRecord() bool {
 		return x.SameRecord
 	}
 	return false
+}
+
+func (x *TargetKind) GetOtherFields() bool {
+	if x != nil {
+		return x.OtherFields
+	}
+	return false
+}
+
+func (x *TargetKind) GetFinds() []string {
+	if x != nil {
+		return x.Finds
+	}
+	return nil
 }
 
 type TargetField struct {
@@ -2920,6 +2962,154 @@ func (x *LeadSource) GetInactive() bool {
 	return false
 }
 
+type QuotasRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotasRequest) Reset() {
+	*x = QuotasRequest{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotasRequest) ProtoMessage() {}
+
+func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
+func (*QuotasRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *QuotasRequest) GetHandle() uint64 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+type QuotasResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Quotas        []*Quota               `protobuf:"bytes,1,rep,name=quotas,proto3" json:"quotas,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotasResponse) Reset() {
+	*x = QuotasResponse{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotasResponse) ProtoMessage() {}
+
+func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
+func (*QuotasResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *QuotasResponse) GetQuotas() []*Quota {
+	if x != nil {
+		return x.Quotas
+	}
+	return nil
+}
+
+type Quota struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SpanNanos     int64                  `protobuf:"varint,1,opt,name=span_nanos,json=spanNanos,proto3" json:"span_nanos,omitempty"`
+	Limit         int64                  `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	Left          int64                  `protobuf:"varint,3,opt,name=left,proto3" json:"left,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quota) Reset() {
+	*x = Quota{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quota) ProtoMessage() {}
+
+func (x *Quota) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quota.ProtoReflect.Descriptor instead.
+func (*Quota) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *Quota) GetSpanNanos() int64 {
+	if x != nil {
+		return x.SpanNanos
+	}
+	return 0
+}
+
+func (x *Quota) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *Quota) GetLeft() int64 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
+}
+
 var File_plugins_sdk_proto_v1_adapter_proto protoreflect.FileDescriptor
 
 const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
@@ -3020,19 +3210,23 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\x11ListFieldsRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\"G\n" +
 	"\x12ListFieldsResponse\x121\n" +
-	"\x06fields\x18\x01 \x03(\v2\x19.rosterd.adapter.v1.FieldR\x06fields\"[\n" +
+	"\x06fields\x18\x01 \x03(\v2\x19.rosterd.adapter.v1.FieldR\x06fields\"\xaa\x01\n" +
 	"\x05Field\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\x12\x12\n" +
 	"\x04type\x18\x03 \x01(\tR\x04type\x12\x16\n" +
-	"\x06custom\x18\x04 \x01(\bR\x06custom\"&\n" +
+	"\x06custom\x18\x04 \x01(\bR\x06custom\x12\x12\n" +
+	"\x04kind\x18\x05 \x01(\tR\x04kind\x12\x1a\n" +
+	"\brequired\x18\x06 \x01(\bR\brequired\x12\x1d\n" +
+	"\n" +
+	"max_length\x18\a \x01(\x05R\tmaxLength\"&\n" +
 	"\fCheckRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\"\x0f\n" +
 	"\rCheckResponse\"'\n" +
 	"\rTargetRequest\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\"F\n" +
 	"\x0eTargetResponse\x124\n" +
-	"\x05kinds\x18\x01 \x03(\v2\x1e.rosterd.adapter.v1.TargetKindR\x05kinds\"\xfa\x02\n" +
+	"\x05kinds\x18\x01 \x03(\v2\x1e.rosterd.adapter.v1.TargetKindR\x05kinds\"\xb3\x03\n" +
 	"\n" +
 	"TargetKind\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
@@ -3048,7 +3242,9 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	" \x03(\v2\x1f.rosterd.adapter.v1.TargetFieldR\x06fields\x12\x14\n" +
 	"\x05batch\x18\v \x01(\x05R\x05batch\x12\x1f\n" +
 	"\vsame_record\x18\f \x01(\bR\n" +
-	"sameRecord\"\x8e\x01\n" +
+	"sameRecord\x12!\n" +
+	"\fother_fields\x18\r \x01(\bR\votherFields\x12\x14\n" +
+	"\x05finds\x18\x0e \x03(\tR\x05finds\"\x8e\x01\n" +
 	"\vTargetField\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brequired\x18\x02 \x01(\bR\brequired\x12\x1d\n" +
@@ -3137,8 +3333,16 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04club\x18\x03 \x01(\tR\x04club\x12\x1a\n" +
-	"\binactive\x18\x04 \x01(\bR\binactive2\xfc\n" +
+	"\binactive\x18\x04 \x01(\bR\binactive\"'\n" +
+	"\rQuotasRequest\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\"C\n" +
+	"\x0eQuotasResponse\x121\n" +
+	"\x06quotas\x18\x01 \x03(\v2\x19.rosterd.adapter.v1.QuotaR\x06quotas\"P\n" +
+	"\x05Quota\x12\x1d\n" +
 	"\n" +
+	"span_nanos\x18\x01 \x01(\x03R\tspanNanos\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x03R\x05limit\x12\x12\n" +
+	"\x04left\x18\x03 \x01(\x03R\x04left2\xcd\v\n" +
 	"\aAdapter\x12U\n" +
 	"\bDescribe\x12#.rosterd.adapter.v1.DescribeRequest\x1a$.rosterd.adapter.v1.DescribeResponse\x12I\n" +
 	"\x04Open\x12\x1f.rosterd.adapter.v1.OpenRequest\x1a .rosterd.adapter.v1.OpenResponse\x12L\n" +
@@ -3156,7 +3360,8 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\x03Get\x12\x1e.rosterd.adapter.v1.GetRequest\x1a\x1f.rosterd.adapter.v1.GetResponse\x12X\n" +
 	"\tListStaff\x12$.rosterd.adapter.v1.ListStaffRequest\x1a%.rosterd.adapter.v1.ListStaffResponse\x12X\n" +
 	"\tFindStaff\x12$.rosterd.adapter.v1.FindStaffRequest\x1a%.rosterd.adapter.v1.FindStaffResponse\x12j\n" +
-	"\x0fListLeadSources\x12*.rosterd.adapter.v1.ListLeadSourcesRequest\x1a+.rosterd.adapter.v1.ListLeadSourcesResponseB;Z9github.com/rosterd/rosterd/plugins/sdk/proto/v1;adapterv1b\x06proto3"
+	"\x0fListLeadSources\x12*.rosterd.adapter.v1.ListLeadSourcesRequest\x1a+.rosterd.adapter.v1.ListLeadSourcesResponse\x12O\n" +
+	"\x06Quotas\x12!.rosterd.adapter.v1.QuotasRequest\x1a\".rosterd.adapter.v1.QuotasResponseB;Z9github.com/rosterd/rosterd/plugins/sdk/proto/v1;adapterv1b\x06proto3"
 
 var (
 	file_plugins_sdk_proto_v1_adapter_proto_rawDescOnce sync.Once
@@ -3171,7 +3376,7 @@ func file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP() []byte {
 }
 
 var file_plugins_sdk_proto_v1_adapter_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plugins_sdk_proto_v1_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_plugins_sdk_proto_v1_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_plugins_sdk_proto_v1_adapter_proto_goTypes = []any{
 	(Fault_Class)(0),                  // 0: rosterd.adapter.v1.Fault.Class
 	(*Fault)(nil),                     // 1: rosterd.adapter.v1.Fault
@@ -3222,13 +3427,16 @@ var file_plugins_sdk_proto_v1_adapter_proto_goTypes = []any{
 	(*ListLeadSourcesRequest)(nil),    // 46: rosterd.adapter.v1.ListLeadSourcesRequest
 	(*ListLeadSourcesResponse)(nil),   // 47: rosterd.adapter.v1.ListLeadSourcesResponse
 	(*LeadSource)(nil),                // 48: rosterd.adapter.v1.LeadSource
-	nil,                               // 49: rosterd.adapter.v1.OpenRequest.ClubsEntry
-	nil,                               // 50: rosterd.adapter.v1.Query.FieldsEntry
+	(*QuotasRequest)(nil),             // 49: rosterd.adapter.v1.QuotasRequest
+	(*QuotasResponse)(nil),            // 50: rosterd.adapter.v1.QuotasResponse
+	(*Quota)(nil),                     // 51: rosterd.adapter.v1.Quota
+	nil,                               // 52: rosterd.adapter.v1.OpenRequest.ClubsEntry
+	nil,                               // 53: rosterd.adapter.v1.Query.FieldsEntry
 }
 var file_plugins_sdk_proto_v1_adapter_proto_depIdxs = []int32{
 	0,  // 0: rosterd.adapter.v1.Fault.class:type_name -> rosterd.adapter.v1.Fault.Class
 	4,  // 1: rosterd.adapter.v1.DescribeResponse.kinds:type_name -> rosterd.adapter.v1.KindInfo
-	49, // 2: rosterd.adapter.v1.OpenRequest.clubs:type_name -> rosterd.adapter.v1.OpenRequest.ClubsEntry
+	52, // 2: rosterd.adapter.v1.OpenRequest.clubs:type_name -> rosterd.adapter.v1.OpenRequest.ClubsEntry
 	11, // 3: rosterd.adapter.v1.ReadResponse.page:type_name -> rosterd.adapter.v1.Page
 	12, // 4: rosterd.adapter.v1.Page.rejected:type_name -> rosterd.adapter.v1.Rejected
 	15, // 5: rosterd.adapter.v1.ImportIdentityResponse.matters:type_name -> rosterd.adapter.v1.MatterForm
@@ -3240,50 +3448,53 @@ var file_plugins_sdk_proto_v1_adapter_proto_depIdxs = []int32{
 	33, // 11: rosterd.adapter.v1.WriteResponse.results:type_name -> rosterd.adapter.v1.Result
 	0,  // 12: rosterd.adapter.v1.Result.class:type_name -> rosterd.adapter.v1.Fault.Class
 	35, // 13: rosterd.adapter.v1.FindRequest.queries:type_name -> rosterd.adapter.v1.Query
-	50, // 14: rosterd.adapter.v1.Query.fields:type_name -> rosterd.adapter.v1.Query.FieldsEntry
+	53, // 14: rosterd.adapter.v1.Query.fields:type_name -> rosterd.adapter.v1.Query.FieldsEntry
 	37, // 15: rosterd.adapter.v1.FindResponse.matches:type_name -> rosterd.adapter.v1.Matches
 	38, // 16: rosterd.adapter.v1.Matches.records:type_name -> rosterd.adapter.v1.Match
 	11, // 17: rosterd.adapter.v1.GetResponse.page:type_name -> rosterd.adapter.v1.Page
 	43, // 18: rosterd.adapter.v1.ListStaffResponse.staff:type_name -> rosterd.adapter.v1.Staff
 	43, // 19: rosterd.adapter.v1.FindStaffResponse.staff:type_name -> rosterd.adapter.v1.Staff
 	48, // 20: rosterd.adapter.v1.ListLeadSourcesResponse.lead_sources:type_name -> rosterd.adapter.v1.LeadSource
-	2,  // 21: rosterd.adapter.v1.Adapter.Describe:input_type -> rosterd.adapter.v1.DescribeRequest
-	5,  // 22: rosterd.adapter.v1.Adapter.Open:input_type -> rosterd.adapter.v1.OpenRequest
-	7,  // 23: rosterd.adapter.v1.Adapter.Close:input_type -> rosterd.adapter.v1.CloseRequest
-	9,  // 24: rosterd.adapter.v1.Adapter.Read:input_type -> rosterd.adapter.v1.ReadRequest
-	13, // 25: rosterd.adapter.v1.Adapter.ImportIdentity:input_type -> rosterd.adapter.v1.ImportIdentityRequest
-	16, // 26: rosterd.adapter.v1.Adapter.StartImport:input_type -> rosterd.adapter.v1.StartImportRequest
-	19, // 27: rosterd.adapter.v1.Adapter.SubscribeOutcomes:input_type -> rosterd.adapter.v1.SubscribeOutcomesRequest
-	21, // 28: rosterd.adapter.v1.Adapter.ListFields:input_type -> rosterd.adapter.v1.ListFieldsRequest
-	24, // 29: rosterd.adapter.v1.Adapter.Check:input_type -> rosterd.adapter.v1.CheckRequest
-	26, // 30: rosterd.adapter.v1.Adapter.Target:input_type -> rosterd.adapter.v1.TargetRequest
-	30, // 31: rosterd.adapter.v1.Adapter.Write:input_type -> rosterd.adapter.v1.WriteRequest
-	34, // 32: rosterd.adapter.v1.Adapter.Find:input_type -> rosterd.adapter.v1.FindRequest
-	39, // 33: rosterd.adapter.v1.Adapter.Get:input_type -> rosterd.adapter.v1.GetRequest
-	41, // 34: rosterd.adapter.v1.Adapter.ListStaff:input_type -> rosterd.adapter.v1.ListStaffRequest
-	44, // 35: rosterd.adapter.v1.Adapter.FindStaff:input_type -> rosterd.adapter.v1.FindStaffRequest
-	46, // 36: rosterd.adapter.v1.Adapter.ListLeadSources:input_type -> rosterd.adapter.v1.ListLeadSourcesRequest
-	3,  // 37: rosterd.adapter.v1.Adapter.Describe:output_type -> rosterd.adapter.v1.DescribeResponse
-	6,  // 38: rosterd.adapter.v1.Adapter.Open:output_type -> rosterd.adapter.v1.OpenResponse
-	8,  // 39: rosterd.adapter.v1.Adapter.Close:output_type -> rosterd.adapter.v1.CloseResponse
-	10, // 40: rosterd.adapter.v1.Adapter.Read:output_type -> rosterd.adapter.v1.ReadResponse
-	14, // 41: rosterd.adapter.v1.Adapter.ImportIdentity:output_type -> rosterd.adapter.v1.ImportIdentityResponse
-	18, // 42: rosterd.adapter.v1.Adapter.StartImport:output_type -> rosterd.adapter.v1.StartImportResponse
-	20, // 43: rosterd.adapter.v1.Adapter.SubscribeOutcomes:output_type -> rosterd.adapter.v1.SubscribeOutcomesResponse
-	22, // 44: rosterd.adapter.v1.Adapter.ListFields:output_type -> rosterd.adapter.v1.ListFieldsResponse
-	25, // 45: rosterd.adapter.v1.Adapter.Check:output_type -> rosterd.adapter.v1.CheckResponse
-	27, // 46: rosterd.adapter.v1.Adapter.Target:output_type -> rosterd.adapter.v1.TargetResponse
-	32, // 47: rosterd.adapter.v1.Adapter.Write:output_type -> rosterd.adapter.v1.WriteResponse
-	36, // 48: rosterd.adapter.v1.Adapter.Find:output_type -> rosterd.adapter.v1.FindResponse
-	40, // 49: rosterd.adapter.v1.Adapter.Get:output_type -> rosterd.adapter.v1.GetResponse
-	42, // 50: rosterd.adapter.v1.Adapter.ListStaff:output_type -> rosterd.adapter.v1.ListStaffResponse
-	45, // 51: rosterd.adapter.v1.Adapter.FindStaff:output_type -> rosterd.adapter.v1.FindStaffResponse
-	47, // 52: rosterd.adapter.v1.Adapter.ListLeadSources:output_type -> rosterd.adapter.v1.ListLeadSourcesResponse
-	37, // [37:53] is the sub-list for method output_type
-	21, // [21:37] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	51, // 21: rosterd.adapter.v1.QuotasResponse.quotas:type_name -> rosterd.adapter.v1.Quota
+	2,  // 22: rosterd.adapter.v1.Adapter.Describe:input_type -> rosterd.adapter.v1.DescribeRequest
+	5,  // 23: rosterd.adapter.v1.Adapter.Open:input_type -> rosterd.adapter.v1.OpenRequest
+	7,  // 24: rosterd.adapter.v1.Adapter.Close:input_type -> rosterd.adapter.v1.CloseRequest
+	9,  // 25: rosterd.adapter.v1.Adapter.Read:input_type -> rosterd.adapter.v1.ReadRequest
+	13, // 26: rosterd.adapter.v1.Adapter.ImportIdentity:input_type -> rosterd.adapter.v1.ImportIdentityRequest
+	16, // 27: rosterd.adapter.v1.Adapter.StartImport:input_type -> rosterd.adapter.v1.StartImportRequest
+	19, // 28: rosterd.adapter.v1.Adapter.SubscribeOutcomes:input_type -> rosterd.adapter.v1.SubscribeOutcomesRequest
+	21, // 29: rosterd.adapter.v1.Adapter.ListFields:input_type -> rosterd.adapter.v1.ListFieldsRequest
+	24, // 30: rosterd.adapter.v1.Adapter.Check:input_type -> rosterd.adapter.v1.CheckRequest
+	26, // 31: rosterd.adapter.v1.Adapter.Target:input_type -> rosterd.adapter.v1.TargetRequest
+	30, // 32: rosterd.adapter.v1.Adapter.Write:input_type -> rosterd.adapter.v1.WriteRequest
+	34, // 33: rosterd.adapter.v1.Adapter.Find:input_type -> rosterd.adapter.v1.FindRequest
+	39, // 34: rosterd.adapter.v1.Adapter.Get:input_type -> rosterd.adapter.v1.GetRequest
+	41, // 35: rosterd.adapter.v1.Adapter.ListStaff:input_type -> rosterd.adapter.v1.ListStaffRequest
+	44, // 36: rosterd.adapter.v1.Adapter.FindStaff:input_type -> rosterd.adapter.v1.FindStaffRequest
+	46, // 37: rosterd.adapter.v1.Adapter.ListLeadSources:input_type -> rosterd.adapter.v1.ListLeadSourcesRequest
+	49, // 38: rosterd.adapter.v1.Adapter.Quotas:input_type -> rosterd.adapter.v1.QuotasRequest
+	3,  // 39: rosterd.adapter.v1.Adapter.Describe:output_type -> rosterd.adapter.v1.DescribeResponse
+	6,  // 40: rosterd.adapter.v1.Adapter.Open:output_type -> rosterd.adapter.v1.OpenResponse
+	8,  // 41: rosterd.adapter.v1.Adapter.Close:output_type -> rosterd.adapter.v1.CloseResponse
+	10, // 42: rosterd.adapter.v1.Adapter.Read:output_type -> rosterd.adapter.v1.ReadResponse
+	14, // 43: rosterd.adapter.v1.Adapter.ImportIdentity:output_type -> rosterd.adapter.v1.ImportIdentityResponse
+	18, // 44: rosterd.adapter.v1.Adapter.StartImport:output_type -> rosterd.adapter.v1.StartImportResponse
+	20, // 45: rosterd.adapter.v1.Adapter.SubscribeOutcomes:output_type -> rosterd.adapter.v1.SubscribeOutcomesResponse
+	22, // 46: rosterd.adapter.v1.Adapter.ListFields:output_type -> rosterd.adapter.v1.ListFieldsResponse
+	25, // 47: rosterd.adapter.v1.Adapter.Check:output_type -> rosterd.adapter.v1.CheckResponse
+	27, // 48: rosterd.adapter.v1.Adapter.Target:output_type -> rosterd.adapter.v1.TargetResponse
+	32, // 49: rosterd.adapter.v1.Adapter.Write:output_type -> rosterd.adapter.v1.WriteResponse
+	36, // 50: rosterd.adapter.v1.Adapter.Find:output_type -> rosterd.adapter.v1.FindResponse
+	40, // 51: rosterd.adapter.v1.Adapter.Get:output_type -> rosterd.adapter.v1.GetResponse
+	42, // 52: rosterd.adapter.v1.Adapter.ListStaff:output_type -> rosterd.adapter.v1.ListStaffResponse
+	45, // 53: rosterd.adapter.v1.Adapter.FindStaff:output_type -> rosterd.adapter.v1.FindStaffResponse
+	47, // 54: rosterd.adapter.v1.Adapter.ListLeadSources:output_type -> rosterd.adapter.v1.ListLeadSourcesResponse
+	50, // 55: rosterd.adapter.v1.Adapter.Quotas:output_type -> rosterd.adapter.v1.QuotasResponse
+	39, // [39:56] is the sub-list for method output_type
+	22, // [22:39] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_plugins_sdk_proto_v1_adapter_proto_init() }
@@ -3297,7 +3508,7 @@ func file_plugins_sdk_proto_v1_adapter_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugins_sdk_proto_v1_adapter_proto_rawDesc), len(file_plugins_sdk_proto_v1_adapter_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   50,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

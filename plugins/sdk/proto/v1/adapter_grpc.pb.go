@@ -41,6 +41,7 @@ const (
 	Adapter_ListStaff_FullMethodName         = "/rosterd.adapter.v1.Adapter/ListStaff"
 	Adapter_FindStaff_FullMethodName         = "/rosterd.adapter.v1.Adapter/FindStaff"
 	Adapter_ListLeadSources_FullMethodName   = "/rosterd.adapter.v1.Adapter/ListLeadSources"
+	Adapter_Quotas_FullMethodName            = "/rosterd.adapter.v1.Adapter/Quotas"
 )
 
 // AdapterClient is the client API for Adapter service.
@@ -63,6 +64,7 @@ type AdapterClient interface {
 	ListStaff(ctx context.Context, in *ListStaffRequest, opts ...grpc.CallOption) (*ListStaffResponse, error)
 	FindStaff(ctx context.Context, in *FindStaffRequest, opts ...grpc.CallOption) (*FindStaffResponse, error)
 	ListLeadSources(ctx context.Context, in *ListLeadSourcesRequest, opts ...grpc.CallOption) (*ListLeadSourcesResponse, error)
+	Quotas(ctx context.Context, in *QuotasRequest, opts ...grpc.CallOption) (*QuotasResponse, error)
 }
 
 type adapterClient struct {
@@ -233,6 +235,16 @@ func (c *adapterClient) ListLeadSources(ctx context.Context, in *ListLeadSources
 	return out, nil
 }
 
+func (c *adapterClient) Quotas(ctx context.Context, in *QuotasRequest, opts ...grpc.CallOption) (*QuotasResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(QuotasResponse)
+	err := c.cc.Invoke(ctx, Adapter_Quotas_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdapterServer is the server API for Adapter service.
 // All implementations must embed UnimplementedAdapterServer
 // for forward compatibility.
@@ -253,6 +265,7 @@ type AdapterServer interface {
 	ListStaff(context.Context, *ListStaffRequest) (*ListStaffResponse, error)
 	FindStaff(context.Context, *FindStaffRequest) (*FindStaffResponse, error)
 	ListLeadSources(context.Context, *ListLeadSourcesRequest) (*ListLeadSourcesResponse, error)
+	Quotas(context.Context, *QuotasRequest) (*QuotasResponse, error)
 	mustEmbedUnimplementedAdapterServer()
 }
 
@@ -310,6 +323,9 @@ func (UnimplementedAdapterServer) FindStaff(context.Context, *FindStaffRequest) 
 }
 func (UnimplementedAdapterServer) ListLeadSources(context.Context, *ListLeadSourcesRequest) (*ListLeadSourcesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListLeadSources not implemented")
+}
+func (UnimplementedAdapterServer) Quotas(context.Context, *QuotasRequest) (*QuotasResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Quotas not implemented")
 }
 func (UnimplementedAdapterServer) mustEmbedUnimplementedAdapterServer() {}
 func (UnimplementedAdapterServer) testEmbeddedByValue()                 {}
@@ -620,6 +636,24 @@ func _Adapter_ListLeadSources_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Adapter_Quotas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QuotasRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).Quotas(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_Quotas_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).Quotas(ctx, req.(*QuotasRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Adapter_ServiceDesc is the grpc.ServiceDesc for Adapter service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -690,6 +724,10 @@ var Adapter_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListLeadSources",
 			Handler:    _Adapter_ListLeadSources_Handler,
+		},
+		{
+			MethodName: "Quotas",
+			Handler:    _Adapter_Quotas_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
