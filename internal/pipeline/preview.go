@@ -37,7 +37,7 @@ func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previ
 	heard := *flow
 	heard.Sync = &listening
 	p := newPreparation(r, run, &heard, live)
-	p.store = kept
+	p.store, p.records = kept, nil
 	p.collect = newComparer(r, p, changes)
 	for _, kind := range flow.Kinds {
 		if err := p.kind(ctx, kind); err != nil {
