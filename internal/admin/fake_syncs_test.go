@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/roster"
@@ -148,4 +149,20 @@ func (f *fake) DropQuarantined(_ context.Context, ids []string, filter roster.Qu
 	defer f.lock()()
 	f.asked = []any{ids, filter}
 	return 2, f.fault
+}
+
+func (f *fake) RecordLog(_ context.Context, filter admin.LogFilter) (admin.LogPage, error) {
+	defer f.lock()()
+	f.asked = filter
+	if filter.Job == "acme/lunch" {
+		return admin.LogPage{Next: admin.LogBegin}, f.fault
+	}
+	return admin.LogPage{Lines: []admin.LogLine{logLine()}, More: true, Next: "2026-03-01-00001.2.0", Lost: 3, Damaged: 1}, f.fault
+}
+
+func logLine() admin.LogLine {
+	return admin.LogLine{
+		At: start.In(time.FixedZone("", -5*3600)), Zone: "America/Toronto", Level: roster.LogWarning, Code: roster.LogCreated, Job: "acme/launch", Run: "r-ended",
+		Kind: sdk.KindProspect, Record: "4711", Target: "8812", Club: "downtown", Text: "created, without its owner, who has no link at clubsys",
+	}
 }

@@ -40,6 +40,22 @@ func (a *API) unknownJob(ctx context.Context, job string, cause error) error {
 	return p
 }
 
+// checkJob refuses the name of a job by which nothing was found, unless such a job is
+// configured. What one has left that is no longer configured is found.
+func (a *API) checkJob(ctx context.Context, job string, found int) error {
+	if job == "" || found > 0 {
+		return nil
+	}
+	status, err := a.o.Installation.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(status.Jobs, func(j JobStatus) bool { return j.Ref == job }) {
+		return nil
+	}
+	return a.unknownJob(ctx, job, &UnknownJobError{job})
+}
+
 // similar returns the names that somebody who wrote word may have meant, the
 // nearest first.
 func similar(word string, names []string) []string {
