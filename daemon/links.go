@@ -253,32 +253,3 @@ func (c *cli) showPending(p *admin.Pending) {
 		fmt.Fprintf(c.stdout, "  settle   rosterd %s show %s%s\n", settle, c.configFlag(), p.Parked)
 	}
 }
-
-func (c *cli) explainCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "explain ACCOUNT/JOB ID", Short: "Show all that is known of one record of a source", Args: exactly("ACCOUNT/JOB", "ID"),
-		Long: `Show all that is known of one record of a sync's source: its link with its history, a
-create that waits, its place in the quarantine, and what the next run would send of
-it, field by field with the line of the script. For the last the source is read;
-its adapter needs the ability getter. Nothing is written. The values are personal
-data: mind where you print them.`,
-		Example: "  rosterd explain acme/leads 4711",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, done, err := c.reader(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer done()
-			e, err := client.Explain(cmd.Context(), args[0], args[1])
-			if err != nil {
-				return err
-			}
-			if c.json {
-				c.print(e)
-				return nil
-			}
-			c.showExplanation(e)
-			return nil
-		},
-	}
-}

@@ -161,10 +161,27 @@ func (o atRest) Changes(ctx context.Context, id string, from, limit int) (admin.
 }
 
 // Explain tells what is stored of a record.
-func (o atRest) Explain(ctx context.Context, job, record string) (admin.Explanation, error) {
-	e, err := o.storedExplanation(ctx, job, record)
+func (o atRest) Explain(ctx context.Context, job, asked string) (admin.Explanation, error) {
+	e, err := o.explainStored(ctx, job, asked)
+	if err != nil || e.Known || !isEmail(asked) {
+		return e, err
+	}
+	s := o.search(job, asked)
+	if err := s.stored(ctx); err != nil {
+		return e, err
+	}
+	s.note("neither system, since no daemon runs")
+	return o.explainFound(ctx, e, s, o.explainStored)
+}
+
+// explainStored is Explain for an id.
+func (o atRest) explainStored(ctx context.Context, ref, record string) (admin.Explanation, error) {
+	e, err := o.storedExplanation(ctx, ref, record)
+	if err != nil {
+		return e, err
+	}
 	e.Unknown = unasked
-	return e, err
+	return e, o.conclude(ctx, o.p.now().jobs[ref], &e)
 }
 
 // ApproveRun is refused.

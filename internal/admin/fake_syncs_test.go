@@ -71,7 +71,13 @@ func (f *fake) Explain(_ context.Context, job, record string) (admin.Explanation
 	records := f.records[:1]
 	records[0].Payload = nil
 	return admin.Explanation{
-		Job: job, Record: record, Kinds: []admin.LinkReport{f.report(), {From: "acme/gym", To: "acme/crm", Kind: sdk.KindProspect}}, Quarantined: records,
+		Job: job, Record: record, Known: true, Email: "ann@example.com", Found: []admin.FoundRecord{{Kind: sdk.KindMember, Record: "m1", Target: "t1", Where: "source"}},
+		Searched: []string{"the source"}, Lines: []admin.LogLine{logLine()}, Pushed: []admin.PushedRecord{{Kind: sdk.KindMember, At: start}},
+		Source:        []admin.SeenRecord{{Kind: sdk.KindMember, ID: "m1", Fields: json.RawMessage(`{"first":"` + personalName + `"}`)}},
+		Mapped:        []admin.MappedRecord{{Kind: sdk.KindMember, Fields: json.RawMessage(`{}`), Owner: "s1", LeadSource: "l1", Reason: "left out", Line: 3}},
+		Target:        []admin.SeenRecord{{Kind: sdk.KindMember, ID: "t1"}},
+		TargetUnknown: "it does not answer", Verdict: admin.Verdict{Text: "the target has it", Command: "rosterd sync acme/launch m1"},
+		Kinds: []admin.LinkReport{f.report(), {From: "acme/gym", To: "acme/crm", Kind: sdk.KindProspect}}, Quarantined: records,
 		Next: &admin.NextRun{Found: true, Changes: []roster.Change{plannedChange()}, Script: "members.lua", Lines: map[string]int{"first_name": 2}}, Unknown: "none",
 	}, f.fault
 }
