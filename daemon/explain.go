@@ -40,6 +40,9 @@ func (o operations) explainFound(
 	if len(ids) == 1 {
 		one, err := explain(ctx, e.Job, ids[0])
 		one.Email, one.Searched = s.email, s.searched
+		if !one.Known {
+			one.Known, one.Verdict = true, admin.Verdict{Text: "it is there, and no run has sent or refused it yet", Command: jobStanding{job: s.job}.run()}
+		}
 		return one, err
 	}
 	e.Email, e.Found, e.Searched = s.email, s.found, s.searched

@@ -25,7 +25,11 @@ func (o operations) RecordLog(ctx context.Context, f admin.LogFilter) (admin.Log
 
 // logLines are lines of the record log for an operator.
 func (o operations) logLines(lines []recordlog.Line) []admin.LogLine {
-	zones := zones{accounts: o.p.now().cfg.Accounts, known: map[string]*time.Location{}}
+	return toldLines(o.p.now().cfg.Accounts, lines)
+}
+
+func toldLines(accounts map[string]roster.Account, lines []recordlog.Line) []admin.LogLine {
+	zones := zones{accounts: accounts, known: map[string]*time.Location{}}
 	out := make([]admin.LogLine, len(lines))
 	for i := range lines {
 		l := &lines[i]
