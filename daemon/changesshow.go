@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -128,34 +127,4 @@ func plainText(s string) string {
 		}
 		return r
 	}, s)
-}
-
-func (c *cli) showExplanation(e admin.Explanation) {
-	fmt.Fprintf(c.stdout, "record %s of %s\n", plainText(e.Record), e.Job)
-	if len(e.Kinds) == 0 {
-		fmt.Fprintln(c.stdout, "  it is not linked, and was not")
-	}
-	for _, report := range e.Kinds {
-		c.showLink(report)
-	}
-	for _, q := range e.Quarantined {
-		fmt.Fprintf(c.stdout, "quarantined as %s %s: %s (%s); see `rosterd quarantine show %s%s`\n", q.Kind, ago(q.At), q.Reason, q.Code, c.configFlag(), q.ID)
-	}
-	switch {
-	case e.Next == nil:
-		fmt.Fprintf(c.stdout, "what the next run would do is not known: %s\n", e.Unknown)
-		return
-	case !e.Next.Found:
-		fmt.Fprintln(c.stdout, "the source has no such record at this moment")
-	case len(e.Next.Changes) == 0:
-		fmt.Fprintln(c.stdout, "the next run that reads it would send nothing")
-	default:
-		fmt.Fprintln(c.stdout, "the next run that reads it would send:")
-	}
-	for _, change := range e.Next.Changes {
-		c.showChange(change, nil, e.Next.Script, e.Next.Lines)
-	}
-	for _, reason := range slices.Compact(e.Next.Reasons) {
-		fmt.Fprintf(c.stdout, "  %s\n", plainText(reason))
-	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/rosterd/rosterd/internal/export"
 	"github.com/rosterd/rosterd/internal/mapping"
 	"github.com/rosterd/rosterd/internal/pipeline"
+	"github.com/rosterd/rosterd/internal/recordlog"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/schedule"
 	"github.com/rosterd/rosterd/internal/store"
@@ -44,6 +45,7 @@ type parts struct {
 	key      string
 	store    *bolt.Store
 	changes  *store.ChangeSets
+	records  *recordlog.Log
 	host     *adapters.Host
 	pool     *mapping.Pool
 	sessions *export.Sessions
@@ -96,6 +98,9 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	if p.account, err = newAccountant(cfg.StateDir, keys); err != nil {
 		return p, err
 	}
+	if p.records, err = recordlog.Open(cfg.StateDir, keys, logRetention(cfg), log, time.Now); err != nil {
+		return p, err
+	}
 	if p.host, err = adapters.NewHost(adapters.Options{
 		Dir: cfg.Plugins.Dir, WorkDir: filepath.Dir(cfg.Path), RuntimeDir: runtimeDir(cfg, getenv), Logger: log, Now: time.Now,
 		Lock: cfg.Plugins.Lock, Private: privatePaths(cfg, getenv), Connections: p.connectionsNow,
@@ -112,7 +117,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	p.sessions = export.New(export.Options{
 		PublicURL: cfg.PublicURL, Secrets: secrets, AnnounceWait: cfg.Export.AnnounceWait,
 		SessionTimeout: cfg.Export.SessionTimeout, SessionGap: cfg.Export.SessionGap, Repeats: cfg.Export.Repeats,
-		TrustedProxies: cfg.TrustedProxies, Store: p.store, Logger: log, Now: time.Now,
+		TrustedProxies: cfg.TrustedProxies, Store: p.store, Records: p.records, Logger: log, Now: time.Now,
 		Outcomes: p.store, OutcomeWait: cfg.Export.OutcomeWait, Settle: pipeline.Settle,
 		NewID: func() string { return newID(time.Now()) },
 	})
@@ -122,6 +127,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	p.runner = &pipeline.Runner{
 		Runs: p.store, Quarantine: roomyQuarantine{p.store, cfg.StateDir}, Cursors: p.store, Jobs: p.now().jobs, Open: p.admitted(func(v view) opener { return v.openFlow }), Abandon: p.abandon,
 		Now: time.Now, NewID: func() string { return newID(time.Now()) }, Sleep: sleep, Logger: log, Ended: p.runEnded,
+		Records: p.records,
 	}
 	return p, nil
 }
@@ -137,6 +143,9 @@ func (p *parts) close() error {
 	}
 	if p.account != nil {
 		errs = append(errs, p.account.close())
+	}
+	if p.records != nil {
+		errs = append(errs, p.records.Close())
 	}
 	if p.store != nil {
 		errs = append(errs, p.store.Close())

@@ -88,7 +88,7 @@ func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error
 	}
 	o := atRest{operations{p}}
 	server := admin.New(admin.Options{
-		Runs: o, Jobs: o, Sessions: o, Quarantine: o, Syncs: o, Installation: o, State: o, Configuration: o, Health: o, Audit: p.account, Logger: p.log, Now: time.Now,
+		Runs: o, Jobs: o, Sessions: o, Quarantine: o, Syncs: o, RecordLog: o, Installation: o, State: o, Configuration: o, Health: o, Audit: p.account, Logger: p.log, Now: time.Now,
 	}).Server()
 	served := make(chan error, 1)
 	go func() { served <- serveHTTP(server, l) }()
@@ -151,10 +151,27 @@ func (o atRest) Changes(ctx context.Context, id string, from, limit int) (admin.
 }
 
 // Explain tells what is stored of a record.
-func (o atRest) Explain(ctx context.Context, job, record string) (admin.Explanation, error) {
-	e, err := o.storedExplanation(ctx, job, record)
+func (o atRest) Explain(ctx context.Context, job, asked string) (admin.Explanation, error) {
+	e, err := o.explainStored(ctx, job, asked)
+	if err != nil || e.Known || !isEmail(asked) {
+		return e, err
+	}
+	s := o.search(job, asked)
+	if err := s.stored(ctx); err != nil {
+		return e, err
+	}
+	s.note("neither system, since no daemon runs")
+	return o.explainFound(ctx, e, s, o.explainStored)
+}
+
+// explainStored is Explain for an id.
+func (o atRest) explainStored(ctx context.Context, ref, record string) (admin.Explanation, error) {
+	e, err := o.storedExplanation(ctx, ref, record)
+	if err != nil {
+		return e, err
+	}
 	e.Unknown = unasked
-	return e, err
+	return e, o.conclude(ctx, o.p.now().jobs[ref], &e)
 }
 
 // ApproveRun is refused.

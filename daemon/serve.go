@@ -105,7 +105,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 // answer serves both listeners until ctx ends or a part fails.
 func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, manager *systemd.Notifier, ready func(*parts)) error {
 	api := admin.New(admin.Options{
-		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Syncs: operations{p}, Installation: operations{p},
+		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Syncs: operations{p}, RecordLog: operations{p}, Installation: operations{p},
 		State: operations{p}, Configuration: operations{p}, Health: operations{p}, Audit: p.account,
 		Token: p.now().cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})

@@ -15,6 +15,8 @@ import (
 
 	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/backup"
+	"github.com/rosterd/rosterd/internal/config"
+	"github.com/rosterd/rosterd/internal/recordlog"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -157,6 +159,11 @@ func (o operations) rewindTo(ctx context.Context, job roster.Job, to admin.Rewin
 	return cursors, nil
 }
 
+// logRetention says how much of the record log is kept.
+func logRetention(cfg *config.Config) recordlog.Retention {
+	return recordlog.Retention{Age: cfg.Retention.Log, Bytes: cfg.Retention.LogBytes}
+}
+
 // pruneEvery is how often old runs are forgotten.
 const pruneEvery = 24 * time.Hour
 
@@ -181,6 +188,9 @@ func (p *parts) pruneOnce(ctx context.Context) {
 	}
 	if err != nil && ctx.Err() == nil {
 		p.log.Warn("old runs not forgotten; it is tried again tomorrow", "err", err)
+	}
+	if _, err := p.records.Sweep(logRetention(p.now().cfg)); err != nil {
+		p.log.Warn("old lines of the record log not removed; it is tried again tomorrow", "err", err)
 	}
 	if len(runs) > 0 {
 		p.log.Info("old runs are forgotten", "runs", len(runs), "older_than_h", int(keep.Runs.Hours()), "kept_per_job", keep.Keep)

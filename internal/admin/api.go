@@ -64,6 +64,7 @@ type Options struct {
 	Sessions     Sessions
 	Quarantine   Quarantine
 	Syncs        Syncs
+	RecordLog    RecordLog
 	Installation Installation
 	State        State
 	// Configuration changes what the daemon runs with.

@@ -81,3 +81,22 @@ func TestTheClientShowsAndSettlesWhatSyncsKeep(t *testing.T) {
 	n, err := c.DropQuarantined(ctx, nil, roster.QuarantineFilter{Job: "acme/launch", Code: "map.rejected"})
 	same(t, "drop", n, err, 2)
 }
+
+func TestTheClientShowsTheRecordLog(t *testing.T) {
+	f := newFake()
+	c := serve(t, newAPI(t, f, ""))
+	filter := admin.LogFilter{
+		Account: "acme", Job: "acme/launch", Club: "downtown", Level: roster.LogWarning, Since: start, Limit: 7, After: admin.LogBegin,
+	}
+	page, err := c.RecordLog(t.Context(), filter)
+	same[any](t, "filter", f.asked, err, filter)
+	if len(page.Lines) != 1 || page.Next == "" || !page.More {
+		t.Fatalf("%+v", page)
+	}
+	line := page.Lines[0]
+	if got := line.At.Format("15:04:05 -0700"); got != "04:30:00 -0500" {
+		t.Errorf("the line is of %s, which is not the club's time", got)
+	}
+	line.At = logLine().At
+	same(t, "line", line, nil, logLine())
+}

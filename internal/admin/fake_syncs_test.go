@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/roster"
@@ -70,7 +71,13 @@ func (f *fake) Explain(_ context.Context, job, record string) (admin.Explanation
 	records := f.records[:1]
 	records[0].Payload = nil
 	return admin.Explanation{
-		Job: job, Record: record, Kinds: []admin.LinkReport{f.report(), {From: "acme/gym", To: "acme/crm", Kind: sdk.KindProspect}}, Quarantined: records,
+		Job: job, Record: record, Known: true, Email: "ann@example.com", Found: []admin.FoundRecord{{Kind: sdk.KindMember, Record: "m1", Target: "t1", Where: "source"}},
+		Searched: []string{"the source"}, Lines: []admin.LogLine{logLine()}, Pushed: []admin.PushedRecord{{Kind: sdk.KindMember, At: start}},
+		Source:        []admin.SeenRecord{{Kind: sdk.KindMember, ID: "m1", Fields: json.RawMessage(`{"first":"` + personalName + `"}`)}},
+		Mapped:        []admin.MappedRecord{{Kind: sdk.KindMember, Fields: json.RawMessage(`{}`), Owner: "s1", LeadSource: "l1", Reason: "left out", Line: 3}},
+		Target:        []admin.SeenRecord{{Kind: sdk.KindMember, ID: "t1"}},
+		TargetUnknown: "it does not answer", Verdict: admin.Verdict{Text: "the target has it", Command: "rosterd sync acme/launch m1"},
+		Kinds: []admin.LinkReport{f.report(), {From: "acme/gym", To: "acme/crm", Kind: sdk.KindProspect}}, Quarantined: records,
 		Next: &admin.NextRun{Found: true, Changes: []roster.Change{plannedChange()}, Script: "members.lua", Lines: map[string]int{"first_name": 2}}, Unknown: "none",
 	}, f.fault
 }
@@ -160,4 +167,20 @@ func (f *fake) DropQuarantined(_ context.Context, ids []string, filter roster.Qu
 	defer f.lock()()
 	f.asked = []any{ids, filter}
 	return 2, f.fault
+}
+
+func (f *fake) RecordLog(_ context.Context, filter admin.LogFilter) (admin.LogPage, error) {
+	defer f.lock()()
+	f.asked = filter
+	if filter.Job == "acme/lunch" {
+		return admin.LogPage{Next: admin.LogBegin}, f.fault
+	}
+	return admin.LogPage{Lines: []admin.LogLine{logLine()}, More: true, Next: "2026-03-01-00001.2.0", Lost: 3, Damaged: 1}, f.fault
+}
+
+func logLine() admin.LogLine {
+	return admin.LogLine{
+		At: start.In(time.FixedZone("", -5*3600)), Zone: "America/Toronto", Level: roster.LogWarning, Code: roster.LogCreated, Job: "acme/launch", Run: "r-ended",
+		Kind: sdk.KindProspect, Record: "4711", Target: "8812", Club: "downtown", Text: "created, without its owner, who has no link at clubsys",
+	}
 }

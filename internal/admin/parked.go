@@ -133,7 +133,7 @@ func (a *API) explain(w http.ResponseWriter, r *http.Request, q *query) error {
 	if err != nil {
 		return err
 	}
-	e.Kinds, e.Quarantined = list(e.Kinds), list(e.Quarantined)
+	e.Kinds, e.Quarantined, e.Lines = list(e.Kinds), list(e.Quarantined), list(e.Lines)
 	for i := range e.Kinds {
 		e.Kinds[i].History = list(e.Kinds[i].History)
 	}

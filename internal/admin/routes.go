@@ -70,6 +70,7 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/quarantine/groups", noun: nounQuarantine, handler: a.quarantineGroups, params: []string{"job", "run"}},
 		{method: get, path: "/v1/quarantine/{id}", noun: nounQuarantine, handler: a.quarantined},
 		{method: post, path: "/v1/alerts/test", noun: nounReceiver, handler: a.testAlerts, params: []string{"receiver"}},
+		{method: get, path: "/v1/log", handler: a.recordLog, params: logParams()},
 		{method: get, path: "/v1/connections", handler: a.connections},
 		{method: get, path: "/v1/adapters", handler: a.adapters},
 		{method: get, path: "/v1/state", handler: a.stateStats},

@@ -28,8 +28,8 @@ type Syncs interface {
 	PlanKeeper
 	LinkKeeper
 	ParkedKeeper
-	// Explain says what is known of one record of a job's source, and what a run
-	// would make of it.
+	// Explain says what is known of one record of a job's source, by its id or by an
+	// e-mail address, and what a run would make of it.
 	Explain(ctx context.Context, job, record string) (Explanation, error)
 	// DropQuarantined forgets refused records, those of the ids or those that the
 	// filter selects where there are none, and returns how many there were.
@@ -145,18 +145,86 @@ type ParkedRecord struct {
 	Record json.RawMessage `json:"record,omitempty"`
 }
 
-// Explanation is what is known of one record of a job's source.
+// Explanation is what is known of one record of a job's source. It holds personal
+// data.
 type Explanation struct {
-	Job    string `json:"job"`
+	Job string `json:"job"`
+	// Record is its id in the source.
 	Record string `json:"record"`
+	// Known says that anything is known of it.
+	Known bool `json:"known"`
+	// Email is the address that it was found by; empty where its id was given. Where
+	// there are several or none, Found has them, Record is the address, and the rest is
+	// empty. Searched says where it was looked for.
+	Email    string        `json:"email,omitempty"`
+	Found    []FoundRecord `json:"found,omitempty"`
+	Searched []string      `json:"searched,omitempty"`
 	// Kinds are the kinds of the job that know the record.
 	Kinds []LinkReport `json:"kinds"`
 	// Quarantined are the entries of the record, without their payloads.
 	Quarantined []roster.Quarantined `json:"quarantined"`
+	// Lines are the latest lines of the record log about it, the oldest first.
+	Lines []LogLine `json:"lines"`
+	// Pushed are saves of it by another system that the job has not read yet.
+	Pushed []PushedRecord `json:"pushed,omitempty"`
+	// Source, Mapped and Target are the record as the source has it at this moment,
+	// what the script makes of that, and the record of the target that it is linked
+	// to. TargetUnknown says why the last is not known where it should be.
+	Source        []SeenRecord   `json:"source,omitempty"`
+	Mapped        []MappedRecord `json:"mapped,omitempty"`
+	Target        []SeenRecord   `json:"target,omitempty"`
+	TargetUnknown string         `json:"target_unknown,omitempty"`
+	// Verdict says in a sentence why the record is where it is.
+	Verdict Verdict `json:"verdict"`
 	// Next is what a run would make of the record at this moment; nil where that is
 	// not known, and Unknown says why.
 	Next    *NextRun `json:"next,omitempty"`
 	Unknown string   `json:"unknown,omitempty"`
+}
+
+// FoundRecord is a record with an e-mail address.
+type FoundRecord struct {
+	Kind sdk.Kind `json:"kind"`
+	// Record is its id in the source; empty for one of the target that is linked to
+	// none, whose id is then Target.
+	Record string `json:"record,omitempty"`
+	Target string `json:"target,omitempty"`
+	// Where says what has it: "source", "target", "quarantine", "parked" or "pushed".
+	Where string `json:"where"`
+}
+
+// PushedRecord is a save of a record that waits.
+type PushedRecord struct {
+	Kind sdk.Kind  `json:"kind"`
+	At   time.Time `json:"at"`
+}
+
+// SeenRecord is a record as one of the two systems has it.
+type SeenRecord struct {
+	Kind sdk.Kind `json:"kind"`
+	ID   string   `json:"id"`
+	// Fields are its values, a JSON object; nil where the system has no such record.
+	Fields json.RawMessage `json:"fields,omitempty"`
+}
+
+// MappedRecord is what the script makes of a record.
+type MappedRecord struct {
+	Kind sdk.Kind `json:"kind"`
+	// Fields are the values, a JSON object; nil where it is skipped or rejected, which
+	// Reason tells, with the script's line where that is known.
+	Fields json.RawMessage `json:"fields,omitempty"`
+	// Owner and LeadSource are ids of the source.
+	Owner      string `json:"owner,omitempty"`
+	LeadSource string `json:"lead_source,omitempty"`
+	Reason     string `json:"reason,omitempty"`
+	Line       int    `json:"line,omitempty"`
+}
+
+// Verdict says why a record is where it is.
+type Verdict struct {
+	Text string `json:"text"`
+	// Command is what to type next; empty where nothing needs to be done.
+	Command string `json:"command,omitempty"`
 }
 
 // NextRun is what a run would make of one record. It holds personal data.

@@ -99,6 +99,9 @@ type Retention struct {
 	Runs time.Duration
 	// Keep is how many runs of each job are kept however old they are.
 	Keep int
+	// Log is how long the record log is kept, and LogBytes how large it may be.
+	Log      time.Duration
+	LogBytes int64
 }
 
 // Options say how a configuration is loaded.

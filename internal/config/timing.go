@@ -40,8 +40,17 @@ const (
 	defaultKeep      = 50
 )
 
+// How long and how large the record log is kept: a month at the rate of a large
+// chain.
+const (
+	defaultLog    = 30 * 24 * time.Hour
+	defaultLogMiB = 1024
+)
+
 func (l *loader) retention(v value) Retention {
 	return Retention{
 		Runs: l.duration(v.get("runs"), defaultRetention, leastRetention, mostRetention), Keep: v.get("keep").intOr(defaultKeep),
+		Log:      l.duration(v.get("log"), defaultLog, leastRetention, mostRetention),
+		LogBytes: int64(v.get("log_mib").intOr(defaultLogMiB)) << 20,
 	}
 }

@@ -72,6 +72,8 @@ type Options struct {
 	Store       Store
 	// Outcomes is usually the same value as Store.
 	Outcomes Outcomes
+	// Records, where it is not nil, is told what became of each client.
+	Records RecordLog
 	// Settle makes the state of a run that has ended from its counts, when the
 	// target has told what became of clients. It must be quick; it may be nil.
 	Settle func(*roster.Run)
@@ -81,6 +83,12 @@ type Options struct {
 	Now func() time.Time
 	// NewID makes the id of a session; random text by default.
 	NewID func() string
+}
+
+// RecordLog is told what became of records, when that is stored.
+type RecordLog interface {
+	// Log takes a batch. It returns soon, and keeps nothing of the batch's memory.
+	Log(batch roster.LogBatch)
 }
 
 // Limits bound how fast the protocol may be used, in requests a second. Twice

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/plugins/sdk"
 )
 
 // Outcomes keeps what became of the clients of sessions. A change that was
@@ -147,7 +148,9 @@ func (s *Sessions) record(ctx context.Context, session string, e event, places [
 		}
 	}
 	ctx = context.WithoutCancel(ctx)
-	return s.outcomes.RecordOutcome(ctx, session, func(record *roster.OutcomeRecord) error {
+	var batch roster.LogBatch
+	err := s.outcomes.RecordOutcome(ctx, session, func(record *roster.OutcomeRecord) error {
+		batch = roster.LogBatch{At: s.now(), Run: record.Session.Run, Job: record.Session.Job}
 		before := roster.OutcomeCounts{}
 		if record.Session.Outcome != nil {
 			before = *record.Session.Outcome
@@ -165,6 +168,7 @@ func (s *Sessions) record(ctx context.Context, session string, e event, places [
 			after.Add(was, -1)
 			after.Add(is, 1)
 			s.quarantine(record, l, place, e.told[i], was)
+			batch.Entries = append(batch.Entries, logged(record.Session.Kind, e.told[i]))
 		}
 		record.Session.Outcome = &after
 		if record.Session.Remote == "" {
@@ -177,7 +181,30 @@ func (s *Sessions) record(ctx context.Context, session string, e event, places [
 		}
 		return nil
 	})
+	if err == nil && s.options.Records != nil && len(batch.Entries) > 0 {
+		s.options.Records.Log(batch)
+	}
+	return err
 }
+
+// logged is what the record log has of a client that the target tells of.
+func logged(kind sdk.Kind, client told) roster.LogEntry {
+	e := roster.LogEntry{Kind: kind, Record: client.id}
+	switch client.outcome {
+	case roster.OutcomeCreated:
+		e.Code = roster.LogImported
+	case roster.OutcomeUpdated:
+		e.Code = roster.LogReplaced
+	case roster.OutcomeKept:
+		e.Code = roster.LogKept
+	case roster.OutcomeFailed, roster.OutcomeUnknown:
+		e.Level, e.Code, e.Detail = roster.LogError, roster.CodeDeliverFailed, notImported
+	}
+	return e
+}
+
+// notImported is the reason of a client that failed.
+const notImported = "the target could not import the client and did not say why"
 
 // quarantine puts a client that failed into the quarantine, with its values
 // while the change set is there, and takes one out that did not fail after all.
@@ -185,7 +212,7 @@ func (s *Sessions) quarantine(record *roster.OutcomeRecord, l *live, place int, 
 	q := roster.Quarantined{
 		Job: record.Session.Job, Run: record.Session.Run, Kind: record.Session.Kind, Record: client.id,
 		Stage: roster.StageDeliver, Code: roster.CodeDeliverFailed, At: s.now(),
-		Reason: "the target could not import the client and did not say why",
+		Reason: notImported,
 	}
 	switch {
 	case client.outcome == roster.OutcomeFailed:

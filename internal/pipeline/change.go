@@ -48,6 +48,8 @@ type change struct {
 	// reopened that only its references are sent, because one has a link by now, and
 	// warned that something was left out or shortened when it was mapped.
 	matched, reopened, warned bool
+	// warnings say what that was, without its values.
+	warnings []string
 	// knownAs is the target's id as the source knows it; it is not stored.
 	knownAs string
 	// decided says that a person has looked at the records of the target that it
@@ -83,7 +85,10 @@ func (c *change) append(b []byte) []byte {
 	}
 	b = appendTexts(b, c.changed)
 	b = appendTexts(b, c.hits)
-	b = append(b, flag(c.matched)|flag(c.reopened)<<1|flag(c.warned)<<2)
+	b = append(b, flag(c.matched)|flag(c.reopened)<<1|flag(c.warned)<<2|flag(len(c.warnings) > 0)<<3)
+	if len(c.warnings) > 0 {
+		b = appendTexts(b, c.warnings)
+	}
 	b = appendText(b, c.data)
 	return appendText(b, c.payload)
 }
@@ -138,6 +143,9 @@ func (p *changeParser) parse(b []byte) (change, error) {
 	c.changed, c.hits = r.texts(), r.texts()
 	if flags := r.take(1); flags != nil {
 		c.matched, c.reopened, c.warned = flags[0]&1 != 0, flags[0]&2 != 0, flags[0]&4 != 0
+		if flags[0]&8 != 0 {
+			c.warnings = r.texts()
+		}
 	}
 	c.data, c.payload = r.bytes(), r.bytes()
 	if r.failed || len(r.rest) > 0 {

@@ -259,12 +259,14 @@ func (c *closing) intent(it *item, reason string, hits []string) roster.Intent {
 
 func (c *closing) park(it *item, reason string, hits []string) {
 	c.count(it, tallyWaiting)
+	it.reason = reason
 	c.Parked = append(c.Parked, c.intent(it, reason, hits))
 }
 
 // review asks a person which record of the target it is. Nothing was sent.
 func (c *closing) review(it *item) {
 	c.count(it, tallyWaiting)
+	it.reason = parkReview
 	asked := c.intent(it, parkReview, it.hits)
 	asked.Review, asked.Attempt = true, 0
 	c.Parked = append(c.Parked, asked)
@@ -285,6 +287,7 @@ func (c *closing) quarantine(it *item, code, reason string) {
 		as = tallyRemaining
 	}
 	c.count(it, as)
+	it.code, it.reason = code, reason
 	c.Quarantined = append(c.Quarantined, roster.Quarantined{
 		Job: c.w.run.Job, Run: c.Run, Kind: it.kind, Record: it.source, Position: it.position,
 		Stage: roster.StageDeliver, Code: code, Reason: reason, At: c.w.r.Now(), Payload: it.payload,
@@ -315,7 +318,7 @@ func (c *closing) finish(ctx context.Context) error {
 // close stores everything. A link whose target belongs to another record is not
 // made: its change is parked, for a person to look at both.
 func (c *closing) close(ctx context.Context) error {
-	c.Taken = c.instead
+	c.Taken, c.w.logged = c.instead, c.w.logged[:0]
 	met, err := c.w.sync.Intents.CloseLinks(ctx, c.Closing)
 	if err != nil {
 		return fmt.Errorf("store outcomes: %w", err)
@@ -325,6 +328,10 @@ func (c *closing) close(ctx context.Context) error {
 			c.w.warn("a record of the target is linked to another one of the source already, so that it is not taken for a second one")
 		}
 	}
+	if c.Update == nil {
+		c.counted(met) // of what other runs have left
+	}
+	c.log()
 	return nil
 }
 
@@ -349,6 +356,7 @@ func (c *closing) counted(met roster.Closed) roster.Counts {
 		if one.without {
 			counts.Warned++
 		}
+		c.note(one, as)
 	}
 	counts.Quarantined -= met.Replaced
 	counts.Skipped += met.Replaced
@@ -371,7 +379,9 @@ func (c *closing) instead(source string) (roster.Intent, bool) {
 	case it == nil || !it.asks():
 		return roster.Intent{}, false
 	case it.op == opLink:
+		it.reason = parkTaken
 		return c.intent(it, parkTaken, []string{it.target}), true
 	}
+	it.reason = parkClash
 	return c.intent(it, parkClash, []string{it.written()}), true
 }

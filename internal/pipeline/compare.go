@@ -336,6 +336,9 @@ func (c *comparer) change(kind sdk.Kind, shapes *shapeCache, page mappedPage, re
 		knownAs: record.Target, warned: len(record.Warnings) > 0,
 		sum: record.Sum, shorts: c.shorts, fields: fields, data: record.Data, payload: c.payload,
 	}
+	for _, at := range record.Warnings {
+		next.warnings = append(next.warnings, page.mapped.Warnings[at])
+	}
 	if name := c.sync.Options.Modified; name != "" {
 		if at := slices.Index(page.page.Columns, name); at >= 0 {
 			next.modified = string(row.Cell(at).Bytes())

@@ -121,7 +121,7 @@ func (f *freezer) fieldNames() []string {
 // quarantined describes a record that the mapping or the freezer refused.
 func quarantined(kind sdk.Kind, r *roster.MappedRecord, stage roster.Stage, code, reason string) roster.Quarantined {
 	return roster.Quarantined{
-		Kind: kind, Record: r.ID, Position: r.Position,
+		Kind: kind, Record: r.ID, Position: r.Position, Club: r.Club,
 		Stage: stage, Code: code, Reason: reason, Payload: r.Payload,
 	}
 }

@@ -33,9 +33,10 @@ type item struct {
 	// linkSeen is the digest of the target record as the link remembers it, seen
 	// that after it was written.
 	linkSeen, seen uint64
-	// note says which side lost where both have changed the record, reason why a
-	// person decides, with leftParked.
-	note, reason string
+	// note says which side lost where both have changed the record, reason why it did
+	// not arrive, where a person decides or it is refused, and code the cause of a
+	// refusal.
+	note, reason, code string
 }
 
 // left says why a change is not sent.

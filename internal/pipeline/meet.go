@@ -141,6 +141,7 @@ func (w *writing) doubt(it *item, intent *roster.Intent) left {
 	case intent.Run != w.run.ID || intent.Entry != it.entry:
 		return leftWaiting
 	case intent.State == roster.IntentParked:
+		it.reason = intent.Reason
 		return leftAsked
 	}
 	return leftArmed

@@ -35,6 +35,7 @@ type preparation struct {
 	store   QuarantineStore
 	from    CursorStore
 	now     func() time.Time
+	records RecordLog
 	live    *progress
 	collect collector
 	counts  roster.Counts
@@ -70,7 +71,7 @@ type preparation struct {
 
 func newPreparation(r *Runner, run roster.Run, flow *Flow, live *progress) *preparation {
 	return &preparation{
-		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, live: live,
+		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, records: r.Records, live: live,
 		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
 		turned: map[sdk.Kind]keySet{}, columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
 	}
@@ -340,6 +341,7 @@ func (p *preparation) flush(ctx context.Context) error {
 		return fmt.Errorf("quarantine: %w", err)
 	}
 	p.skip(replaced)
+	p.logRefused()
 	p.refused = p.refused[:0]
 	return nil
 }

@@ -56,7 +56,7 @@ func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previ
 func (r *Runner) trial(run roster.Run, flow *Flow, kept *scrap) *preparation {
 	run.Plan = true
 	p := newPreparation(r, run, flow, &progress{})
-	p.store = kept
+	p.store, p.records = kept, nil
 	return p
 }
 

@@ -28,11 +28,13 @@ type Runner struct {
 	Abandon func(ctx context.Context, run roster.Run) (served int, err error)
 	// Ended, where it is not nil, is told of each run that has ended, as it was
 	// stored. It returns at once.
-	Ended  func(run roster.Run)
-	Now    func() time.Time
-	NewID  func() string
-	Sleep  func(ctx context.Context, d time.Duration) error
-	Logger *slog.Logger
+	Ended func(run roster.Run)
+	// Records, where it is not nil, is told what became of records.
+	Records RecordLog
+	Now     func() time.Time
+	NewID   func() string
+	Sleep   func(ctx context.Context, d time.Duration) error
+	Logger  *slog.Logger
 
 	mu     sync.Mutex
 	active map[string]*activeRun // by job

@@ -45,6 +45,7 @@ type pair struct {
 	clock   fakeClock
 	ids     int
 	refs    [2]string
+	log     recordLog
 	// back is the other side of a sync in two directions: a job backJob reads the
 	// club and writes to it.
 	back *club
@@ -109,7 +110,7 @@ func (p *pair) begin() {
 	}
 	began := p.clock.Now()
 	p.Runner = &pipeline.Runner{
-		Runs: p.store, Quarantine: p.store, Cursors: p.store,
+		Runs: p.store, Quarantine: p.store, Cursors: p.store, Records: &p.log,
 		Jobs: map[string]roster.Job{syncJob: {Ref: syncJob, Type: roster.JobSync}, backJob: {Ref: backJob, Type: roster.JobSync}},
 		Now:  p.clock.Now,
 		NewID: func() string {
@@ -236,6 +237,7 @@ func (p *pair) checkCounts(run roster.Run) {
 	if sum := created + updated + c.Linked + c.Unchanged + c.Skipped + c.Quarantined + c.Waiting; sum != c.Read {
 		p.t.Errorf("run %s: %d read, %d accounted for: %+v created %d updated %d", run.ID, c.Read, sum, c, created, updated)
 	}
+	p.checkLog(run)
 }
 
 func (p *pair) route() roster.Route {

@@ -28,6 +28,8 @@ type writing struct {
 	behind *storing
 	refs   *resolver
 	counts roster.Counts
+	// logged is what the record log is told of a batch.
+	logged []roster.LogEntry
 	// warnings are for the operator, each of them once.
 	warnings []string
 	// stopping says that the daemon stops, and the run goes on in its next life.

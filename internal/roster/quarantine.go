@@ -36,7 +36,10 @@ type Quarantined struct {
 	Kind     sdk.Kind `json:"kind"`
 	Record   string   `json:"record,omitempty"`
 	Position string   `json:"position,omitempty"`
-	Stage    Stage    `json:"stage"`
+	// Club is the account's key of the record's club, where that is known. It is not
+	// stored.
+	Club  string `json:"-"`
+	Stage Stage  `json:"stage"`
 	// Code groups by cause ("map.rejected", "freeze.duplicate_id").
 	Code string `json:"code"`
 	// Reason is the cause in words, the same for every record of one cause.

@@ -95,10 +95,18 @@ func (k *Keyring) Sealer(purpose string) (*Sealer, error) {
 // Seal returns value sealed. It opens again only with the same place, which
 // names where the value is kept: a value moved elsewhere does not open.
 func (s *Sealer) Seal(value, place []byte) []byte {
-	out := make([]byte, 0, sealedHeader+len(value)+s.aead.Overhead())
-	out = append(append(out, sealedVersion), s.id[:]...)
-	return s.aead.Seal(out, nil, value, place)
+	return s.AppendSealed(make([]byte, 0, s.SealedLen(len(value))), value, place)
 }
+
+// AppendSealed is [Sealer.Seal] that appends to b, which value does not share memory
+// with.
+func (s *Sealer) AppendSealed(b, value, place []byte) []byte {
+	b = append(append(b, sealedVersion), s.id[:]...)
+	return s.aead.Seal(b, nil, value, place)
+}
+
+// SealedLen is the length of a sealed value of n bytes.
+func (s *Sealer) SealedLen(n int) int { return sealedHeader + n + s.aead.Overhead() }
 
 // Open returns the value in sealed, or [ErrSealed].
 func (s *Sealer) Open(sealed, place []byte) ([]byte, error) {
