@@ -71,6 +71,7 @@ var (
 	_ sdk.StaffLister      = (*connection)(nil)
 	_ sdk.StaffFinder      = (*connection)(nil)
 	_ sdk.LeadSourceLister = (*connection)(nil)
+	_ sdk.ClubLister       = (*connection)(nil)
 	_ sdk.Checker          = (*connection)(nil)
 	_ sdk.Limited          = (*connection)(nil)
 	_ io.Closer            = (*connection)(nil)
@@ -157,6 +158,9 @@ func (c *connection) Abilities() []sdk.Ability {
 	var all []sdk.Ability
 	if c.checks() != nil {
 		all = append(all, sdk.AbilityChecker)
+	}
+	if c.spec.clubs != nil {
+		all = append(all, sdk.AbilityClubLister)
 	}
 	for name, k := range c.spec.kinds {
 		all = append(all, k.abilities(name)...)

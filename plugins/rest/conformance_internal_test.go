@@ -24,6 +24,7 @@ func TestConformance(t *testing.T) {
 			s := newService(t).fill("members", 23).fill("prospects", 9)
 			s.records["members"][7]["id"] = nil // rejected
 			s.records["staff"] = []map[string]any{{"id": "s1", "email": "bob@example.com"}}
+			s.records["clubs"] = []map[string]any{{"id": 1, "name": "North"}, {"id": 2, "name": "South"}}
 			s.records["lead_sources"] = []map[string]any{{"id": "l1", "name": "Web"}}
 			settings := settingsOf(t, small, s.url, nil)
 			sdktest.Run(t, sdktest.Case{

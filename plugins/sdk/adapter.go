@@ -107,6 +107,7 @@ const (
 	AbilityStaffLister       Ability = "staff_lister"
 	AbilityStaffFinder       Ability = "staff_finder"
 	AbilityLeadSourceLister  Ability = "lead_source_lister"
+	AbilityClubLister        Ability = "club_lister"
 )
 
 // Info is an adapter's description of itself.
@@ -199,6 +200,7 @@ func byMethods(v any) []Ability {
 	add(is[StaffLister](v), AbilityStaffLister)
 	add(is[StaffFinder](v), AbilityStaffFinder)
 	add(is[LeadSourceLister](v), AbilityLeadSourceLister)
+	add(is[ClubLister](v), AbilityClubLister)
 	return has
 }
 

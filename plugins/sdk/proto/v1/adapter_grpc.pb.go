@@ -41,6 +41,7 @@ const (
 	Adapter_ListStaff_FullMethodName         = "/rosterd.adapter.v1.Adapter/ListStaff"
 	Adapter_FindStaff_FullMethodName         = "/rosterd.adapter.v1.Adapter/FindStaff"
 	Adapter_ListLeadSources_FullMethodName   = "/rosterd.adapter.v1.Adapter/ListLeadSources"
+	Adapter_ListClubs_FullMethodName         = "/rosterd.adapter.v1.Adapter/ListClubs"
 )
 
 // AdapterClient is the client API for Adapter service.
@@ -63,6 +64,7 @@ type AdapterClient interface {
 	ListStaff(ctx context.Context, in *ListStaffRequest, opts ...grpc.CallOption) (*ListStaffResponse, error)
 	FindStaff(ctx context.Context, in *FindStaffRequest, opts ...grpc.CallOption) (*FindStaffResponse, error)
 	ListLeadSources(ctx context.Context, in *ListLeadSourcesRequest, opts ...grpc.CallOption) (*ListLeadSourcesResponse, error)
+	ListClubs(ctx context.Context, in *ListClubsRequest, opts ...grpc.CallOption) (*ListClubsResponse, error)
 }
 
 type adapterClient struct {
@@ -233,6 +235,16 @@ func (c *adapterClient) ListLeadSources(ctx context.Context, in *ListLeadSources
 	return out, nil
 }
 
+func (c *adapterClient) ListClubs(ctx context.Context, in *ListClubsRequest, opts ...grpc.CallOption) (*ListClubsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListClubsResponse)
+	err := c.cc.Invoke(ctx, Adapter_ListClubs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdapterServer is the server API for Adapter service.
 // All implementations must embed UnimplementedAdapterServer
 // for forward compatibility.
@@ -253,6 +265,7 @@ type AdapterServer interface {
 	ListStaff(context.Context, *ListStaffRequest) (*ListStaffResponse, error)
 	FindStaff(context.Context, *FindStaffRequest) (*FindStaffResponse, error)
 	ListLeadSources(context.Context, *ListLeadSourcesRequest) (*ListLeadSourcesResponse, error)
+	ListClubs(context.Context, *ListClubsRequest) (*ListClubsResponse, error)
 	mustEmbedUnimplementedAdapterServer()
 }
 
@@ -310,6 +323,9 @@ func (UnimplementedAdapterServer) FindStaff(context.Context, *FindStaffRequest) 
 }
 func (UnimplementedAdapterServer) ListLeadSources(context.Context, *ListLeadSourcesRequest) (*ListLeadSourcesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListLeadSources not implemented")
+}
+func (UnimplementedAdapterServer) ListClubs(context.Context, *ListClubsRequest) (*ListClubsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListClubs not implemented")
 }
 func (UnimplementedAdapterServer) mustEmbedUnimplementedAdapterServer() {}
 func (UnimplementedAdapterServer) testEmbeddedByValue()                 {}
@@ -620,6 +636,24 @@ func _Adapter_ListLeadSources_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Adapter_ListClubs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListClubsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).ListClubs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_ListClubs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).ListClubs(ctx, req.(*ListClubsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Adapter_ServiceDesc is the grpc.ServiceDesc for Adapter service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -690,6 +724,10 @@ var Adapter_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListLeadSources",
 			Handler:    _Adapter_ListLeadSources_Handler,
+		},
+		{
+			MethodName: "ListClubs",
+			Handler:    _Adapter_ListClubs_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
