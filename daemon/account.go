@@ -40,7 +40,8 @@ path in a setting counts from ACCOUNT.yaml, as it does in every file of the conf
 
 Secrets stand in files of their own that only the daemon's user reads, in the folder secrets beside the
 configuration, and nowhere else. --secret takes one from a file (=@FILE), from standard
-input (=-), or asks for it; it takes none from the command line, which others can see.
+input (=-), or asks for it; it takes none from the command line, which others can see. A
+reference, as '={credential: NAME}', is written as it is.
 
 Each system whose settings are complete is then tried: does it answer, does it take the
 credentials, which clubs and staff does it have, and which of them would be linked? Only
@@ -74,7 +75,7 @@ reload" has the daemon take it over.`,
 	f.StringArrayVar(&flags.clientIDs, "client-id", nil, "the account's id in a system, as CONNECTION=ID")
 	f.StringArrayVar(&flags.clubIDs, "club-id", nil, "a club's id in a system, as CONNECTION.CLUB=ID")
 	f.StringArrayVar(&flags.settings, "set", nil, "a setting of a connection, as CONNECTION.SETTING=VALUE")
-	f.StringArrayVar(&flags.secrets, "secret", nil, "a secret of a connection: CONNECTION.SETTING=@FILE, CONNECTION.SETTING=- for standard input, or CONNECTION.SETTING to be asked")
+	f.StringArrayVar(&flags.secrets, "secret", nil, "a secret of a connection: CONNECTION.SETTING=@FILE, CONNECTION.SETTING=- for standard input, a reference, or CONNECTION.SETTING to be asked")
 	f.StringVar(&flags.like, "like", "", "an account whose connections and jobs are taken over")
 	f.StringVar(&flags.from, "from", "", "a `file` of answers; - is standard input")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "try the systems and show what would be written, and write nothing")

@@ -1,14 +1,44 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/roster"
 )
+
+func TestWhatCannotBeReadOnceItIsWrittenIsRemovedWithItsSecrets(t *testing.T) {
+	dir := t.TempDir()
+	main := filepath.Join(dir, "rosterd.yaml")
+	if err := os.WriteFile(main, []byte("version: 1\nstate_dir: state\ninclude: [\"accounts.d/*.yaml\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	up := &turnUp{cli: &cli{configPath: main, process: process{getenv: func(string) string { return "" }}}}
+	cfg, err := up.load(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if up.files, err = filesOf(cfg, "acme"); err != nil {
+		t.Fatal(err)
+	}
+	added := accountAdded{written: config.Drafted{
+		Text:    []byte("accounts: {acme: {country: XX, timezone: UTC}}\n"),
+		Secrets: []config.DraftSecret{{Name: "acme-crm-password", Value: roster.NewSecret("hunter2")}},
+	}}
+	_, err = up.write(t.Context(), added)
+	if faults, ok := errors.AsType[*config.Faults](err); !ok || strings.Contains(faults.Error(), "hunter2") {
+		t.Errorf("got %v", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left are %v, error %v", entries, err)
+	}
+}
 
 func TestANewAccountBelongsToWhomTheConfigurationBelongsAndItsSecretsToTheDaemon(t *testing.T) {
 	if os.Getuid() != 0 {

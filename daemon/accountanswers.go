@@ -128,6 +128,10 @@ func (t *turnUp) secret(ctx context.Context, text string) error {
 	if !field.Secret {
 		return usagef("--secret %s: it is no secret: use --set %s=VALUE", place, place)
 	}
+	if reference, ok := config.ParseReference(said); ok {
+		t.draft.Of(key).Settings[field.Name] = reference
+		return nil
+	}
 	value, err := t.readSecret(ctx, place, said)
 	if err != nil {
 		return err

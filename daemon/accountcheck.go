@@ -108,6 +108,9 @@ func notWorking(wrong []error) error {
 	}
 }
 
+// whyIncomplete is said of a system whose settings are open, which are listed.
+const whyIncomplete = "it was not asked: settings are still to be filled in"
+
 // whyUnchecked says why a system is not asked; empty where it is.
 func (t *turnUp) whyUnchecked(cfg *config.Config, one config.DraftConnection) (string, error) {
 	incomplete, err := t.draft.Incomplete(t.cfg, one.Key)
@@ -120,7 +123,7 @@ func (t *turnUp) whyUnchecked(cfg *config.Config, one config.DraftConnection) (s
 	case t.flags.unchecked || t.unchecked[one.Key]:
 		return "it was not asked, as wanted", nil
 	case incomplete:
-		return "it was not asked: settings are still to be filled in", nil
+		return whyIncomplete, nil
 	case len(unknown) > 0:
 		return "it was not asked: the secret of " + strings.Join(unknown, ", ") + " is not known here", nil
 	}
@@ -256,7 +259,7 @@ func (t *turnUp) preview(ctx context.Context) (accountAdded, error) {
 	t.pretend = t.files.pretend(written)
 	defer func() { t.pretend = nil }()
 	if added.Findings, err = t.findingsOf(ctx, added.Open); err != nil {
-		return accountAdded{}, err
+		return accountAdded{}, fmt.Errorf("%w\nnothing was written: these places of %s are those that it would have", err, t.files.account)
 	}
 	cfg, err := t.load(true)
 	if err != nil {
@@ -281,7 +284,7 @@ func (t *turnUp) warnings(cfg *config.Config, f connectionFound) []config.Fault 
 	warn := func(code config.Code, message, hint string) {
 		all = append(all, config.AtAdapter(cfg, ref, config.Fault{Severity: config.SeverityWarning, Code: code, File: t.files.account, Message: message, Hint: hint}))
 	}
-	if !f.Checked && f.Adapter != roster.AdapterInbound {
+	if !f.Checked && f.Adapter != roster.AdapterInbound && f.Why != whyIncomplete {
 		warn(codeUnchecked, "connection "+f.Connection+": "+f.Why, "run  rosterd doctor --only credentials  as the daemon's user when it is complete")
 	}
 	for _, what := range f.unlisted {
@@ -314,11 +317,11 @@ func (f connectionFound) lines() []string {
 	}
 	lines := []string{f.Connection + " (" + f.Adapter + "): " + said}
 	for _, club := range f.Clubs {
-		text := "of no club of the account"
+		text := "none of the account's"
 		if club.Club != "" {
 			text = "is " + club.Club
 		}
-		lines = append(lines, strings.TrimSpace("  club "+club.ID+"  "+club.Name)+"  "+text)
+		lines = append(lines, "  club "+strings.TrimSpace(club.ID+" "+club.Name)+": "+text)
 	}
 	if f.Staff != nil {
 		lines = append(lines, fmt.Sprintf("  staff: %d", *f.Staff))

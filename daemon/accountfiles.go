@@ -79,7 +79,8 @@ func (f accountFiles) create(written config.Drafted) (undo func() error, err err
 	undo = func() error {
 		var errs []error
 		for _, path := range slices.Backward(made) {
-			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			err := os.Remove(path) // a folder in which somebody has put something stays
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
 				errs = append(errs, err)
 			}
 		}
@@ -93,25 +94,17 @@ func (f accountFiles) create(written config.Drafted) (undo func() error, err err
 	if err != nil {
 		return undo, fmt.Errorf("write an account: %w", err)
 	}
-	folders := []struct {
-		path string
-		mode fs.FileMode
-		like fs.FileInfo
-	}{{filepath.Dir(f.account), 0o750, main}}
+	folders := []folder{{filepath.Dir(f.account), 0o750, main}}
 	if len(written.Secrets) > 0 {
-		folders = append(folders, struct {
-			path string
-			mode fs.FileMode
-			like fs.FileInfo
-		}{f.secrets, 0o700, daemon})
+		folders = append(folders, folder{f.secrets, 0o700, daemon})
 	}
-	for _, folder := range folders {
-		fresh, err := makeFolder(folder.path, folder.mode, folder.like)
-		if err != nil {
-			return undo, errors.Join(fmt.Errorf("make the folder %s: %w", folder.path, err), undo())
-		}
+	for _, one := range folders {
+		fresh, err := one.make()
 		if fresh {
-			made = append(made, folder.path)
+			made = append(made, one.path)
+		}
+		if err != nil {
+			return undo, errors.Join(notWritten(one.path, err), undo())
 		}
 	}
 	for _, secret := range written.Secrets {
@@ -128,6 +121,17 @@ func (f accountFiles) create(written config.Drafted) (undo func() error, err err
 	return undo, nil
 }
 
+// notWritten is the fault of a file or a folder that cannot be made.
+func notWritten(path string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &roster.Fault{
+			Code: "account.denied", Message: path + " cannot be made: permission denied; nothing was written",
+			Hint: "run the command as a user who may write beside the configuration, as with sudo",
+		}
+	}
+	return fmt.Errorf("write an account: %w", err)
+}
+
 // writeFresh writes a file that is not there, for the owner of another.
 func writeFresh(path string, text []byte, mode fs.FileMode, like fs.FileInfo) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
@@ -135,7 +139,7 @@ func writeFresh(path string, text []byte, mode fs.FileMode, like fs.FileInfo) er
 		return accountExists(path)
 	}
 	if err != nil {
-		return fmt.Errorf("write an account: %w", err)
+		return notWritten(path, err)
 	}
 	_, err = f.Write(text)
 	if err := errors.Join(err, sameOwner(path, like), f.Sync(), f.Close()); err != nil {
@@ -144,15 +148,22 @@ func writeFresh(path string, text []byte, mode fs.FileMode, like fs.FileInfo) er
 	return nil
 }
 
-// makeFolder makes a folder where it is not there, for the owner of a file.
-func makeFolder(dir string, mode fs.FileMode, like fs.FileInfo) (fresh bool, err error) {
-	if _, err := os.Stat(dir); err == nil {
+// folder is one that files are put into.
+type folder struct {
+	path string
+	mode fs.FileMode
+	like fs.FileInfo
+}
+
+// make makes it where it is not there, for the owner of like.
+func (f folder) make() (fresh bool, err error) {
+	if _, err := os.Stat(f.path); err == nil {
 		return false, nil
 	}
-	if err := os.MkdirAll(dir, mode); err != nil {
+	if err := os.MkdirAll(f.path, f.mode); err != nil {
 		return false, err
 	}
-	return true, sameOwner(dir, like)
+	return true, sameOwner(f.path, f.like)
 }
 
 // sameOwner gives a path to the owner and the group of a file: root writes for the
@@ -189,7 +200,7 @@ func (t *turnUp) findingsOf(ctx context.Context, open []config.Open) ([]config.F
 	if _, err := t.load(true); err != nil {
 		return nil, err
 	}
-	all, _, err := t.cli.findings(ctx, false)
+	all, _, err := t.findings(ctx, false)
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", t.files.account, err)
 	}

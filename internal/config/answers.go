@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-	"go.yaml.in/yaml/v4"
 
 	"github.com/rosterd/rosterd/internal/roster"
 )
@@ -132,7 +131,7 @@ func (a *Answers) read(connection value) {
 		}
 	}
 	for name, v := range a.from.entries() {
-		if v.node != nil && !(v.is(yaml.ScalarNode) && isNull(v.node)) {
+		if !isNull(v.node) {
 			a.Settings[name] = Setting{v.node}
 		}
 	}

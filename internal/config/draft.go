@@ -294,7 +294,7 @@ func (w *draftWriter) settings(key, adapter string, like value) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(open)) {
 		text := scalar(name) + ":"
-		field, _ := form.Field(name) //nolint:errcheck // one that the schema does not have is described by nothing
+		field, _ := form.Field(name) // one that the schema does not have is described by nothing
 		if field.Secret || holdsReference(like.get(name)) {
 			text += " {credential: " + w.secretName(key, name) + "}"
 		}

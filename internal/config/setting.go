@@ -20,8 +20,15 @@ func SettingText(text string) Setting {
 	return Setting{&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Style: yaml.DoubleQuotedStyle}}
 }
 
-// IsReference reports whether the setting refers to a secret that is kept elsewhere.
-func (s Setting) IsReference() bool { return isReference(value{node: s.node}) }
+// ParseReference reads a reference to a secret that is kept elsewhere, such as
+// {credential: crm}.
+func ParseReference(text string) (Setting, bool) {
+	var doc yaml.Node
+	if err := yaml.Load([]byte(text), &doc); err != nil || len(doc.Content) != 1 {
+		return Setting{}, false
+	}
+	return Setting{doc.Content[0]}, isReference(value{node: doc.Content[0]})
+}
 
 // text returns what a scalar is written as, numbers with all of their digits.
 func (s Setting) text() (string, bool) { return value{node: s.node}.text() }
@@ -35,6 +42,9 @@ type Form struct {
 	// closed says that there are no others.
 	closed bool
 	schema json.RawMessage
+	// properties are the settings of which the schema says more than that they are
+	// required.
+	properties []string
 }
 
 // Field is one setting of a [Form].
@@ -84,6 +94,7 @@ func ReadForm(schema json.RawMessage) (Form, error) {
 	if err != nil {
 		return form, fmt.Errorf("read the schema of settings: %w", err)
 	}
+	form.properties = slices.Clone(names)
 	var properties map[string]formProperty
 	if len(names) > 0 {
 		if err := json.Unmarshal(s.Properties, &properties); err != nil {
@@ -186,10 +197,7 @@ func (f Form) Parse(field Field, text string) (Setting, error) {
 
 // check compares one setting with its part of the schema.
 func (f Form) check(name string, setting Setting) error {
-	var schema struct {
-		Properties map[string]json.RawMessage `json:"properties"`
-	}
-	if json.Unmarshal(f.schema, &schema) != nil || schema.Properties[name] == nil {
+	if !slices.Contains(f.properties, name) {
 		return nil
 	}
 	pointer := "#/properties/" + strings.NewReplacer("~", "~0", "/", "~1", "%", "%25", " ", "%20").Replace(name)

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/roster"
@@ -230,40 +232,53 @@ func (d *Dialogue) clubID(ctx context.Context, a *config.Answers, club, otherwis
 func (d *Dialogue) try(ctx context.Context, draft *config.Draft, c config.DraftConnection) (unchecked bool, err error) {
 	for {
 		missing, err := d.Check(ctx, draft, c.Key)
-		if err == nil && len(missing) == 0 {
-			return false, nil
-		}
-		if ctx.Err() != nil {
-			return false, ctx.Err()
-		}
-		again := true
-		if err == nil {
-			again, err = d.Yes(ctx, "  give other ids")
-			if err != nil || !again {
-				return false, err
-			}
-			a := draft.Of(c.Key)
-			for _, club := range missing {
-				if err := d.clubID(ctx, a, club, a.Clubs[club]); err != nil {
-					return false, err
-				}
-			}
-			continue
-		}
-		d.Terminal.Say("  " + err.Error())
-		what, err := d.choose(ctx, "  answer (again), keep it (unchecked), or (stop)", "again", "again", "unchecked", "stop")
+		var settled bool
 		switch {
-		case err != nil:
-			return false, err
-		case what == "stop":
+		case ctx.Err() != nil:
 			return false, ErrStopped
-		case what == "unchecked":
-			return true, nil
+		case err != nil:
+			d.Terminal.Say("  " + err.Error())
+			unchecked, err = d.mend(ctx, draft, c)
+			settled = unchecked
+		case len(missing) > 0:
+			settled, err = d.otherIDs(ctx, draft.Of(c.Key), missing)
+		default:
+			settled = true
 		}
-		if err := d.settings(ctx, draft, c); err != nil {
+		if err != nil || settled {
+			return unchecked, err
+		}
+	}
+}
+
+// mend lets a person answer again for a system that does not work, or keep it as it
+// is.
+func (d *Dialogue) mend(ctx context.Context, draft *config.Draft, c config.DraftConnection) (unchecked bool, err error) {
+	what, err := d.choose(ctx, "  answer (again), keep it (unchecked), or (stop)", "again", "again", "unchecked", "stop")
+	switch {
+	case err != nil:
+		return false, err
+	case what == "stop":
+		return false, ErrStopped
+	case what == "unchecked":
+		return true, nil
+	}
+	return false, d.settings(ctx, draft, c)
+}
+
+// otherIDs lets a person give other ids for clubs that the system does not have; kept
+// says that they stay.
+func (d *Dialogue) otherIDs(ctx context.Context, a *config.Answers, missing []string) (kept bool, err error) {
+	again, err := d.Yes(ctx, "  give other ids")
+	if err != nil || !again {
+		return true, err
+	}
+	for _, club := range missing {
+		if err := d.clubID(ctx, a, club, a.Clubs[club]); err != nil {
 			return false, err
 		}
 	}
+	return false, nil
 }
 
 // settings asks for the settings that the terminal is to give. Answers that are there
@@ -322,7 +337,7 @@ func (d *Dialogue) setting(ctx context.Context, a *config.Answers, form config.F
 func (d *Dialogue) answer(ctx context.Context, a *config.Answers, field config.Field) (string, error) {
 	prompt := "  " + field.Name
 	if len(field.Choices) > 0 {
-		prompt += " (" + strings.Join(field.Choices, ", ") + ")"
+		prompt += " (" + strings.Join(shown(field.Choices), ", ") + ")"
 	}
 	_, had := a.Settings[field.Name]
 	_, hidden := a.Secrets[field.Name]
@@ -341,4 +356,15 @@ func (d *Dialogue) answer(ctx context.Context, a *config.Answers, field config.F
 	}
 	scheme, err := d.choose(ctx, "  scheme (http or https)", "https", "http", "https")
 	return scheme + "://" + text, err
+}
+
+// shown are choices as a person can tell them apart: signs in quotes.
+func shown(choices []string) []string {
+	all := slices.Clone(choices)
+	for i, text := range all {
+		if !strings.ContainsFunc(text, unicode.IsLetter) {
+			all[i] = strconv.Quote(text)
+		}
+	}
+	return all
 }
