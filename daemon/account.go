@@ -3,67 +3,246 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rosterd/rosterd/internal/adapters"
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/turnup"
 )
 
+// accountFlags are what `rosterd account add` is given.
+type accountFlags struct {
+	name, country, timezone, like, from   string
+	clubs, connections                    []string
+	clientIDs, clubIDs, settings, secrets []string
+	dryRun, unchecked, silent             bool
+}
+
 func (c *cli) accountCommand() *cobra.Command {
-	var draft config.Draft
-	var clubs, connections []string
+	var flags accountFlags
 	add := &cobra.Command{
-		Use: "add ACCOUNT", Short: "Write the file of a new customer, to be filled in", Args: exactly("ACCOUNT"),
+		Use: "add ACCOUNT", Short: "Take in a new customer: ask, try the systems, write the file", Args: exactly("ACCOUNT"),
 		Long: `Write ACCOUNT.yaml into the folder of the first pattern of the configuration's include
 that takes such a name, as accounts.d/*.yaml does. A file that is there is never changed.
 
-The settings that the adapters of --connection require stand in it as comments, with what
-they are; secrets as references to credentials. --like takes over the connections and jobs
-of another account, but leaves open the ids in the systems, the settings that are required
-or called id or uid, and secrets; its jobs are manual until their schedules are confirmed.
+What is needed comes from flags, from a file (--from: an account as it would stand in the
+configuration, in which anything may be missing; - is standard input) and, where something
+is missing and somebody sits at a terminal, from questions: the client id and the clubs'
+ids in each system, how it is reached, and the settings that its adapter has. A relative
+path in a setting counts from ACCOUNT.yaml, as it does in every file of the configuration.
 
-What is open is a comment, so that a daemon that is started meanwhile reads the file as it
-is. What is still to be filled in is listed, with what "rosterd validate" says of the file.
-When nothing is missing any more, "rosterd reload" has the daemon take it over.`,
-		Example: `  rosterd account add zenith --name "Zenith Gyms" --country CA --timezone America/Toronto \
-    --club downtown=Downtown --club airport=Airport --connection gym=csv --connection intandem=intandem
+Secrets stand in files of their own that only the daemon's user reads, in the folder secrets beside the
+configuration, and nowhere else. --secret takes one from a file (=@FILE), from standard
+input (=-), or asks for it; it takes none from the command line, which others can see. A
+reference, as '={credential: NAME}', is written as it is.
+
+Each system whose settings are complete is then tried: does it answer, does it take the
+credentials, which clubs and staff does it have, and which of them would be linked? Only
+when all is well is anything written, and what cannot be read afterwards is removed
+again. --no-check writes without asking the systems. --dry-run shows all and writes nothing.
+
+--like takes over the connections and jobs of another account, but leaves open the ids in
+the systems, the settings that are required or called id or uid, and secrets; its jobs are
+manual until their schedules are confirmed.
+
+What nobody has answered stands in the file as a comment, so that a daemon that is started
+meanwhile reads it as it is, and is listed. When nothing is missing any more, "rosterd
+reload" has the daemon take it over.`,
+		Example: `  rosterd account add zenith
+  rosterd account add zenith --from zenith-answers.yaml --dry-run
+  rosterd account add zenith --name "Zenith Gyms" --country CA --timezone America/Toronto \
+    --club downtown=Downtown --connection crm=rest --client-id crm=456 --club-id crm.downtown=12 \
+    --set crm.config=crm.rest.yaml --set crm.base_url=https://crm.example.com \
+    --set crm.username=sync --secret crm.password=@password.txt
   rosterd account add zenith --name "Zenith Gyms" --country CA --timezone America/Toronto --like acme`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			draft.ID = args[0]
-			for _, text := range clubs {
-				key, name, err := pairOf("--club", "KEY=NAME", text)
-				if err != nil {
-					return err
-				}
-				draft.Clubs = append(draft.Clubs, config.DraftClub{Key: key, Name: name})
-			}
-			for _, text := range connections {
-				key, adapter, err := pairOf("--connection", "NAME=ADAPTER", text)
-				if err != nil {
-					return err
-				}
-				draft.Connections = append(draft.Connections, config.DraftConnection{Key: key, Adapter: adapter})
-			}
-			return c.addAccount(cmd.Context(), draft)
+			return c.addAccount(cmd.Context(), args[0], flags)
 		},
 	}
 	f := add.Flags()
-	f.StringVar(&draft.Name, "name", "", "the customer's name for people; without it the account's")
-	f.StringVar(&draft.Country, "country", "", "ISO 3166-1 alpha-2, such as CA")
-	f.StringVar(&draft.Timezone, "timezone", "", "IANA zone, such as America/Toronto")
-	f.StringArrayVar(&clubs, "club", nil, "a location, as KEY=NAME; leave it out for one location")
-	f.StringArrayVar(&connections, "connection", nil, "a system, as NAME=ADAPTER")
-	f.StringVar(&draft.Like, "like", "", "an account whose connections and jobs are taken over")
+	f.StringVar(&flags.name, "name", "", "the customer's name for people; without it the account's")
+	f.StringVar(&flags.country, "country", "", "ISO 3166-1 alpha-2, such as CA")
+	f.StringVar(&flags.timezone, "timezone", "", "IANA zone, such as America/Toronto")
+	f.StringArrayVar(&flags.clubs, "club", nil, "a location, as KEY=NAME; leave it out for one location")
+	f.StringArrayVar(&flags.connections, "connection", nil, "a system, as NAME=ADAPTER")
+	f.StringArrayVar(&flags.clientIDs, "client-id", nil, "the account's id in a system, as CONNECTION=ID")
+	f.StringArrayVar(&flags.clubIDs, "club-id", nil, "a club's id in a system, as CONNECTION.CLUB=ID")
+	f.StringArrayVar(&flags.settings, "set", nil, "a setting of a connection, as CONNECTION.SETTING=VALUE")
+	f.StringArrayVar(&flags.secrets, "secret", nil, "a secret of a connection: CONNECTION.SETTING=@FILE, CONNECTION.SETTING=- for standard input, a reference, or CONNECTION.SETTING to be asked")
+	f.StringVar(&flags.like, "like", "", "an account whose connections and jobs are taken over")
+	f.StringVar(&flags.from, "from", "", "a `file` of answers; - is standard input")
+	f.BoolVar(&flags.dryRun, "dry-run", false, "try the systems and show what would be written, and write nothing")
+	f.BoolVar(&flags.unchecked, "no-check", false, "write without trying the systems")
+	f.BoolVar(&flags.silent, "no-ask", false, "ask nothing, also at a terminal")
 	return group("account", "Add customers", add)
+}
+
+// turnUp is an account on its way into the configuration.
+type turnUp struct {
+	*cli
+	flags accountFlags
+	cfg   *config.Config
+	draft config.Draft
+	files accountFiles
+	// dialogue is nil where nobody can be asked.
+	dialogue *turnup.Dialogue
+	// unchecked are the connections that are not to be tried.
+	unchecked map[string]bool
+}
+
+func (c *cli) addAccount(ctx context.Context, id string, flags accountFlags) error {
+	cfg, err := c.load(true)
+	if err != nil {
+		return err
+	}
+	t := &turnUp{cli: c, flags: flags, cfg: cfg, unchecked: map[string]bool{}}
+	if err := t.gather(ctx, id); err != nil {
+		return err
+	}
+	asked, err := t.ask(ctx)
+	if err != nil {
+		return err
+	}
+	if err := t.named(); err != nil {
+		return err
+	}
+	added, err := t.preview(ctx)
+	if err != nil {
+		return err
+	}
+	if flags.dryRun {
+		c.showAdded(added)
+		return nil
+	}
+	if asked {
+		if err := t.confirm(ctx, added); err != nil {
+			return err
+		}
+	}
+	if added.Findings, err = t.write(ctx, added); err != nil {
+		return err
+	}
+	c.showAdded(added)
+	return nil
+}
+
+// gather takes what flags and the file of answers give.
+func (t *turnUp) gather(ctx context.Context, id string) (err error) {
+	open := false // the file of answers is to be read by others
+	if t.flags.from != "" {
+		if t.draft, open, err = t.readAnswers(); err != nil {
+			return err
+		}
+	}
+	t.draft.ID, t.draft.Like = id, t.flags.like
+	if err := t.merge(); err != nil {
+		return err
+	}
+	if err := t.check(); err != nil {
+		return err
+	}
+	if t.files, err = filesOf(t.cfg, id); err != nil {
+		return err
+	}
+	t.draft.SecretsDir = t.files.secretsFromAccount()
+	t.draft.Schemas = map[string]json.RawMessage{}
+	for _, one := range t.draft.Systems(t.cfg) {
+		if err := t.learn(ctx, &t.draft, one.Adapter); err != nil {
+			return err
+		}
+	}
+	if err := t.draft.CheckSettings(t.cfg); err != nil {
+		return err
+	}
+	secrets, err := t.draft.PartSecrets(t.cfg)
+	if err != nil {
+		return err
+	}
+	if secrets && open {
+		return usagef("%s holds secrets, and others than you may read it: `chmod go-rwx %s` first", t.flags.from, t.flags.from)
+	}
+	return t.settings(ctx)
+}
+
+// maxAnswers bounds a file of answers, and a secret, in bytes.
+const maxAnswers = 1 << 20
+
+// readAnswers reads the file of answers; open says that others may read it.
+func (t *turnUp) readAnswers() (draft config.Draft, open bool, err error) {
+	name, in := "standard input", t.stdin
+	if t.flags.from != "-" {
+		f, err := os.Open(t.flags.from)
+		if err != nil {
+			return draft, false, usagef("--from: %w", err)
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return draft, false, usagef("--from: %w", err)
+		}
+		name, in, open = t.flags.from, f, info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0
+	}
+	text, err := readBounded(in)
+	if err != nil {
+		return draft, false, usagef("--from: %w", err)
+	}
+	draft, err = config.ReadAnswers(name, text)
+	return draft, open, err
+}
+
+func readBounded(in io.Reader) ([]byte, error) {
+	if in == nil {
+		return nil, fmt.Errorf("there is no standard input")
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxAnswers+1))
+	if err == nil && len(text) > maxAnswers {
+		err = fmt.Errorf("it is over %d bytes", maxAnswers)
+	}
+	return text, err
+}
+
+// merge puts the flags over the file of answers.
+func (t *turnUp) merge() error {
+	d := &t.draft
+	for from, to := range map[*string]*string{&t.flags.name: &d.Name, &t.flags.country: &d.Country, &t.flags.timezone: &d.Timezone} {
+		if *from != "" {
+			*to = *from
+		}
+	}
+	for _, text := range t.flags.clubs {
+		key, name, err := pairOf("--club", "KEY=NAME", text)
+		if err != nil {
+			return err
+		}
+		d.Clubs = slices.DeleteFunc(d.Clubs, func(c config.DraftClub) bool { return c.Key == key })
+		d.Clubs = append(d.Clubs, config.DraftClub{Key: key, Name: name})
+	}
+	like := t.cfg.Accounts[d.Like].Connections
+	kept := d.Connections[:0]
+	for _, one := range d.Connections {
+		of, taken := like[one.Key]
+		if !taken {
+			kept = append(kept, one)
+		} else if one.Adapter != "" && one.Adapter != of.Adapter {
+			return usagef("%s gives connection %q the adapter %s, and account %s has %s there", t.flags.from, one.Key, one.Adapter, d.Like, of.Adapter)
+		}
+	}
+	d.Connections = kept
+	for _, text := range t.flags.connections {
+		key, adapter, err := pairOf("--connection", "NAME=ADAPTER", text)
+		if err != nil {
+			return err
+		}
+		d.Connections = append(d.Connections, config.DraftConnection{Key: key, Adapter: adapter})
+	}
+	return nil
 }
 
 // pairOf splits what a flag was given.
@@ -81,80 +260,42 @@ func accountKey(text string) bool {
 	return len(text) <= 64 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789_-") == ""
 }
 
-// accountAdded is what was written.
-type accountAdded struct {
-	File     string         `json:"file"`
-	Open     []config.Open  `json:"open"`
-	Findings []config.Fault `json:"findings"`
-}
-
-func (c *cli) addAccount(ctx context.Context, draft config.Draft) error {
-	cfg, err := c.load(true)
-	if err != nil {
-		return err
-	}
-	if err := checkDraft(cfg, &draft); err != nil {
-		return err
-	}
-	path, err := accountFile(cfg, draft.ID)
-	if err != nil {
-		return err
-	}
-	if draft.Schemas, err = draftSchemas(ctx, cfg, draft); err != nil {
-		return err
-	}
-	text, open, err := draft.Write(cfg)
-	if err != nil {
-		return err
-	}
-	if err := writeAccount(cfg, path, text); err != nil {
-		return err
-	}
-	// The configuration was well before: with a file that cannot be meant the daemon
-	// would not start again.
-	if _, err := c.load(true); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	findings, _, err := c.findings(ctx, false)
-	if err != nil {
-		return fmt.Errorf("check %s, which is written: %w", path, err)
-	}
-	added := accountAdded{File: path, Open: append([]config.Open{}, open...), Findings: []config.Fault{}}
-	for _, f := range findings {
-		if filepath.Clean(f.File) == filepath.Clean(path) {
-			added.Findings = append(added.Findings, f)
-		}
-	}
-	c.showAdded(added)
-	return nil
-}
-
-// checkDraft finds what cannot be meant before anything is written.
-func checkDraft(cfg *config.Config, draft *config.Draft) error {
-	if draft.Name == "" {
-		draft.Name = draft.ID
-	}
-	like, known := cfg.Accounts[draft.Like]
-	_, taken := cfg.Accounts[draft.ID]
+// check finds what cannot be meant before anybody is asked.
+func (t *turnUp) check() error {
+	d := &t.draft
+	like, known := t.cfg.Accounts[d.Like]
+	_, taken := t.cfg.Accounts[d.ID]
 	switch {
-	case !accountKey(draft.ID):
-		return usagef("%q is no name of an account: use small letters and digits, with - or _ between", draft.ID)
-	case draft.Country == "" || draft.Timezone == "":
-		return usagef("`rosterd account add` takes --country CC and --timezone ZONE: phone numbers and schedules are read by them")
-	case draft.Like != "" && !known:
-		return usagef("--like names the account %q, which there is not", draft.Like)
+	case !accountKey(d.ID):
+		return usagef("%q is no name of an account: use small letters and digits, with - or _ between", d.ID)
+	case d.Like != "" && !known:
+		return usagef("--like names the account %q, which there is not", d.Like)
 	case taken:
-		return accountExists("account " + draft.ID)
+		return accountExists("account " + d.ID)
 	}
 	seen := map[string]bool{}
 	for key := range like.Connections {
 		seen[key] = true
 	}
-	for _, one := range draft.Connections {
+	for _, one := range d.Connections {
 		if seen[one.Key] {
 			return usagef("the connection %q is there twice", one.Key)
 		}
+		if one.Adapter == "" {
+			return usagef("connection %q has no adapter: write  adapter: NAME  into %s", one.Key, t.flags.from)
+		}
 		seen[one.Key] = true
+	}
+	return nil
+}
+
+// named checks what every account has, once it has been asked for.
+func (t *turnUp) named() error {
+	if t.draft.Name == "" {
+		t.draft.Name = t.draft.ID
+	}
+	if t.draft.Country == "" || t.draft.Timezone == "" {
+		return usagef("`rosterd account add` takes --country CC and --timezone ZONE: phone numbers and schedules are read by them")
 	}
 	return nil
 }
@@ -163,110 +304,17 @@ func accountExists(what string) error {
 	return &roster.Fault{Code: "account.exists", Message: what + " is there already, and nothing was changed", Hint: "choose another name, or edit its file"}
 }
 
-// accountFile is where the configuration looks for the file of an account.
-func accountFile(cfg *config.Config, id string) (string, error) {
-	name := id + ".yaml"
-	for _, pattern := range cfg.Include {
-		dir, form := filepath.Split(pattern)
-		matches, err := filepath.Match(form, name)
-		if err == nil && matches && form != name && !strings.ContainsAny(dir, "*?[") {
-			return filepath.Join(dir, name), nil
+// learn asks an adapter for its settings.
+func (t *turnUp) learn(ctx context.Context, draft *config.Draft, adapter string) error {
+	if _, ok := draft.Schemas[adapter]; ok {
+		return nil
+	}
+	return withHost(t.cfg, func(host *adapters.Host) error {
+		info, err := adapterInfo(ctx, host, adapter)
+		if err != nil {
+			return connectionFault(adapter, err)
 		}
-	}
-	return "", &roster.Fault{
-		Code: "account.include", Message: cfg.Path + " includes no folder for the files of accounts",
-		Hint: "write  include: [accounts.d/*.yaml]  into it, and start the daemon anew: include is not reloaded",
-	}
-}
-
-// draftSchemas asks every adapter of a draft for its settings.
-func draftSchemas(ctx context.Context, cfg *config.Config, draft config.Draft) (map[string]json.RawMessage, error) {
-	schemas := map[string]json.RawMessage{}
-	for _, one := range draft.Connections {
-		schemas[one.Adapter] = nil
-	}
-	for _, one := range cfg.Accounts[draft.Like].Connections {
-		schemas[one.Adapter] = nil
-	}
-	err := withHost(cfg, func(host *adapters.Host) error {
-		for name := range schemas {
-			info, err := adapterInfo(ctx, host, name)
-			if err != nil {
-				return connectionFault(name, err)
-			}
-			schemas[name] = info.Settings
-		}
+		draft.Schemas[adapter] = info.Settings
 		return nil
 	})
-	return schemas, err
-}
-
-// writeAccount writes a file that is not there, for those who may read the main
-// one.
-func writeAccount(cfg *config.Config, path string, text []byte) error {
-	main, err := os.Stat(cfg.Path)
-	if err != nil {
-		return fmt.Errorf("write an account: %w", err)
-	}
-	if err := makeAccounts(filepath.Dir(path), main); err != nil {
-		return fmt.Errorf("make the folder of accounts: %w", err)
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, main.Mode().Perm())
-	if errors.Is(err, fs.ErrExist) {
-		return accountExists(path)
-	}
-	if err != nil {
-		return fmt.Errorf("write an account: %w", err)
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, sameOwner(path, main), f.Close()); err != nil {
-		return fmt.Errorf("write an account: %w", errors.Join(err, os.Remove(path)))
-	}
-	return nil
-}
-
-// makeAccounts makes the folder, where it is not there, for those who may read the
-// main configuration.
-func makeAccounts(dir string, main fs.FileInfo) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return err
-	}
-	return sameOwner(dir, main)
-}
-
-// sameOwner gives a path to the owner and the group of a file: root writes for the
-// user that the daemon runs as. Who may not give files away keeps it.
-func sameOwner(path string, like fs.FileInfo) error {
-	stat, ok := like.Sys().(*syscall.Stat_t)
-	if !ok {
-		return nil
-	}
-	err := os.Chown(path, int(stat.Uid), int(stat.Gid))
-	if errors.Is(err, fs.ErrPermission) {
-		return nil
-	}
-	return err
-}
-
-func (c *cli) showAdded(added accountAdded) {
-	if c.json {
-		c.print(map[string]any{"command": "account add", "ok": true, "error": nil, "result": added})
-		return
-	}
-	fmt.Fprintf(c.stdout, "wrote %s\n", added.File)
-	if len(added.Open) > 0 {
-		fmt.Fprintln(c.stdout, "still to be filled in:")
-	}
-	for _, o := range added.Open {
-		fmt.Fprintf(c.stdout, "  line %-3d %s  %s\n", o.Line, o.Place, o.What)
-	}
-	for _, f := range added.Findings {
-		fmt.Fprintf(c.stdout, "%s\n", f)
-	}
-	flag := c.configFlag()
-	fmt.Fprintf(c.stdout, "next: %s, then %s has the daemon take it over\n",
-		strings.TrimSpace("rosterd validate "+flag), strings.TrimSpace("rosterd reload "+flag))
 }

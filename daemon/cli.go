@@ -22,6 +22,7 @@ import (
 // process is what a command sees of the process it runs in.
 type process struct {
 	args           []string
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
 }
@@ -31,6 +32,10 @@ type cli struct {
 	process
 	configPath string
 	json       bool
+	// pretend are files that the configuration is read with before they are written.
+	pretend map[string][]byte
+	// screen is the terminal, once somebody was asked.
+	screen *screen
 }
 
 // run executes the command line and returns the exit code.
@@ -119,7 +124,7 @@ const defaultConfig = "/etc/rosterd/rosterd.yaml"
 // names.
 func (c *cli) load(skipSecrets bool) (*config.Config, error) {
 	path := c.configFile()
-	return config.Load(path, config.Options{Getenv: c.getenv, SkipSecrets: skipSecrets})
+	return config.Load(path, config.Options{Getenv: c.getenv, SkipSecrets: skipSecrets, Pretend: c.pretend})
 }
 
 // peek reads the configuration for a command that runs no job: a script that is

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -50,7 +51,7 @@ Without, it has staff and two lead sources, as a system before the first sync.
 /control/creates, /control/duplicates, /control/records, /control/faults and
 /control/wait.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := flags.into(&o); err != nil {
+			if err := errors.Join(credentials(&o), flags.into(&o)); err != nil {
 				return err
 			}
 			o.Logger = slog.New(slog.NewTextHandler(c.stderr, nil))
@@ -65,6 +66,8 @@ Without, it has staff and two lead sources, as a system before the first sync.
 	f.Float64Var(&flags.lose, "lose", 0, "`probability` that the answer of a create is lost; short for --fault create.lose_answer, save and upsert")
 	f.StringArrayVar(&flags.faults, "fault", nil, fmt.Sprintf("what goes wrong, as `CALL.FAULT=PROBABILITY`; may be repeated; * is every call with no fault of its own; the faults are %v", club.Faults()))
 	f.StringVar(&o.Token, "token", "sandbox", "bearer token that callers must send; any when empty")
+	f.StringVar(&o.Username, "username", "", "user name that callers must send, with --password, in place of the token")
+	f.StringVar(&o.Password, "password", "", "password that callers must send with --username")
 	f.StringVar((*string)(&o.Class), "class", string(club.ClassC), fmt.Sprintf("what creates can be held to: one of %v", club.Classes()))
 	f.DurationVar(&o.KeyTTL, "key-ttl", 24*time.Hour, "how long class A remembers an idempotency key")
 	f.DurationVar(&o.ExecLag, "exec-lag", 0, "longest time after which a request with the fault late takes effect")
@@ -85,6 +88,19 @@ Without, it has staff and two lead sources, as a system before the first sync.
 	f.Uint64Var(&o.Seed, "seed", rand.Uint64(), "makes ids and faults the same in each run")
 	f.Lookup("seed").DefValue = "random" // help says the same each time
 	return cmd
+}
+
+// credentials makes callers send a password in place of the token, where there is a
+// user name.
+func credentials(o *club.Options) error {
+	switch {
+	case o.Username == "" && o.Password == "":
+	case o.Username == "" || o.Password == "":
+		return usagef("--username and --password go together")
+	default:
+		o.Token = ""
+	}
+	return nil
 }
 
 // into puts the flags into the options, and says what is wrong with them.
@@ -141,7 +157,7 @@ func (c *cli) runClub(ctx context.Context, o club.Options, flags clubFlags) erro
 	}
 	p := club.New(o)
 	said := clubSaid{
-		Type: "listening", Address: l.Addr().String(), URL: "http://" + l.Addr().String(), Token: o.Token,
+		Type: "listening", Address: l.Addr().String(), URL: "http://" + l.Addr().String(), Token: o.Token, Username: o.Username,
 		Class: o.Class, Clubs: o.Clubs, Calls: p.Calls(), Seed: strconv.FormatUint(o.Seed, 10),
 	}
 	if len(said.Clubs) == 0 {
@@ -169,14 +185,16 @@ func (c *cli) runClub(ctx context.Context, o club.Options, flags clubFlags) erro
 
 // clubSaid is what the command prints.
 type clubSaid struct {
-	Type    string      `json:"type"`
-	Address string      `json:"address"`
-	URL     string      `json:"url"`
-	Control string      `json:"control,omitempty"`
-	Token   string      `json:"token"`
-	Class   club.Class  `json:"class"`
-	Clubs   []club.Club `json:"clubs"`
-	Calls   []string    `json:"calls"`
+	Type    string `json:"type"`
+	Address string `json:"address"`
+	URL     string `json:"url"`
+	Control string `json:"control,omitempty"`
+	Token   string `json:"token"`
+	// Username is there where callers send a password and no token.
+	Username string      `json:"username,omitempty"`
+	Class    club.Class  `json:"class"`
+	Clubs    []club.Club `json:"clubs"`
+	Calls    []string    `json:"calls"`
 	// Seed is a text, since not every reader of JSON keeps 64 bits.
 	Seed    string `json:"seed"`
 	Example string `json:"example"`
@@ -193,8 +211,11 @@ func (c *cli) sayClub(said clubSaid) {
 	if said.Control != "" {
 		fmt.Fprintf(c.stderr, "  control  %s/control/state\n", said.Control)
 	}
-	token := said.Token
-	if token == "" {
+	token, header := said.Token, "-H 'Authorization: Bearer "+said.Token+"'"
+	switch {
+	case said.Username != "":
+		token, header = "none: the user name is "+said.Username, "-u "+said.Username+":PASSWORD"
+	case token == "":
 		token = "any"
 	}
 	fmt.Fprintf(c.stderr, "  token    %s\n  class    %s\n  seed     %s\n", token, said.Class, said.Seed)
@@ -210,6 +231,6 @@ func (c *cli) sayClub(said clubSaid) {
 		}
 		fmt.Fprintf(c.stderr, "  %-11s %s\n", k, strings.Join(calls, ", "))
 	}
-	fmt.Fprintf(c.stderr, "try it:  curl -H 'Authorization: Bearer %s' %s/v1/staff\nto sync with it, save what is on standard output, as with  > club.rest.yaml\n", said.Token, said.URL)
+	fmt.Fprintf(c.stderr, "try it:  curl %s %s/v1/staff\nto sync with it, save what is on standard output, as with  > club.rest.yaml\n", header, said.URL)
 	fmt.Fprint(c.stdout, said.Example)
 }

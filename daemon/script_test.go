@@ -35,6 +35,7 @@ import (
 //	push STATUS URL FILE          send a file, .xml or .json, want this status, print like get
 //	jsonlines                     want the last output to be a JSON object a line
 //	rows N FILE                   write a list of N members
+//	converse CODE FILE COMMAND... run it at a terminal, answer as the file says, want this exit code
 //	quiet                         want no process of this script's folder to run
 //
 // $PUBLIC, $INTANDEM and $ADMIN are addresses that nobody else uses, $BIN is the folder
@@ -51,7 +52,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", WorkdirRoot: work, Setup: setUp, RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "start": start, "end": end, "await": await, "until": until,
-			"get": get, "signal": signalTo, "put": put, "post": post, "push": push, "jsonlines": jsonLines, "rows": rows, "quiet": quiet,
+			"get": get, "signal": signalTo, "put": put, "post": post, "push": push, "jsonlines": jsonLines, "rows": rows, "quiet": quiet, "converse": converse,
 		},
 	})
 }

@@ -79,3 +79,7 @@ func (f *fakeConn) FindStaff(_ context.Context, email string) ([]sdk.Staff, erro
 func (f *fakeConn) ListLeadSources(context.Context) ([]sdk.LeadSource, error) {
 	return []sdk.LeadSource{{ID: "1", Name: "Web"}}, nil
 }
+
+func (f *fakeConn) ListClubs(context.Context) ([]sdk.Club, error) {
+	return []sdk.Club{{ID: "12", Name: "Downtown"}}, nil
+}

@@ -156,6 +156,7 @@ func (f *fakeConn) Abilities() []sdk.Ability {
 	return []sdk.Ability{
 		sdk.AbilitySource, sdk.AbilityImportStarter, sdk.AbilityOutcomeSubscriber, sdk.AbilityChecker, sdk.AbilityTarget,
 		sdk.AbilityFinder, sdk.AbilityGetter, sdk.AbilityStaffLister, sdk.AbilityStaffFinder, sdk.AbilityLeadSourceLister,
+		sdk.AbilityClubLister,
 	}
 }
 

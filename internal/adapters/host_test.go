@@ -134,7 +134,7 @@ func TestTheListHoldsGoodAndBadPrograms(t *testing.T) {
 	if err != nil || len(list) != 2 {
 		t.Fatal(list, err)
 	}
-	if f := list[0]; f.Err != nil || f.Info.Version != "1.2.3" || len(f.Info.Abilities) != 10 {
+	if f := list[0]; f.Err != nil || f.Info.Version != "1.2.3" || len(f.Info.Abilities) != 11 {
 		t.Errorf("%+v", f)
 	}
 	if o := list[1]; !errors.Is(o.Err, adapters.ErrProtocol) || o.Name != "other-protocol" {

@@ -117,6 +117,13 @@ func (c *Conn) ListLeadSources(ctx context.Context) ([]sdk.LeadSource, error) {
 	})
 }
 
+// ListClubs lists the clubs of the connection.
+func (c *Conn) ListClubs(ctx context.Context) ([]sdk.Club, error) {
+	return call(ctx, c, sdk.AbilityClubLister, func(ctx context.Context, r *wire.Remote) ([]sdk.Club, error) {
+		return r.ListClubs(ctx)
+	})
+}
+
 // abandon kills a process in which a write without an answer may go on, and
 // waits for its death. No call begins in it meanwhile: the seat is empty, and
 // the next call starts another process. With blame the end counts as one of

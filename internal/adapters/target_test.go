@@ -47,12 +47,13 @@ func TestEveryAbilityIsCalledInItsProcess(t *testing.T) {
 	staff, err5 := c.ListStaff(ctx)
 	ann, err6 := c.FindStaff(ctx, "ann@example.com")
 	leads, err7 := c.ListLeadSources(ctx)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
+	clubs, err8 := c.ListClubs(ctx)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
 		t.Fatal(err)
 	}
 	wantAll(t, written, 2, sdk.OutcomeOK, "")
-	if len(info.Kinds) != 1 || len(found.Matches) != 1 || page.Rows != 1 || len(staff) != 1 || len(ann) != 1 || len(leads) != 1 {
-		t.Error(info, found, page, staff, ann, leads)
+	if len(info.Kinds) != 1 || len(found.Matches) != 1 || page.Rows != 1 || len(staff) != 1 || len(ann) != 1 || len(leads) != 1 || len(clubs) != 1 {
+		t.Error(info, found, page, staff, ann, leads, clubs)
 	}
 }
 

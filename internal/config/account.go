@@ -60,11 +60,20 @@ const maxKey = 64
 // named walks over a mapping whose keys are names, and checks those.
 func (l *loader) named(v value) func(yield func(string, value) bool) {
 	for name, entry := range v.entries() {
-		if !keyForm.MatchString(name) || len(name) > maxKey {
-			l.fault(value{src: entry.src, node: entry.key}, CodeName, quote(name)+" is no name", hintName)
+		if problem, hint := CheckKey(name); problem != "" {
+			l.fault(value{src: entry.src, node: entry.key}, CodeName, problem, hint)
 		}
 	}
 	return v.entries()
+}
+
+// CheckKey says what is wrong with the key of an account, a club, a connection or a
+// job, and what to do; both are empty where nothing is.
+func CheckKey(text string) (problem, hint string) {
+	if !keyForm.MatchString(text) || len(text) > maxKey {
+		return quote(text) + " is no name", hintName
+	}
+	return "", ""
 }
 
 func (l *loader) country(v value, otherwise string) string {
@@ -72,16 +81,24 @@ func (l *loader) country(v value, otherwise string) string {
 	if !ok {
 		return otherwise
 	}
+	if problem, hint := CheckCountry(text); problem != "" {
+		l.fault(v, CodeCountry, problem, hint)
+		return otherwise
+	}
+	return text
+}
+
+// CheckCountry says what is wrong with the code of a country, and what to do; both
+// are empty where nothing is.
+func CheckCountry(text string) (problem, hint string) {
 	region, err := language.ParseRegion(text)
 	switch {
 	case len(text) != 2 || err != nil || !region.IsCountry():
-		l.fault(v, CodeCountry, quote(text)+" is no country", "write the two letters of ISO 3166-1, such as CA or GB")
+		return quote(text) + " is no country", "write the two letters of ISO 3166-1, such as CA or GB"
 	case region.Canonicalize().String() != text:
-		l.fault(v, CodeCountry, quote(text)+" is not how ISO 3166-1 writes the country", "write "+region.Canonicalize().String())
-	default:
-		return text
+		return quote(text) + " is not how ISO 3166-1 writes the country", "write " + region.Canonicalize().String()
 	}
-	return otherwise
+	return "", ""
 }
 
 func (l *loader) timezone(v value, otherwise string) string {
@@ -89,11 +106,20 @@ func (l *loader) timezone(v value, otherwise string) string {
 	if !ok {
 		return otherwise
 	}
-	if _, err := time.LoadLocation(text); err != nil || text == "Local" || text == "" {
-		l.fault(v, CodeTimezone, quote(text)+" is no time zone", "write an IANA zone, such as America/Toronto or Europe/London, with its capitals")
+	if problem, hint := CheckTimezone(text); problem != "" {
+		l.fault(v, CodeTimezone, problem, hint)
 		return otherwise
 	}
 	return text
+}
+
+// CheckTimezone says what is wrong with the name of a time zone, and what to do;
+// both are empty where nothing is.
+func CheckTimezone(text string) (problem, hint string) {
+	if _, err := time.LoadLocation(text); err != nil || text == "Local" || text == "" {
+		return quote(text) + " is no time zone", "write an IANA zone, such as America/Toronto or Europe/London, with its capitals"
+	}
+	return "", ""
 }
 
 func (l *loader) readConnection(account roster.Account, key string, v value) roster.Connection {

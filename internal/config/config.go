@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -49,6 +50,30 @@ type Config struct {
 	accounts map[string]value
 	// unresolved are the references whose secrets are not known.
 	unresolved map[*yaml.Node]bool
+}
+
+// UnknownSecrets are the settings of a connection that refer to secrets which are
+// not known here, see [Options].SkipSecrets.
+func (c *Config) UnknownSecrets(connRef string) []string {
+	var names []string
+	for name, v := range settingsOf(c.connections[connRef]).entries() {
+		if c.unknown(v) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (c *Config) unknown(v value) bool {
+	if c.unresolved[v.node] {
+		return true
+	}
+	for _, entry := range v.entries() {
+		if c.unknown(entry) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(v.items(), c.unknown)
 }
 
 // Listen says where the daemon answers.
@@ -117,4 +142,7 @@ type Options struct {
 	// about to write it asks for the fields first. A configuration loaded so is not
 	// run.
 	SkipScripts bool
+	// Pretend are files by their absolute paths that are read as if they stood on
+	// the disk, so that what is not written yet can be checked.
+	Pretend map[string][]byte
 }

@@ -55,10 +55,11 @@ accounts:
 		Schemas: map[string]json.RawMessage{"made": json.RawMessage(
 			`{"required": ["path", "key"], "properties": {"path": {"description": "Where\nit is."}, "key": {"writeOnly": true}}}`)},
 	}
-	text, open, err := draft.Write(load())
+	written, err := draft.Write(load())
 	if err != nil {
 		t.Fatal(err)
 	}
+	text, open := written.Text, written.Open
 	write(filepath.Join(dir, "zenith.d.yaml"), string(text))
 	cfg := load()
 	got := cfg.Accounts["zenith"]

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ type loader struct {
 
 // open reads a file and checks its shape.
 func (l *loader) open(name string, s *shape) value {
-	src, fault := openSource(name)
+	src, fault := l.opts.openSource(name)
 	l.files = append(l.files, src)
 	if fault != nil {
 		l.list = append(l.list, *fault)
@@ -135,7 +136,7 @@ func (l *loader) included(patterns value) []string {
 		} else if len(found) == 0 && !strings.ContainsAny(pattern, "*?[") {
 			l.fault(entry, CodeFile, quote(pattern)+" does not exist", "correct the path; it counts from this file's folder")
 		}
-		for _, name := range found {
+		for _, name := range append(found, l.opts.pretended(resolve(filepath.Dir(l.cfg.Path), pattern))...) {
 			if !seen[filepath.Clean(name)] {
 				seen[filepath.Clean(name)] = true
 				names = append(names, name)
@@ -145,6 +146,21 @@ func (l *loader) included(patterns value) []string {
 	if len(names) > maxFiles {
 		l.fault(patterns, CodeFile, fmt.Sprintf("the patterns name %d files, at most %d are read", len(names), maxFiles), "narrow the patterns")
 		return nil
+	}
+	return names
+}
+
+// pretended are the names under which a pattern finds the files that are pretended.
+func (o Options) pretended(pattern string) []string {
+	var names []string
+	whole, err := filepath.Abs(pattern)
+	if err != nil {
+		return nil
+	}
+	for _, path := range slices.Sorted(maps.Keys(o.Pretend)) {
+		if ok, err := filepath.Match(whole, path); err == nil && ok {
+			names = append(names, filepath.Join(filepath.Dir(pattern), filepath.Base(path)))
+		}
 	}
 	return names
 }

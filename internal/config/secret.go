@@ -65,7 +65,7 @@ func (l *loader) lookUp(v value) (text, problem, hint string) {
 			return l.fromCredential(at, name)
 		}
 		l.cfg.SecretFiles = append(l.cfg.SecretFiles, resolve(v.src.dir, name))
-		return fromFile(resolve(v.src.dir, name), name)
+		return l.opts.fromFile(resolve(v.src.dir, name), name)
 	}
 	return "", "", ""
 }
@@ -92,16 +92,16 @@ func (l *loader) fromCredential(v value, name string) (text, problem, hint strin
 		return "", "credential " + quote(name) + " cannot be read: CREDENTIALS_DIRECTORY is not set",
 			"systemd sets it when the unit has  LoadCredential=" + name + ":PATH ; without systemd set it to a folder with a file " + name
 	}
-	text, problem, _ = fromFile(filepath.Join(dir, name), name)
+	text, problem, _ = l.opts.fromFile(filepath.Join(dir, name), name)
 	if problem != "" {
 		problem = "credential " + strings.TrimPrefix(problem, "secret file ")
 	}
 	return text, problem, "add  LoadCredential=" + name + ":PATH  to the systemd unit, and write the secret into PATH"
 }
 
-func fromFile(path, name string) (text, problem, hint string) {
+func (o Options) fromFile(path, name string) (text, problem, hint string) {
 	const advice = "write the secret into the file, readable only by the daemon's user"
-	content, err := readRegular(path, maxSecret)
+	content, err := o.read(path, maxSecret)
 	if err != nil {
 		return "", "secret file " + quote(name) + " cannot be read: " + reason(err), advice
 	}

@@ -30,16 +30,22 @@ type source struct {
 	hidden map[*yaml.Node]bool
 }
 
-// openSource reads a file and parses it. The source is never nil, so that
-// faults can name it.
-func openSource(name string) (*source, *Fault) {
+// newSource is a source without a text. It is never nil, so that faults can name
+// it.
+func newSource(name string) (*source, error) {
 	src := &source{name: name, index: map[*yaml.Node]int{}, hidden: map[*yaml.Node]bool{}}
 	dir, err := filepath.Abs(filepath.Dir(name))
+	src.dir = dir
+	return src, err
+}
+
+// openSource reads a file and parses it.
+func (o Options) openSource(name string) (*source, *Fault) {
+	src, err := newSource(name)
 	if err != nil {
 		return src, src.fileFault(err)
 	}
-	src.dir = dir
-	text, err := readRegular(name, maxFile)
+	text, err := o.read(name, maxFile)
 	if err != nil {
 		return src, src.fileFault(err)
 	}
@@ -65,6 +71,18 @@ var (
 	errNotRegular = errors.New("is not a regular file")
 	errTooLarge   = errors.New("is too large")
 )
+
+// read reads a file, from the disk where it is not pretended.
+func (o Options) read(name string, limit int64) ([]byte, error) {
+	if len(o.Pretend) > 0 {
+		if path, err := filepath.Abs(name); err == nil {
+			if text, ok := o.Pretend[path]; ok {
+				return text, nil
+			}
+		}
+	}
+	return readRegular(name, limit)
+}
 
 // readRegular reads a file whole. Devices and pipes are refused: they could
 // block or never end.

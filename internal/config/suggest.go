@@ -1,6 +1,23 @@
 package config
 
-import "github.com/hbollon/go-edlib"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hbollon/go-edlib"
+)
+
+// CheckWord says that a word is none of those that there are, and which was likely
+// meant.
+func CheckWord(what, word string, known []string) error {
+	if slices.Contains(known, word) {
+		return nil
+	}
+	if meant, ok := closest(word, known); ok {
+		return fmt.Errorf("there is no %s %s; did you mean %s?", what, quote(word), quote(meant))
+	}
+	return fmt.Errorf("there is no %s %s; %s", what, quote(word), listed(known, "there are"))
+}
 
 // longestWord bounds the bytes of a word that is compared with others.
 const longestWord = 64

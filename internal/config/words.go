@@ -79,6 +79,9 @@ func limitWords(cause any) (message, hint string) {
 	case *kind.Pattern:
 		return "does not have the form that is expected", "the form is " + cause.Want
 	case *kind.Format:
+		if cause.Want == "uri" {
+			return "is no web address", "write it with its scheme, such as https://crm.example.com"
+		}
 		return "is not a valid " + cause.Want, "correct the value"
 	case *kind.FalseSchema:
 		return "is not allowed here", "remove it"

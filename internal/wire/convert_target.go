@@ -302,6 +302,28 @@ func leadSourcesFromProto(in []*adapterv1.LeadSource) ([]sdk.LeadSource, error) 
 	return out, nil
 }
 
+func clubsToProto(in []sdk.Club) ([]*adapterv1.Club, error) {
+	out := make([]*adapterv1.Club, 0, len(in))
+	for i, c := range in {
+		if err := listed("club", i, c.ID, c.Name, ""); err != nil {
+			return nil, err
+		}
+		out = append(out, &adapterv1.Club{Id: c.ID, Name: c.Name})
+	}
+	return out, nil
+}
+
+func clubsFromProto(in []*adapterv1.Club) ([]sdk.Club, error) {
+	out := make([]sdk.Club, 0, len(in))
+	for i, c := range in {
+		if err := listed("club", i, c.GetId(), c.GetName(), ""); err != nil {
+			return nil, broken("list clubs", err)
+		}
+		out = append(out, sdk.Club{ID: c.GetId(), Name: c.GetName()})
+	}
+	return out, nil
+}
+
 // listed checks one entry of a list whose ids are referred to. None is left
 // out silently: what refers to it would lose its owner.
 func listed(what string, i int, id, name, club string) error {

@@ -136,3 +136,22 @@ func (s *Server) ListLeadSources(ctx context.Context, r *adapterv1.ListLeadSourc
 	}
 	return &adapterv1.ListLeadSourcesResponse{LeadSources: list}, nil
 }
+
+// ListClubs lists the clubs of a connection.
+func (s *Server) ListClubs(ctx context.Context, r *adapterv1.ListClubsRequest) (_ *adapterv1.ListClubsResponse, err error) {
+	defer s.recovered(ctx, &err)
+	v, ctx, release, err := use[sdk.ClubLister](ctx, s, r.GetHandle(), sdk.AbilityClubLister)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	clubs, err := v.ListClubs(ctx)
+	if err != nil {
+		return nil, toStatus(ctx, err)
+	}
+	list, err := clubsToProto(clubs)
+	if err != nil {
+		return nil, toStatus(ctx, sdk.Fail(sdk.CodeInternal, err))
+	}
+	return &adapterv1.ListClubsResponse{Clubs: list}, nil
+}

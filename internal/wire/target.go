@@ -100,3 +100,12 @@ func (r *Remote) ListLeadSources(ctx context.Context) ([]sdk.LeadSource, error) 
 	}
 	return leadSourcesFromProto(res.GetLeadSources())
 }
+
+// ListClubs lists the clubs of the connection.
+func (r *Remote) ListClubs(ctx context.Context) ([]sdk.Club, error) {
+	res, err := r.rpc.ListClubs(ctx, &adapterv1.ListClubsRequest{Handle: r.handle})
+	if err != nil {
+		return nil, fromStatus(ctx, "list clubs", err)
+	}
+	return clubsFromProto(res.GetClubs())
+}

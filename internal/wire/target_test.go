@@ -28,6 +28,7 @@ type target struct {
 	page   *sdk.Page
 	staff  []sdk.Staff
 	leads  []sdk.LeadSource
+	clubs  []sdk.Club
 	asked  any
 	writes map[string]bool
 }
@@ -69,6 +70,11 @@ func (f *target) FindStaff(ctx context.Context, email string) ([]sdk.Staff, erro
 func (f *target) ListLeadSources(ctx context.Context) ([]sdk.LeadSource, error) {
 	f.note(ctx, "list lead sources")
 	return f.leads, nil
+}
+
+func (f *target) ListClubs(ctx context.Context) ([]sdk.Club, error) {
+	f.note(ctx, "list clubs")
+	return f.clubs, nil
 }
 
 func (f *target) ImportIdentity(ctx context.Context) (sdk.ImportIdentity, error) {
@@ -289,6 +295,9 @@ func TestAnAnswerToAnotherNumberOfOperationsIsNone(t *testing.T) {
 	if _, err := r.ListLeadSources(t.Context()); !errors.Is(err, wire.ErrAnswer) {
 		t.Error(err)
 	}
+	if _, err := r.ListClubs(t.Context()); !errors.Is(err, wire.ErrAnswer) {
+		t.Error(err)
+	}
 }
 
 // loose is an adapter's end that checks nothing.
@@ -314,6 +323,10 @@ func (loose) ListStaff(context.Context, *adapterv1.ListStaffRequest) (*adapterv1
 
 func (loose) ListLeadSources(context.Context, *adapterv1.ListLeadSourcesRequest) (*adapterv1.ListLeadSourcesResponse, error) {
 	return &adapterv1.ListLeadSourcesResponse{LeadSources: []*adapterv1.LeadSource{{Name: "Web"}}}, nil
+}
+
+func (loose) ListClubs(context.Context, *adapterv1.ListClubsRequest) (*adapterv1.ListClubsResponse, error) {
+	return &adapterv1.ListClubsResponse{Clubs: []*adapterv1.Club{{Name: "Downtown"}}}, nil
 }
 
 func TestAWriteThatCannotCrossIsRefusedAndNotSent(t *testing.T) {
@@ -431,27 +444,30 @@ func TestOnlyRecordsThatWereAskedForAreTaken(t *testing.T) {
 	}
 }
 
-func TestStaffAndLeadSourcesCrossWhole(t *testing.T) {
+func TestStaffLeadSourcesAndClubsCrossWhole(t *testing.T) {
 	f := &target{
 		staff: []sdk.Staff{{ID: "1", Email: "Ann@example.com", Club: "7", Inactive: true}, {ID: "2"}},
 		leads: []sdk.LeadSource{{ID: "1", Name: "Web", Club: "7", Inactive: true}, {ID: "2"}},
+		clubs: []sdk.Club{{ID: "7", Name: "Downtown"}, {ID: "8"}},
 	}
 	r := openTarget(t, f, false)
 	listed, err := r.ListStaff(t.Context())
 	found, err2 := r.FindStaff(t.Context(), "ann@example.com")
 	leads, err3 := r.ListLeadSources(t.Context())
-	if err := errors.Join(err, err2, err3); err != nil {
+	clubs, err4 := r.ListClubs(t.Context())
+	if err := errors.Join(err, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(f.staff, listed) + cmp.Diff(f.staff, found) + cmp.Diff(f.leads, leads); diff != "" || f.asked != "ann@example.com" {
+	if diff := cmp.Diff(f.staff, listed) + cmp.Diff(f.staff, found) + cmp.Diff(f.leads, leads) + cmp.Diff(f.clubs, clubs); diff != "" || f.asked != "ann@example.com" {
 		t.Error(diff, f.asked)
 	}
-	f.staff, f.leads = []sdk.Staff{{Email: "x"}}, []sdk.LeadSource{{ID: "\xff"}}
+	f.staff, f.leads, f.clubs = []sdk.Staff{{Email: "x"}}, []sdk.LeadSource{{ID: "\xff"}}, []sdk.Club{{Name: "x"}}
 	_, err = r.ListStaff(t.Context())
 	_, err2 = r.FindStaff(t.Context(), "x")
 	_, err3 = r.ListLeadSources(t.Context())
-	if err == nil || err2 == nil || err3 == nil {
-		t.Error(err, err2, err3)
+	_, err4 = r.ListClubs(t.Context())
+	if err == nil || err2 == nil || err3 == nil || err4 == nil {
+		t.Error(err, err2, err3, err4)
 	}
 }
 
@@ -467,7 +483,8 @@ func everyCall(t *testing.T, r *wire.Remote) []error {
 	_, err5 := r.FindStaff(ctx, "x")
 	_, err6 := r.ListLeadSources(ctx)
 	_, err7 := r.ImportIdentity(ctx)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, r.Check(ctx)); err != nil {
+	_, err8 := r.ListClubs(ctx)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, r.Check(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	_, write := r.Write(ctx, creates(1))
@@ -482,7 +499,7 @@ func TestOnlyWritesMayWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]bool{
-		"open": false, "target": false, "find": false, "get": false, "list staff": false, "find staff": false,
+		"open": false, "target": false, "find": false, "get": false, "list staff": false, "list clubs": false, "find staff": false,
 		"list lead sources": false, "identity": false, "check": false, "write": true, "start import": true, "subscribe": true,
 	}
 	if diff := cmp.Diff(want, f.writes); diff != "" {

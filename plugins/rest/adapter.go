@@ -73,6 +73,7 @@ var (
 	_ sdk.LeadSourceLister = (*connection)(nil)
 	_ sdk.FieldLister      = (*connection)(nil)
 	_ sdk.QuotaTeller      = (*connection)(nil)
+	_ sdk.ClubLister       = (*connection)(nil)
 	_ sdk.Checker          = (*connection)(nil)
 	_ sdk.Limited          = (*connection)(nil)
 	_ io.Closer            = (*connection)(nil)
@@ -162,6 +163,9 @@ func (c *connection) Abilities() []sdk.Ability {
 	}
 	if len(c.http.Quotas()) > 0 {
 		all = append(all, sdk.AbilityQuotaTeller)
+	}
+	if c.spec.clubs != nil {
+		all = append(all, sdk.AbilityClubLister)
 	}
 	for name, k := range c.spec.kinds {
 		all = append(all, k.abilities(name)...)

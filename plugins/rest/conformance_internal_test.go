@@ -25,6 +25,7 @@ func TestConformance(t *testing.T) {
 			s.records["members"][7]["id"] = nil // rejected
 			s.records["staff"] = []map[string]any{{"id": "s1", "email": "bob@example.com"}}
 			s.records["member_fields"] = []map[string]any{{"key": "shoe_size", "title": "Shoe size"}, {"key": "locker", "max": 4}}
+			s.records["clubs"] = []map[string]any{{"id": 1, "name": "North"}, {"id": 2, "name": "South"}}
 			s.records["lead_sources"] = []map[string]any{{"id": "l1", "name": "Web"}}
 			settings := settingsOf(t, small, s.url, nil)
 			sdktest.Run(t, sdktest.Case{

@@ -119,6 +119,7 @@ func TestAGetOfAnotherRecordIsAFault(t *testing.T) {
 func TestAbilitiesFollowFromTheCalls(t *testing.T) {
 	for text, want := range map[string][]sdk.Ability{
 		"member: {list: {path: /m}}":                                            {sdk.AbilityChecker, sdk.AbilitySource},
+		"member: {get: {path: \"/m/{id}\"}}\nclubs: {path: /c}":                 {sdk.AbilityClubLister, sdk.AbilityGetter},
 		"member: {get: {path: \"/m/{id}\"}}":                                    {sdk.AbilityGetter},
 		"member: {class: E, create: {path: /m, body: {\"...\": data}}}":         {sdk.AbilityTarget},
 		"member: {find_by: {path: /m, query: {email: \"{data.email}\"}}}":       nil,

@@ -60,7 +60,7 @@ func (d *document) syntax(err error) {
 }
 
 func (p *parser) spec(root value) *spec {
-	m := root.members("version", "auth", "headers", "limits", "errors", "check", "kinds")
+	m := root.members("version", "auth", "headers", "limits", "errors", "check", "clubs", "kinds")
 	root.need(m, "version", "kinds")
 	if m["version"].there() && m["version"].text() != "1" {
 		m["version"].fault("this version of the file is not known", "write version: 1")
@@ -72,6 +72,9 @@ func (p *parser) spec(root value) *spec {
 	if m["check"].there() {
 		c := p.call(m["check"].members("method", "path", "query", "body"), m["check"], "GET", p.always)
 		s.check = &c
+	}
+	if m["clubs"].there() {
+		s.clubs = p.clubList(m["clubs"])
 	}
 	for _, entry := range m["kinds"].entries() {
 		k := sdk.Kind(entry.name())

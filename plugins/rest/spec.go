@@ -15,6 +15,7 @@ type spec struct {
 	errors  errorSpec
 	kinds   map[sdk.Kind]*kind
 	check   *call
+	clubs   *clubList
 }
 
 // authWay is how requests are authorised.

@@ -108,6 +108,7 @@ const (
 	AbilityStaffFinder       Ability = "staff_finder"
 	AbilityLeadSourceLister  Ability = "lead_source_lister"
 	AbilityQuotaTeller       Ability = "quota_teller"
+	AbilityClubLister        Ability = "club_lister"
 )
 
 // Info is an adapter's description of itself.
@@ -201,6 +202,7 @@ func byMethods(v any) []Ability {
 	add(is[StaffFinder](v), AbilityStaffFinder)
 	add(is[LeadSourceLister](v), AbilityLeadSourceLister)
 	add(is[QuotaTeller](v), AbilityQuotaTeller)
+	add(is[ClubLister](v), AbilityClubLister)
 	return has
 }
 

@@ -43,3 +43,18 @@ type LeadSource struct {
 	Club     string
 	Inactive bool
 }
+
+// ClubLister lists the clubs of an outside system. Whoever sets a connection up
+// sees by it whether the ids of the account's clubs are those that the system has.
+type ClubLister interface {
+	// ListClubs returns all clubs of the connection, also those that
+	// [Connection].Clubs does not name.
+	ListClubs(ctx context.Context) ([]Club, error)
+}
+
+// Club is one physical location in an outside system.
+type Club struct {
+	ID string
+	// Name is what the system calls it; may be empty.
+	Name string
+}

@@ -352,6 +352,17 @@ func TestAnExampleNamesWhatThePlatformHas(t *testing.T) {
 	}
 }
 
+func TestAnExampleWithAUserNameHasBasicAuthorisation(t *testing.T) {
+	p := club.New(club.Options{Username: "sync", Password: "a-secret"})
+	text, err := p.Example("http://127.0.0.1:1")
+	if err != nil || strings.Contains(text, "a-secret") || !strings.Contains(text, "\nauth: basic\n") || !strings.Contains(text, "username: sync\n") {
+		t.Errorf("error %v:\n%s", err, text)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTheSampleIsTheSameEachTimeAndFitsThePlatform(t *testing.T) {
 	a, err := json.Marshal(club.Seed(300))
 	if err != nil {

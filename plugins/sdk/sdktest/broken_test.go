@@ -344,6 +344,9 @@ func TestABrokenTargetIsReportedByItsCheck(t *testing.T) {
 		{"all staff are found", sdk.ClassE, both, "staff-finder/ok", "that none has", func(c *crm) {
 			c.owner = func(ctx context.Context, _ string) ([]sdk.Staff, error) { return c.fake.ListStaff(ctx) }
 		}},
+		{"a club is listed twice", sdk.ClassE, both, "clubs/ok", "listed twice", func(c *crm) {
+			c.fake.SetClubs(sdk.Club{ID: "1"}, sdk.Club{ID: "1"})
+		}},
 		{"a lead source has no name", sdk.ClassE, both, "lead-sources/ok", "no name", func(c *crm) {
 			c.fake.SetLeadSources(sdk.LeadSource{ID: "1"})
 		}},

@@ -28,6 +28,7 @@ type crm struct {
 	staff  func(context.Context) ([]sdk.Staff, error)
 	owner  func(context.Context, string) ([]sdk.Staff, error)
 	leads  func(context.Context) ([]sdk.LeadSource, error)
+	clubs  func(context.Context) ([]sdk.Club, error)
 	closed func() error
 	// deaf makes writes ignore their context.
 	deaf bool
@@ -44,9 +45,10 @@ func newCRMOf(o sdktest.TargetOptions) *crm {
 	fake := sdktest.NewTarget(o)
 	fake.SetStaff(sdk.Staff{ID: "s-1", Email: "Zoe@example.com"}, sdk.Staff{ID: "s-2"})
 	fake.SetLeadSources(sdk.LeadSource{ID: "l-1", Name: "Web"}, sdk.LeadSource{ID: "l-2", Name: "Walk-in"})
+	fake.SetClubs(sdk.Club{ID: "1", Name: "Downtown"}, sdk.Club{ID: "2"})
 	c := &crm{out: &outside{}, fake: fake, class: o.Class, able: fake.Abilities(), info: fake.Target, closed: func() error { return nil }}
 	c.write, c.find, c.get = fake.Write, fake.Find, fake.Get
-	c.staff, c.owner, c.leads = fake.ListStaff, fake.FindStaff, fake.ListLeadSources
+	c.staff, c.owner, c.leads, c.clubs = fake.ListStaff, fake.FindStaff, fake.ListLeadSources, fake.ListClubs
 	return c
 }
 
@@ -150,6 +152,13 @@ func (c *client) ListLeadSources(ctx context.Context) ([]sdk.LeadSource, error) 
 		return nil, err
 	}
 	return c.c.leads(ctx)
+}
+
+func (c *client) ListClubs(ctx context.Context) ([]sdk.Club, error) {
+	if err := c.c.out.call(ctx); err != nil {
+		return nil, err
+	}
+	return c.c.clubs(ctx)
 }
 
 func (c *client) Close() error { return c.c.closed() }

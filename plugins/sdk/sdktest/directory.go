@@ -39,6 +39,34 @@ func callLeadSources(ctx context.Context, o Opened) error {
 	return err
 }
 
+func callClubs(ctx context.Context, o Opened) error {
+	v, err := abilityOf[sdk.ClubLister](o, sdk.AbilityClubLister)
+	if err != nil {
+		return err
+	}
+	_, err = v.ListClubs(ctx)
+	return err
+}
+
+func clubsOK(p *probe) error {
+	v, err := ability[sdk.ClubLister](p, sdk.AbilityClubLister)
+	if err != nil {
+		return err
+	}
+	clubs, err := call(p.ctx, "list clubs", p.c.Patience, v.ListClubs)
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, c := range clubs {
+		if c.ID == "" || seen[c.ID] {
+			return errors.New("a club has no id or is listed twice")
+		}
+		seen[c.ID] = true
+	}
+	return nil
+}
+
 func staffOK(p *probe) error {
 	v, err := ability[sdk.StaffLister](p, sdk.AbilityStaffLister)
 	if err != nil {

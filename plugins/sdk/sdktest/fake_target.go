@@ -97,6 +97,7 @@ type Target struct {
 	ops     []sdk.Operation
 	staff   []sdk.Staff
 	leads   []sdk.LeadSource
+	clubs   []sdk.Club
 }
 
 // lateOp is an operation that takes effect later.
@@ -167,6 +168,13 @@ func (t *Target) SetLeadSources(sources ...sdk.LeadSource) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.leads = sources
+}
+
+// SetClubs sets the clubs that it lists.
+func (t *Target) SetClubs(clubs ...sdk.Club) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.clubs = clubs
 }
 
 // Put adds a record that rosterd did not create, and returns its id.

@@ -15,7 +15,9 @@ import (
 // Abilities implements [sdk.Limited]: a system finds records only where its
 // class or Finds says so.
 func (t *Target) Abilities() []sdk.Ability {
-	all := []sdk.Ability{sdk.AbilityTarget, sdk.AbilityGetter, sdk.AbilityStaffLister, sdk.AbilityStaffFinder, sdk.AbilityLeadSourceLister}
+	all := []sdk.Ability{
+		sdk.AbilityTarget, sdk.AbilityGetter, sdk.AbilityStaffLister, sdk.AbilityStaffFinder, sdk.AbilityLeadSourceLister, sdk.AbilityClubLister,
+	}
 	if t.finds() {
 		all = append(all, sdk.AbilityFinder)
 	}
@@ -383,4 +385,11 @@ func (t *Target) ListLeadSources(ctx context.Context) ([]sdk.LeadSource, error) 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.leads), errors.Join(ctx.Err(), t.err)
+}
+
+// ListClubs implements [sdk.ClubLister].
+func (t *Target) ListClubs(ctx context.Context) ([]sdk.Club, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.clubs), errors.Join(ctx.Err(), t.err)
 }

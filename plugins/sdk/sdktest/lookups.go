@@ -35,6 +35,9 @@ func lookupChecks(info sdk.Info) []check {
 	if has(info, sdk.AbilityLeadSourceLister) {
 		all = append(all, callChecks("lead-sources", sdk.AbilityLeadSourceLister, leadSourcesOK, callLeadSources)...)
 	}
+	if has(info, sdk.AbilityClubLister) {
+		all = append(all, callChecks("clubs", sdk.AbilityClubLister, clubsOK, callClubs)...)
+	}
 	return all
 }
 

@@ -3110,6 +3110,146 @@ func (x *Quota) GetLeft() int64 {
 	return 0
 }
 
+type ListClubsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Handle        uint64                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListClubsRequest) Reset() {
+	*x = ListClubsRequest{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListClubsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListClubsRequest) ProtoMessage() {}
+
+func (x *ListClubsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListClubsRequest.ProtoReflect.Descriptor instead.
+func (*ListClubsRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *ListClubsRequest) GetHandle() uint64 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+type ListClubsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Clubs         []*Club                `protobuf:"bytes,1,rep,name=clubs,proto3" json:"clubs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListClubsResponse) Reset() {
+	*x = ListClubsResponse{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListClubsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListClubsResponse) ProtoMessage() {}
+
+func (x *ListClubsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListClubsResponse.ProtoReflect.Descriptor instead.
+func (*ListClubsResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *ListClubsResponse) GetClubs() []*Club {
+	if x != nil {
+		return x.Clubs
+	}
+	return nil
+}
+
+type Club struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Club) Reset() {
+	*x = Club{}
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Club) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Club) ProtoMessage() {}
+
+func (x *Club) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_sdk_proto_v1_adapter_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Club.ProtoReflect.Descriptor instead.
+func (*Club) Descriptor() ([]byte, []int) {
+	return file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *Club) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Club) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 var File_plugins_sdk_proto_v1_adapter_proto protoreflect.FileDescriptor
 
 const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
@@ -3342,7 +3482,14 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\n" +
 	"span_nanos\x18\x01 \x01(\x03R\tspanNanos\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\x03R\x05limit\x12\x12\n" +
-	"\x04left\x18\x03 \x01(\x03R\x04left2\xcd\v\n" +
+	"\x04left\x18\x03 \x01(\x03R\x04left\"*\n" +
+	"\x10ListClubsRequest\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\x04R\x06handle\"C\n" +
+	"\x11ListClubsResponse\x12.\n" +
+	"\x05clubs\x18\x01 \x03(\v2\x18.rosterd.adapter.v1.ClubR\x05clubs\"*\n" +
+	"\x04Club\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name2\xa7\f\n" +
 	"\aAdapter\x12U\n" +
 	"\bDescribe\x12#.rosterd.adapter.v1.DescribeRequest\x1a$.rosterd.adapter.v1.DescribeResponse\x12I\n" +
 	"\x04Open\x12\x1f.rosterd.adapter.v1.OpenRequest\x1a .rosterd.adapter.v1.OpenResponse\x12L\n" +
@@ -3361,7 +3508,8 @@ const file_plugins_sdk_proto_v1_adapter_proto_rawDesc = "" +
 	"\tListStaff\x12$.rosterd.adapter.v1.ListStaffRequest\x1a%.rosterd.adapter.v1.ListStaffResponse\x12X\n" +
 	"\tFindStaff\x12$.rosterd.adapter.v1.FindStaffRequest\x1a%.rosterd.adapter.v1.FindStaffResponse\x12j\n" +
 	"\x0fListLeadSources\x12*.rosterd.adapter.v1.ListLeadSourcesRequest\x1a+.rosterd.adapter.v1.ListLeadSourcesResponse\x12O\n" +
-	"\x06Quotas\x12!.rosterd.adapter.v1.QuotasRequest\x1a\".rosterd.adapter.v1.QuotasResponseB;Z9github.com/rosterd/rosterd/plugins/sdk/proto/v1;adapterv1b\x06proto3"
+	"\x06Quotas\x12!.rosterd.adapter.v1.QuotasRequest\x1a\".rosterd.adapter.v1.QuotasResponse\x12X\n" +
+	"\tListClubs\x12$.rosterd.adapter.v1.ListClubsRequest\x1a%.rosterd.adapter.v1.ListClubsResponseB;Z9github.com/rosterd/rosterd/plugins/sdk/proto/v1;adapterv1b\x06proto3"
 
 var (
 	file_plugins_sdk_proto_v1_adapter_proto_rawDescOnce sync.Once
@@ -3376,7 +3524,7 @@ func file_plugins_sdk_proto_v1_adapter_proto_rawDescGZIP() []byte {
 }
 
 var file_plugins_sdk_proto_v1_adapter_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plugins_sdk_proto_v1_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_plugins_sdk_proto_v1_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_plugins_sdk_proto_v1_adapter_proto_goTypes = []any{
 	(Fault_Class)(0),                  // 0: rosterd.adapter.v1.Fault.Class
 	(*Fault)(nil),                     // 1: rosterd.adapter.v1.Fault
@@ -3430,13 +3578,16 @@ var file_plugins_sdk_proto_v1_adapter_proto_goTypes = []any{
 	(*QuotasRequest)(nil),             // 49: rosterd.adapter.v1.QuotasRequest
 	(*QuotasResponse)(nil),            // 50: rosterd.adapter.v1.QuotasResponse
 	(*Quota)(nil),                     // 51: rosterd.adapter.v1.Quota
-	nil,                               // 52: rosterd.adapter.v1.OpenRequest.ClubsEntry
-	nil,                               // 53: rosterd.adapter.v1.Query.FieldsEntry
+	(*ListClubsRequest)(nil),          // 52: rosterd.adapter.v1.ListClubsRequest
+	(*ListClubsResponse)(nil),         // 53: rosterd.adapter.v1.ListClubsResponse
+	(*Club)(nil),                      // 54: rosterd.adapter.v1.Club
+	nil,                               // 55: rosterd.adapter.v1.OpenRequest.ClubsEntry
+	nil,                               // 56: rosterd.adapter.v1.Query.FieldsEntry
 }
 var file_plugins_sdk_proto_v1_adapter_proto_depIdxs = []int32{
 	0,  // 0: rosterd.adapter.v1.Fault.class:type_name -> rosterd.adapter.v1.Fault.Class
 	4,  // 1: rosterd.adapter.v1.DescribeResponse.kinds:type_name -> rosterd.adapter.v1.KindInfo
-	52, // 2: rosterd.adapter.v1.OpenRequest.clubs:type_name -> rosterd.adapter.v1.OpenRequest.ClubsEntry
+	55, // 2: rosterd.adapter.v1.OpenRequest.clubs:type_name -> rosterd.adapter.v1.OpenRequest.ClubsEntry
 	11, // 3: rosterd.adapter.v1.ReadResponse.page:type_name -> rosterd.adapter.v1.Page
 	12, // 4: rosterd.adapter.v1.Page.rejected:type_name -> rosterd.adapter.v1.Rejected
 	15, // 5: rosterd.adapter.v1.ImportIdentityResponse.matters:type_name -> rosterd.adapter.v1.MatterForm
@@ -3448,7 +3599,7 @@ var file_plugins_sdk_proto_v1_adapter_proto_depIdxs = []int32{
 	33, // 11: rosterd.adapter.v1.WriteResponse.results:type_name -> rosterd.adapter.v1.Result
 	0,  // 12: rosterd.adapter.v1.Result.class:type_name -> rosterd.adapter.v1.Fault.Class
 	35, // 13: rosterd.adapter.v1.FindRequest.queries:type_name -> rosterd.adapter.v1.Query
-	53, // 14: rosterd.adapter.v1.Query.fields:type_name -> rosterd.adapter.v1.Query.FieldsEntry
+	56, // 14: rosterd.adapter.v1.Query.fields:type_name -> rosterd.adapter.v1.Query.FieldsEntry
 	37, // 15: rosterd.adapter.v1.FindResponse.matches:type_name -> rosterd.adapter.v1.Matches
 	38, // 16: rosterd.adapter.v1.Matches.records:type_name -> rosterd.adapter.v1.Match
 	11, // 17: rosterd.adapter.v1.GetResponse.page:type_name -> rosterd.adapter.v1.Page
@@ -3456,45 +3607,48 @@ var file_plugins_sdk_proto_v1_adapter_proto_depIdxs = []int32{
 	43, // 19: rosterd.adapter.v1.FindStaffResponse.staff:type_name -> rosterd.adapter.v1.Staff
 	48, // 20: rosterd.adapter.v1.ListLeadSourcesResponse.lead_sources:type_name -> rosterd.adapter.v1.LeadSource
 	51, // 21: rosterd.adapter.v1.QuotasResponse.quotas:type_name -> rosterd.adapter.v1.Quota
-	2,  // 22: rosterd.adapter.v1.Adapter.Describe:input_type -> rosterd.adapter.v1.DescribeRequest
-	5,  // 23: rosterd.adapter.v1.Adapter.Open:input_type -> rosterd.adapter.v1.OpenRequest
-	7,  // 24: rosterd.adapter.v1.Adapter.Close:input_type -> rosterd.adapter.v1.CloseRequest
-	9,  // 25: rosterd.adapter.v1.Adapter.Read:input_type -> rosterd.adapter.v1.ReadRequest
-	13, // 26: rosterd.adapter.v1.Adapter.ImportIdentity:input_type -> rosterd.adapter.v1.ImportIdentityRequest
-	16, // 27: rosterd.adapter.v1.Adapter.StartImport:input_type -> rosterd.adapter.v1.StartImportRequest
-	19, // 28: rosterd.adapter.v1.Adapter.SubscribeOutcomes:input_type -> rosterd.adapter.v1.SubscribeOutcomesRequest
-	21, // 29: rosterd.adapter.v1.Adapter.ListFields:input_type -> rosterd.adapter.v1.ListFieldsRequest
-	24, // 30: rosterd.adapter.v1.Adapter.Check:input_type -> rosterd.adapter.v1.CheckRequest
-	26, // 31: rosterd.adapter.v1.Adapter.Target:input_type -> rosterd.adapter.v1.TargetRequest
-	30, // 32: rosterd.adapter.v1.Adapter.Write:input_type -> rosterd.adapter.v1.WriteRequest
-	34, // 33: rosterd.adapter.v1.Adapter.Find:input_type -> rosterd.adapter.v1.FindRequest
-	39, // 34: rosterd.adapter.v1.Adapter.Get:input_type -> rosterd.adapter.v1.GetRequest
-	41, // 35: rosterd.adapter.v1.Adapter.ListStaff:input_type -> rosterd.adapter.v1.ListStaffRequest
-	44, // 36: rosterd.adapter.v1.Adapter.FindStaff:input_type -> rosterd.adapter.v1.FindStaffRequest
-	46, // 37: rosterd.adapter.v1.Adapter.ListLeadSources:input_type -> rosterd.adapter.v1.ListLeadSourcesRequest
-	49, // 38: rosterd.adapter.v1.Adapter.Quotas:input_type -> rosterd.adapter.v1.QuotasRequest
-	3,  // 39: rosterd.adapter.v1.Adapter.Describe:output_type -> rosterd.adapter.v1.DescribeResponse
-	6,  // 40: rosterd.adapter.v1.Adapter.Open:output_type -> rosterd.adapter.v1.OpenResponse
-	8,  // 41: rosterd.adapter.v1.Adapter.Close:output_type -> rosterd.adapter.v1.CloseResponse
-	10, // 42: rosterd.adapter.v1.Adapter.Read:output_type -> rosterd.adapter.v1.ReadResponse
-	14, // 43: rosterd.adapter.v1.Adapter.ImportIdentity:output_type -> rosterd.adapter.v1.ImportIdentityResponse
-	18, // 44: rosterd.adapter.v1.Adapter.StartImport:output_type -> rosterd.adapter.v1.StartImportResponse
-	20, // 45: rosterd.adapter.v1.Adapter.SubscribeOutcomes:output_type -> rosterd.adapter.v1.SubscribeOutcomesResponse
-	22, // 46: rosterd.adapter.v1.Adapter.ListFields:output_type -> rosterd.adapter.v1.ListFieldsResponse
-	25, // 47: rosterd.adapter.v1.Adapter.Check:output_type -> rosterd.adapter.v1.CheckResponse
-	27, // 48: rosterd.adapter.v1.Adapter.Target:output_type -> rosterd.adapter.v1.TargetResponse
-	32, // 49: rosterd.adapter.v1.Adapter.Write:output_type -> rosterd.adapter.v1.WriteResponse
-	36, // 50: rosterd.adapter.v1.Adapter.Find:output_type -> rosterd.adapter.v1.FindResponse
-	40, // 51: rosterd.adapter.v1.Adapter.Get:output_type -> rosterd.adapter.v1.GetResponse
-	42, // 52: rosterd.adapter.v1.Adapter.ListStaff:output_type -> rosterd.adapter.v1.ListStaffResponse
-	45, // 53: rosterd.adapter.v1.Adapter.FindStaff:output_type -> rosterd.adapter.v1.FindStaffResponse
-	47, // 54: rosterd.adapter.v1.Adapter.ListLeadSources:output_type -> rosterd.adapter.v1.ListLeadSourcesResponse
-	50, // 55: rosterd.adapter.v1.Adapter.Quotas:output_type -> rosterd.adapter.v1.QuotasResponse
-	39, // [39:56] is the sub-list for method output_type
-	22, // [22:39] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	54, // 22: rosterd.adapter.v1.ListClubsResponse.clubs:type_name -> rosterd.adapter.v1.Club
+	2,  // 23: rosterd.adapter.v1.Adapter.Describe:input_type -> rosterd.adapter.v1.DescribeRequest
+	5,  // 24: rosterd.adapter.v1.Adapter.Open:input_type -> rosterd.adapter.v1.OpenRequest
+	7,  // 25: rosterd.adapter.v1.Adapter.Close:input_type -> rosterd.adapter.v1.CloseRequest
+	9,  // 26: rosterd.adapter.v1.Adapter.Read:input_type -> rosterd.adapter.v1.ReadRequest
+	13, // 27: rosterd.adapter.v1.Adapter.ImportIdentity:input_type -> rosterd.adapter.v1.ImportIdentityRequest
+	16, // 28: rosterd.adapter.v1.Adapter.StartImport:input_type -> rosterd.adapter.v1.StartImportRequest
+	19, // 29: rosterd.adapter.v1.Adapter.SubscribeOutcomes:input_type -> rosterd.adapter.v1.SubscribeOutcomesRequest
+	21, // 30: rosterd.adapter.v1.Adapter.ListFields:input_type -> rosterd.adapter.v1.ListFieldsRequest
+	24, // 31: rosterd.adapter.v1.Adapter.Check:input_type -> rosterd.adapter.v1.CheckRequest
+	26, // 32: rosterd.adapter.v1.Adapter.Target:input_type -> rosterd.adapter.v1.TargetRequest
+	30, // 33: rosterd.adapter.v1.Adapter.Write:input_type -> rosterd.adapter.v1.WriteRequest
+	34, // 34: rosterd.adapter.v1.Adapter.Find:input_type -> rosterd.adapter.v1.FindRequest
+	39, // 35: rosterd.adapter.v1.Adapter.Get:input_type -> rosterd.adapter.v1.GetRequest
+	41, // 36: rosterd.adapter.v1.Adapter.ListStaff:input_type -> rosterd.adapter.v1.ListStaffRequest
+	44, // 37: rosterd.adapter.v1.Adapter.FindStaff:input_type -> rosterd.adapter.v1.FindStaffRequest
+	46, // 38: rosterd.adapter.v1.Adapter.ListLeadSources:input_type -> rosterd.adapter.v1.ListLeadSourcesRequest
+	49, // 39: rosterd.adapter.v1.Adapter.Quotas:input_type -> rosterd.adapter.v1.QuotasRequest
+	52, // 40: rosterd.adapter.v1.Adapter.ListClubs:input_type -> rosterd.adapter.v1.ListClubsRequest
+	3,  // 41: rosterd.adapter.v1.Adapter.Describe:output_type -> rosterd.adapter.v1.DescribeResponse
+	6,  // 42: rosterd.adapter.v1.Adapter.Open:output_type -> rosterd.adapter.v1.OpenResponse
+	8,  // 43: rosterd.adapter.v1.Adapter.Close:output_type -> rosterd.adapter.v1.CloseResponse
+	10, // 44: rosterd.adapter.v1.Adapter.Read:output_type -> rosterd.adapter.v1.ReadResponse
+	14, // 45: rosterd.adapter.v1.Adapter.ImportIdentity:output_type -> rosterd.adapter.v1.ImportIdentityResponse
+	18, // 46: rosterd.adapter.v1.Adapter.StartImport:output_type -> rosterd.adapter.v1.StartImportResponse
+	20, // 47: rosterd.adapter.v1.Adapter.SubscribeOutcomes:output_type -> rosterd.adapter.v1.SubscribeOutcomesResponse
+	22, // 48: rosterd.adapter.v1.Adapter.ListFields:output_type -> rosterd.adapter.v1.ListFieldsResponse
+	25, // 49: rosterd.adapter.v1.Adapter.Check:output_type -> rosterd.adapter.v1.CheckResponse
+	27, // 50: rosterd.adapter.v1.Adapter.Target:output_type -> rosterd.adapter.v1.TargetResponse
+	32, // 51: rosterd.adapter.v1.Adapter.Write:output_type -> rosterd.adapter.v1.WriteResponse
+	36, // 52: rosterd.adapter.v1.Adapter.Find:output_type -> rosterd.adapter.v1.FindResponse
+	40, // 53: rosterd.adapter.v1.Adapter.Get:output_type -> rosterd.adapter.v1.GetResponse
+	42, // 54: rosterd.adapter.v1.Adapter.ListStaff:output_type -> rosterd.adapter.v1.ListStaffResponse
+	45, // 55: rosterd.adapter.v1.Adapter.FindStaff:output_type -> rosterd.adapter.v1.FindStaffResponse
+	47, // 56: rosterd.adapter.v1.Adapter.ListLeadSources:output_type -> rosterd.adapter.v1.ListLeadSourcesResponse
+	50, // 57: rosterd.adapter.v1.Adapter.Quotas:output_type -> rosterd.adapter.v1.QuotasResponse
+	53, // 58: rosterd.adapter.v1.Adapter.ListClubs:output_type -> rosterd.adapter.v1.ListClubsResponse
+	41, // [41:59] is the sub-list for method output_type
+	23, // [23:41] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_plugins_sdk_proto_v1_adapter_proto_init() }
@@ -3508,7 +3662,7 @@ func file_plugins_sdk_proto_v1_adapter_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugins_sdk_proto_v1_adapter_proto_rawDesc), len(file_plugins_sdk_proto_v1_adapter_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   53,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

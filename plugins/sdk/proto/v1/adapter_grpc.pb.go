@@ -42,6 +42,7 @@ const (
 	Adapter_FindStaff_FullMethodName         = "/rosterd.adapter.v1.Adapter/FindStaff"
 	Adapter_ListLeadSources_FullMethodName   = "/rosterd.adapter.v1.Adapter/ListLeadSources"
 	Adapter_Quotas_FullMethodName            = "/rosterd.adapter.v1.Adapter/Quotas"
+	Adapter_ListClubs_FullMethodName         = "/rosterd.adapter.v1.Adapter/ListClubs"
 )
 
 // AdapterClient is the client API for Adapter service.
@@ -65,6 +66,7 @@ type AdapterClient interface {
 	FindStaff(ctx context.Context, in *FindStaffRequest, opts ...grpc.CallOption) (*FindStaffResponse, error)
 	ListLeadSources(ctx context.Context, in *ListLeadSourcesRequest, opts ...grpc.CallOption) (*ListLeadSourcesResponse, error)
 	Quotas(ctx context.Context, in *QuotasRequest, opts ...grpc.CallOption) (*QuotasResponse, error)
+	ListClubs(ctx context.Context, in *ListClubsRequest, opts ...grpc.CallOption) (*ListClubsResponse, error)
 }
 
 type adapterClient struct {
@@ -245,6 +247,16 @@ func (c *adapterClient) Quotas(ctx context.Context, in *QuotasRequest, opts ...g
 	return out, nil
 }
 
+func (c *adapterClient) ListClubs(ctx context.Context, in *ListClubsRequest, opts ...grpc.CallOption) (*ListClubsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListClubsResponse)
+	err := c.cc.Invoke(ctx, Adapter_ListClubs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdapterServer is the server API for Adapter service.
 // All implementations must embed UnimplementedAdapterServer
 // for forward compatibility.
@@ -266,6 +278,7 @@ type AdapterServer interface {
 	FindStaff(context.Context, *FindStaffRequest) (*FindStaffResponse, error)
 	ListLeadSources(context.Context, *ListLeadSourcesRequest) (*ListLeadSourcesResponse, error)
 	Quotas(context.Context, *QuotasRequest) (*QuotasResponse, error)
+	ListClubs(context.Context, *ListClubsRequest) (*ListClubsResponse, error)
 	mustEmbedUnimplementedAdapterServer()
 }
 
@@ -326,6 +339,9 @@ func (UnimplementedAdapterServer) ListLeadSources(context.Context, *ListLeadSour
 }
 func (UnimplementedAdapterServer) Quotas(context.Context, *QuotasRequest) (*QuotasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Quotas not implemented")
+}
+func (UnimplementedAdapterServer) ListClubs(context.Context, *ListClubsRequest) (*ListClubsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListClubs not implemented")
 }
 func (UnimplementedAdapterServer) mustEmbedUnimplementedAdapterServer() {}
 func (UnimplementedAdapterServer) testEmbeddedByValue()                 {}
@@ -654,6 +670,24 @@ func _Adapter_Quotas_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Adapter_ListClubs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListClubsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdapterServer).ListClubs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Adapter_ListClubs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdapterServer).ListClubs(ctx, req.(*ListClubsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Adapter_ServiceDesc is the grpc.ServiceDesc for Adapter service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -728,6 +762,10 @@ var Adapter_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Quotas",
 			Handler:    _Adapter_Quotas_Handler,
+		},
+		{
+			MethodName: "ListClubs",
+			Handler:    _Adapter_ListClubs_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
