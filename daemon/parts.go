@@ -111,7 +111,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		Outcomes: p.store, OutcomeWait: cfg.Export.OutcomeWait, Settle: pipeline.Settle,
 		NewID: func() string { return newID(time.Now()) },
 	})
-	if p.inbound, err = p.openInbound(keys); err != nil {
+	if p.inbound, err = p.openInbound(); err != nil {
 		return p, err
 	}
 	p.runner = &pipeline.Runner{

@@ -31,9 +31,10 @@ type Store struct {
 	// inboundSealer what was pushed.
 	sealer, intentSealer, inboundSealer *store.Sealer
 	// idKey names quarantined records, clientKey the clients of sessions,
-	// markerKey what is created, parkedKey the creates that are parked, and
-	// inboundKey the records that were pushed.
-	idKey, clientKey, markerKey, parkedKey, inboundKey []byte
+	// markerKey what is created, parkedKey the creates that are parked, inboundKey
+	// the records that were pushed, and tombKey those that were erased.
+	idKey, clientKey, markerKey, parkedKey, inboundKey, tombKey []byte
+	names                                                       *store.Names
 	// markers are hashes with the markerKey, which costs more to take in than a
 	// marker.
 	markers sync.Pool
@@ -41,6 +42,8 @@ type Store struct {
 	digestKey digest.Key
 	install   string
 	clean     bool
+	// unmarked says that the file is to be replaced, so that no mark tells of it.
+	unmarked bool
 	// epoch is the life of the daemon. It counts as begun when a transaction of it
 	// is on disk, which raised says.
 	epoch  uint64
@@ -91,12 +94,16 @@ const (
 	bucketInbound                = "inbound"
 	bucketInboundLatest          = "inbound_latest"
 	bucketAlerts                 = "alerts"
+	bucketTombstones             = "tombstones"
 	metaSchema                   = "schema"
 	metaInstall                  = "install"
 	metaKey                      = "key"
 	metaSum                      = "sum"
 	metaEpoch                    = "epoch"
-	schemaVersion            int = 3
+	metaNames                    = "names"
+	schemaVersion            int = 4
+	// schemaNames is the first one that keeps its names.
+	schemaNames = 4
 )
 
 // buckets returns the top-level buckets of a schema.
@@ -112,6 +119,9 @@ func buckets(schema int) []string {
 	}
 	if schema >= 3 {
 		names = append(names, bucketLinksOpen, bucketAlerts, bucketInbound, bucketInboundLatest)
+	}
+	if schema >= schemaNames {
+		names = append(names, bucketTombstones)
 	}
 	return names
 }
@@ -133,7 +143,7 @@ func (s *Store) Close() error {
 	}
 	sum, err := s.checkSum()
 	err = errors.Join(err, s.notes.close(), s.db.Close())
-	if err == nil && !s.doubted.Load() && s.inPlace() == nil {
+	if err == nil && !s.doubted.Load() && !s.unmarked && s.inPlace() == nil {
 		// On a full disk there is no mark, and the next start does not find out
 		// whether the last transactions were undone.
 		_ = writeMark(s.path, sum)
