@@ -196,6 +196,9 @@ func (p *parts) dropOrphans(ctx context.Context) error {
 // keyring takes the configured master key, or the one in the state directory.
 func keyring(cfg *config.Config) (*store.Keyring, error) {
 	if key := cfg.MasterKey.Reveal(); key != "" {
+		if err := store.SettleRotation(cfg.StateDir); err != nil {
+			return nil, err
+		}
 		return store.NewKeyring([]byte(key))
 	}
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {

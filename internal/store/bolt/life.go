@@ -25,7 +25,13 @@ func (s *Store) beginLife(ctx context.Context, keys *store.Keyring) error {
 	if err := s.guard(func() error { return s.migrate(keys) }); err != nil {
 		return fmt.Errorf("raise the schema of %s: %w", s.path, err)
 	}
-	err := s.update(ctx, "begin a life of the daemon", func(*txn) error { return nil })
+	err := s.update(ctx, "begin a life of the daemon", func(tx *txn) error {
+		// A process that was killed while it overwrote free pages leaves it.
+		if err := dropFiller(tx); !errors.Is(err, errUnchanged) {
+			return err
+		}
+		return nil
+	})
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return nil
 	}

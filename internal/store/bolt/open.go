@@ -107,6 +107,9 @@ func (s *Store) openLocked(ctx context.Context, keys *store.Keyring, verify func
 	if err == nil {
 		err = s.guard(s.foldNotes)
 	}
+	if err == nil {
+		err = s.takeTombstones(ctx)
+	}
 	if err != nil && !s.broken.Load() {
 		err = errors.Join(err, s.db.Close())
 	}

@@ -368,4 +368,3 @@ func rotateAndDie(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 }
-

@@ -42,6 +42,10 @@ type Store struct {
 	digestKey digest.Key
 	install   string
 	clean     bool
+	// copying is held while the tombstones are copied; retaken are the accounts of
+	// those that were taken from the copy.
+	copying sync.Mutex
+	retaken []string
 	// unmarked says that the file is to be replaced, so that no mark tells of it.
 	unmarked bool
 	// epoch is the life of the daemon. It counts as begun when a transaction of it
@@ -53,6 +57,8 @@ type Store struct {
 	// too, but does not release it when it panics in the wrong place; whoever
 	// waits here finds the store broken instead.
 	writing sync.Mutex
+	// readers are the read transactions under way.
+	readers readers
 	// beginning is held while a transaction begins, see [Store.begun].
 	beginning sync.Mutex
 	// doubted says that something damaged was read, broken that bbolt met it in
