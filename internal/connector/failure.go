@@ -19,6 +19,7 @@ const (
 	ReasonNotFound    Reason = "NOT_FOUND"
 	ReasonRate        Reason = "RATE"
 	ReasonUnavailable Reason = "UNAVAILABLE"
+	ReasonErased      Reason = "ERASED"
 )
 
 // failure is an answer that is an error. Its message goes to the sender and its
@@ -85,12 +86,13 @@ type Stats struct {
 
 type stats struct {
 	saved, fetched, unknown atomic.Int64
-	failed                  [7]atomic.Int64
+	failed                  [8]atomic.Int64
 }
 
-func reasons() [7]Reason {
+func reasons() [8]Reason {
 	return [...]Reason{
 		ReasonUnknown, ReasonValidation, ReasonDatabase, ReasonAccess, ReasonNotFound, ReasonRate, ReasonUnavailable,
+		ReasonErased,
 	}
 }
 
