@@ -66,6 +66,7 @@ type Options struct {
 	Syncs        Syncs
 	Installation Installation
 	State        State
+	Privacy      Privacy
 	// Configuration changes what the daemon runs with.
 	Configuration Configuration
 	Health        Health

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
@@ -259,10 +260,12 @@ func (p *search) link(route roster.Route, first, second string, row *linkRow) er
 		State: string(originOf(row.origin)), At: &made, Run: string(row.by),
 	}
 	data := struct {
-		roster.Link
+		Version uint32    `json:"version"`
+		Changed time.Time `json:"changed"`
+		Gone    bool      `json:"gone,omitempty"`
 		// Fields are those of which a digest is kept, and no value.
 		Fields []string `json:"digests_of_fields"`
-	}{link, fields}
+	}{link.Version, link.Changed, link.Gone, fields}
 	return p.note(held, data, func() error {
 		w, err := p.s.linkWriter(p.tx, route, "")
 		if err == nil {
