@@ -30,8 +30,8 @@ type accountant struct {
 	key  []byte
 }
 
-func newAccountant(stateDir string, keys *store.Keyring) (*accountant, error) {
-	key, err := keys.Derive("audit log")
+func newAccountant(stateDir string, names *store.Names) (*accountant, error) {
+	key, err := names.Derive("audit log")
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ To see it work, with nothing to set up:  rosterd quickstart`,
 		c.sessionCommand(), c.quarantineCommand(), c.connectionsCommand(),
 		c.planCommand(), c.applyCommand(), c.approveCommand(), c.syncCommand(), c.linksCommand(), c.parkedCommand(), c.reviewCommand(), c.explainCommand(), c.logCommand(),
 		c.mapCommand(), c.luaCommand(), c.adapterCommand(),
-		c.stateCommand(), c.auditCommand(), c.cursorCommand(), c.doctorCommand(), c.reloadCommand(), c.initCommand(), c.accountCommand(), c.explainErrorCommand(),
+		c.stateCommand(), c.auditCommand(), c.privacyCommand(), c.cursorCommand(), c.doctorCommand(), c.reloadCommand(), c.initCommand(), c.accountCommand(), c.explainErrorCommand(),
 		c.sandboxCommand(), c.alertsCommand(), c.versionCommand(), c.mapWorkerCommand(), c.stateVerifyCommand(), c.keeperCommand(),
 	)
 	complete(root)

@@ -65,6 +65,9 @@ func (p view) openImport(ctx context.Context, run roster.Run, job roster.Job, cl
 		return nil, err
 	}
 	closing.add(source.Close)
+	if flow.Erased, err = p.erased(ctx, job); err != nil {
+		return nil, err
+	}
 	into, err := mapTarget(ctx, job, target)
 	if err != nil {
 		return nil, err

@@ -38,8 +38,8 @@ type receiving struct {
 }
 
 // openInbound makes the endpoints of all connections that other systems push to.
-func (p *parts) openInbound(keys *store.Keyring) (*inbound, error) {
-	key, err := keys.Derive("connector answers")
+func (p *parts) openInbound() (*inbound, error) {
+	key, err := p.store.Names().Derive("connector answers")
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	if p.changes, err = store.NewChangeSets(cfg.StateDir, keys); err != nil {
 		return p, err
 	}
-	if p.account, err = newAccountant(cfg.StateDir, keys); err != nil {
+	if p.account, err = newAccountant(cfg.StateDir, p.store.Names()); err != nil {
 		return p, err
 	}
 	if p.records, err = recordlog.Open(cfg.StateDir, keys, logRetention(cfg), log, time.Now); err != nil {
@@ -121,7 +121,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		Outcomes: p.store, OutcomeWait: cfg.Export.OutcomeWait, Settle: pipeline.Settle,
 		NewID: func() string { return newID(time.Now()) },
 	})
-	if p.inbound, err = p.openInbound(keys); err != nil {
+	if p.inbound, err = p.openInbound(); err != nil {
 		return p, err
 	}
 	p.runner = &pipeline.Runner{
@@ -213,6 +213,9 @@ func (p *parts) dropOrphans(ctx context.Context) error {
 // keyring takes the configured master key, or the one in the state directory.
 func keyring(cfg *config.Config) (*store.Keyring, error) {
 	if key := cfg.MasterKey.Reveal(); key != "" {
+		if err := store.SettleRotation(cfg.StateDir); err != nil {
+			return nil, err
+		}
 		return store.NewKeyring([]byte(key))
 	}
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {

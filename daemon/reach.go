@@ -88,7 +88,7 @@ func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error
 	}
 	o := atRest{operations{p}}
 	server := admin.New(admin.Options{
-		Runs: o, Jobs: o, Sessions: o, Quarantine: o, Syncs: o, RecordLog: o, Installation: o, State: o, Configuration: o, Health: o, Audit: p.account, Logger: p.log, Now: time.Now,
+		Runs: o, Jobs: o, Sessions: o, Quarantine: o, Syncs: o, RecordLog: o, Installation: o, State: o, Privacy: o, Configuration: o, Health: o, Audit: p.account, Logger: p.log, Now: time.Now,
 	}).Server()
 	served := make(chan error, 1)
 	go func() { served <- serveHTTP(server, l) }()

@@ -106,7 +106,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, manager *systemd.Notifier, ready func(*parts)) error {
 	api := admin.New(admin.Options{
 		Runs: operations{p}, Jobs: operations{p}, Sessions: operations{p}, Quarantine: operations{p}, Syncs: operations{p}, RecordLog: operations{p}, Installation: operations{p},
-		State: operations{p}, Configuration: operations{p}, Health: operations{p}, Audit: p.account,
+		State: operations{p}, Privacy: operations{p}, Configuration: operations{p}, Health: operations{p}, Audit: p.account,
 		Token: p.now().cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})
 	public, operator := export.NewServer(p.probed(p.countAnswers(p.inbound.handler(p.sessions.Handler()))), p.log), api.Server()

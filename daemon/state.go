@@ -24,7 +24,7 @@ import (
 func (c *cli) stateCommand() *cobra.Command {
 	return group("state", "Back up, restore and look after what the daemon remembers",
 		c.stateBackupCommand(), c.stateRestoreCommand(), c.stateCheckCommand(), c.stateCompactCommand(), c.stateStatsCommand(),
-		c.stateAcceptCommand())
+		c.stateAcceptCommand(), c.stateRotateKeyCommand())
 }
 
 // dataError is damage of data, which has an exit code of its own.
@@ -228,7 +228,7 @@ func (c *cli) showChecked(path, what string) {
 func (c *cli) checkState(ctx context.Context, cfg *config.Config) (string, error) {
 	database := filepath.Join(cfg.StateDir, backup.Database)
 	if _, err := os.Stat(database); errors.Is(err, os.ErrNotExist) {
-		return "", &roster.Fault{Code: "state.missing", Message: "there is no state in " + cfg.StateDir, Hint: "the first `rosterd run` makes it; `rosterd state restore` puts a backup there"}
+		return "", errNoState(cfg)
 	}
 	lock, err := store.LockDir(cfg.StateDir)
 	if errors.Is(err, store.ErrLocked) {
@@ -237,7 +237,9 @@ func (c *cli) checkState(ctx context.Context, cfg *config.Config) (string, error
 	if err != nil {
 		return "", err
 	}
-	err = verifyState(ctx, database)
+	if err = store.FinishRotation(cfg.StateDir); err == nil {
+		err = verifyState(ctx, database)
+	}
 	n := 0
 	if err == nil {
 		n, err = checkChangeSets(cfg)
@@ -307,7 +309,7 @@ func openOnce(dir string, keys *store.Keyring, run string) error {
 
 // presentKeyring takes the master key where there is one, and makes none.
 func presentKeyring(cfg *config.Config) (*store.Keyring, error) {
-	if cfg.MasterKey.Reveal() == "" {
+	if cfg.MasterKey.Reveal() == "" && !store.RotationPending(cfg.StateDir) {
 		if _, err := os.Stat(filepath.Join(cfg.StateDir, "master.key")); errors.Is(err, os.ErrNotExist) {
 			return nil, nil
 		}

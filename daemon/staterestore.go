@@ -76,6 +76,9 @@ func restoreState(ctx context.Context, cfg *config.Config, archive string, force
 		return done, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	if err := store.FinishRotation(cfg.StateDir); err != nil {
+		return done, err
+	}
 	present := stateIn(cfg.StateDir)
 	if len(present) > 0 && !force {
 		return done, &roster.Fault{

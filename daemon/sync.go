@@ -99,6 +99,9 @@ func (p view) openSource(ctx context.Context, run roster.Run, job roster.Job, fl
 		return err
 	}
 	closing.add(source.Close)
+	if flow.Erased, err = p.erased(ctx, job); err != nil {
+		return err
+	}
 	script, err := p.loadSyncScript(ctx, job, flow.Sync)
 	if err != nil {
 		return err

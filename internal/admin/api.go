@@ -67,6 +67,7 @@ type Options struct {
 	RecordLog    RecordLog
 	Installation Installation
 	State        State
+	Privacy      Privacy
 	// Configuration changes what the daemon runs with.
 	Configuration Configuration
 	Health        Health

@@ -317,7 +317,7 @@ func (f *fake) TestAlerts(_ context.Context, receiver string) ([]admin.AlertTest
 func newAPI(t *testing.T, f *fake, token string) *admin.API {
 	t.Helper()
 	a := admin.New(admin.Options{
-		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Syncs: f, RecordLog: f, Installation: f, State: f, Configuration: f, Health: f, Audit: f, Token: roster.NewSecret(token),
+		Runs: f, Jobs: f, Sessions: f, Quarantine: f, Syncs: f, RecordLog: f, Installation: f, State: f, Privacy: f, Configuration: f, Health: f, Audit: f, Token: roster.NewSecret(token),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	t.Cleanup(a.Stop)

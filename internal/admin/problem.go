@@ -101,6 +101,7 @@ func kinds() []kind {
 		{roster.ErrExists, "exists", http.StatusConflict, "Exists already", "choose another name"},
 		{roster.ErrInvalid, "invalid", http.StatusBadRequest, "Invalid", "correct the request; it is described at /openapi.yaml"},
 		{roster.ErrConflict, "conflict", http.StatusConflict, "Its state does not allow it", "look at its state first"},
+		{roster.ErrErased, "erased", http.StatusConflict, "The person was erased", "let them be taken again first: find the tombstone with  rosterd privacy list , and lift it with  rosterd privacy lift"},
 		{roster.ErrStopping, "stopping", http.StatusServiceUnavailable, "The daemon is stopping", "try again when it has started"},
 		{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout, "It took too long", "try again; if it stays so, " + hintLog},
 		{nil, codeNoPath, http.StatusNotFound, "No such path", "the paths are described at /openapi.yaml"},
@@ -138,6 +139,7 @@ const (
 	nounLink       = "link"
 	nounParked     = "parked"
 	nounReceiver   = "receiver"
+	nounTombstone  = "tombstone"
 )
 
 // hintFor is the hint where a noun gives a better one than the table.
@@ -151,6 +153,8 @@ func hintFor(noun string, k kind) string {
 		return "list the runs with  rosterd runs"
 	case noun == nounSession:
 		return "list the sessions with  rosterd session list"
+	case noun == nounTombstone:
+		return "list the tombstones with  rosterd privacy list"
 	case noun == nounReceiver:
 		return "the receivers are those below  alerts.receivers  in the configuration"
 	case noun == nounQuarantine:

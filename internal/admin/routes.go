@@ -76,6 +76,10 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/state", handler: a.stateStats},
 		{method: get, path: "/v1/state/backup", handler: a.backup, stream: true},
 		{method: get, path: "/v1/audit", handler: a.auditLog, params: []string{"limit"}},
+		{method: get, path: "/v1/privacy/person", handler: a.person, params: personParams()},
+		{method: post, path: "/v1/privacy/erase", handler: a.erasePerson, params: personParams("block_email", "reason")},
+		{method: get, path: "/v1/privacy/tombstones", noun: nounTombstone, handler: a.tombstones, params: []string{"account"}},
+		{method: post, path: "/v1/privacy/tombstones/{id}/lift", noun: nounTombstone, handler: a.liftTombstone},
 		{method: post, path: "/v1/reload", handler: a.reload, params: []string{"dry_run"}},
 		{method: get, path: "/v1/probe", handler: a.probe, params: []string{"nonce"}},
 	}

@@ -22,7 +22,8 @@ import (
 // Store keeps what was pushed. A save that was acknowledged survives a crash.
 type Store interface {
 	// SaveInbound stores a record behind all others. It fails with
-	// [roster.ErrFull] when most records wait.
+	// [roster.ErrFull] when most records wait, and with [roster.ErrErased] for a
+	// person who was erased.
 	SaveInbound(ctx context.Context, conn string, record roster.Inbound, most int) (roster.Inbound, error)
 	// InboundLatest returns what waits of a record, or [roster.ErrNotFound].
 	InboundLatest(ctx context.Context, conn string, kind sdk.Kind, id string) (roster.Inbound, error)

@@ -235,3 +235,36 @@ func TestAFullConnectionAsksForPatience(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }
+
+func TestASaveOfAPersonWhoWasErasedIsGone(t *testing.T) {
+	w := newWorld(t, "")
+	w.saved(user("PP1", ""))
+	mail := "<email>Pete@Example.com</email>"
+	who := roster.Person{Account: "acme", Emails: []string{"pete@example.com"}, Subjects: []roster.Subject{{Connection: conn, Kind: sdk.KindProspect, ID: idOf(t, w)}}}
+	if _, _, err := w.store.Erase(t.Context(), who, roster.Tombstone{ID: "t1"}, true); err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{"the record": user("PP1", ""), "another record with the address": user("PP2", mail)} {
+		got := w.post(userAt, body)
+		if got.status != http.StatusGone || !strings.Contains(got.body, "<reason>ERASED</reason>") {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	w.saved(user("PP3", ""))
+	if waiting := w.waits(sdk.KindProspect); len(waiting) != 1 || !strings.Contains(waiting[0], "PP3") {
+		t.Errorf("waiting: %q", waiting)
+	}
+	if log := w.log.String(); strings.Contains(strings.ToLower(log), "pete") || strings.Contains(log, "PP1") {
+		t.Errorf("the log names them: %s", log)
+	}
+}
+
+// idOf is the id of the record that waits.
+func idOf(t *testing.T, w *world) string {
+	t.Helper()
+	found, err := w.store.InboundAfter(t.Context(), conn, sdk.KindProspect, 0, 1)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	return found[0].ID
+}

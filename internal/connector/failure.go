@@ -20,6 +20,7 @@ const (
 	ReasonNotFound    Reason = "NOT_FOUND"
 	ReasonRate        Reason = "RATE"
 	ReasonUnavailable Reason = "UNAVAILABLE"
+	ReasonErased      Reason = "ERASED"
 )
 
 // failure is an answer that is an error. Its message goes to the sender and its
@@ -76,7 +77,7 @@ func refused(why refusal) *failure {
 
 // Reasons returns every reason.
 func Reasons() []Reason {
-	return []Reason{ReasonUnknown, ReasonValidation, ReasonDatabase, ReasonAccess, ReasonNotFound, ReasonRate, ReasonUnavailable}
+	return []Reason{ReasonUnknown, ReasonValidation, ReasonDatabase, ReasonAccess, ReasonNotFound, ReasonRate, ReasonUnavailable, ReasonErased}
 }
 
 // Counter counts what comes through the interface. Its methods are called

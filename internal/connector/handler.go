@@ -222,7 +222,13 @@ func (c *Connector) save(ctx context.Context, e *Endpoint, q *request, answerJSO
 		return nil, invalid(e.Ref, err)
 	}
 	record.At = c.o.Now()
-	if _, err := c.o.Store.SaveInbound(ctx, e.Ref, record, c.o.MaxWaiting); err != nil {
+	_, err = c.o.Store.SaveInbound(ctx, e.Ref, record, c.o.MaxWaiting)
+	if errors.Is(err, roster.ErrErased) {
+		return nil, &failure{
+			status: http.StatusGone, reason: ReasonErased, message: "the person was erased here at their wish; do not send the record again", conn: e.Ref,
+		}
+	}
+	if err != nil {
 		message := "the record could not be stored; send it again later"
 		if errors.Is(err, roster.ErrFull) {
 			message = "too many records wait to be read; send it again later"

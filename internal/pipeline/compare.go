@@ -236,6 +236,7 @@ func (c *comparer) record(ctx context.Context, kind sdk.Kind, shapes *shapeCache
 	if c.waits(page, record, standing) {
 		return nil
 	}
+	record.Owner = c.p.sieve.owner(record.Owner)
 	refs, err := c.refs.resolve(ctx, record.Owner, record.LeadSource)
 	if err != nil {
 		return err

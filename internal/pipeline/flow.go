@@ -47,6 +47,8 @@ type Flow struct {
 	Script string
 	// Parallel is how many pages may be mapped at a time, at least 1.
 	Parallel int
+	// Erased tells whose records are left out; nil where nobody was erased.
+	Erased Erased
 	// Kinds are the kinds of record to read, in order.
 	Kinds []sdk.Kind
 	// Changes says that reading goes on behind the job's cursors.

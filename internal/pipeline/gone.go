@@ -172,6 +172,9 @@ func (c *comparer) missing(ctx context.Context, kind sdk.Kind) error {
 	if w == nil || !w.all || c.p.unread[kind] {
 		return nil
 	}
+	for _, id := range c.p.sieve.left(kind) {
+		w.saw(id, false) // it is left out, and not gone
+	}
 	if w.unsure {
 		c.p.warn(fmt.Sprintf("a %s could not be read and has no id, so that none is taken for gone", kind))
 		return nil

@@ -62,6 +62,7 @@ type preparation struct {
 	// fresh are the ids of the records of a kind that the source has given, where
 	// some wait in the quarantine.
 	fresh *keySet
+	sieve sieve
 	// retried are the ids of quarantined records that were read again; left are those
 	// of prospects who are gone.
 	retried, left []string
@@ -74,6 +75,7 @@ func newPreparation(r *Runner, run roster.Run, flow *Flow, live *progress) *prep
 		run: run, flow: flow, store: r.Quarantine, from: r.Cursors, now: r.Now, records: r.Records, live: live,
 		cursors: map[sdk.Kind]sdk.Cursor{}, behind: map[sdk.Kind]sdk.Cursor{}, unread: map[sdk.Kind]bool{}, some: map[sdk.Kind]bool{},
 		turned: map[sdk.Kind]keySet{}, columns: map[string]struct{}{}, unknown: map[string]struct{}{}, read: r.patient(flow.Source, live),
+		sieve: sieve{erased: flow.Erased},
 	}
 }
 
@@ -112,6 +114,7 @@ func (r *Runner) prepare(ctx context.Context, run roster.Run, flow *Flow, live *
 	if err := p.flush(ctx); err != nil {
 		return nil, err
 	}
+	p.leftOut()
 	if err := changes.Finish(); err != nil {
 		return nil, fmt.Errorf("freeze: %w", err)
 	}
@@ -178,7 +181,7 @@ func (p *preparation) whole() bool {
 
 // pages collects the pages of one kind.
 func (p *preparation) pages(ctx context.Context, kind sdk.Kind, after sdk.Cursor, read readFunc) error {
-	pages := newPager(ctx, p.flow.Parallel, read, p.collect.mapPage, kind, after)
+	pages := newPager(ctx, p.flow.Parallel, p.sieve.reading(read), p.collect.mapPage, kind, after)
 	defer pages.close()
 	for {
 		page, ok := pages.next()
@@ -207,6 +210,23 @@ func (p *preparation) stop(kind sdk.Kind, quota *sdk.Error) {
 		p.again = &again
 	}
 	p.warn(fmt.Sprintf("a quota of the source is used up; the job goes on at %s", again.UTC().Format(time.RFC3339)))
+}
+
+// leftOut counts the records of persons who were erased, and warns of them once.
+func (p *preparation) leftOut() {
+	if n := p.sieve.n; n > 0 {
+		p.counts.Read += n
+		p.counts.Skipped += n
+		p.live.set(p.counts)
+		p.warn(recordsAre(n) + " left out because they were erased at a person's wish: `rosterd privacy list`")
+	}
+}
+
+func recordsAre(records int) string {
+	if records == 1 {
+		return "1 record is"
+	}
+	return fmt.Sprintf("%d records are", records)
 }
 
 func (p *preparation) warn(text string) {

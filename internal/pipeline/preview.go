@@ -45,6 +45,7 @@ func (r *Runner) Preview(ctx context.Context, run roster.Run, flow *Flow) (Previ
 	if err := p.flush(ctx); err != nil {
 		return Previewed{}, err
 	}
+	p.leftOut()
 	found, err := ReadChanges(changes, 0, max(changes.Len(), 1))
 	return Previewed{
 		Read: p.counts.Read, Changes: found, Refused: kept.records, Counts: p.counts,

@@ -25,7 +25,7 @@ func (p *preparation) retry(ctx context.Context, kind sdk.Kind) error {
 		}
 		after = waiting[len(waiting)-1].ID
 		waiting = slices.DeleteFunc(waiting, func(q roster.Quarantined) bool {
-			return q.Kind != kind || p.outdated(q) || !p.wanted(q)
+			return q.Kind != kind || p.outdated(q) || !p.wanted(q) || p.erased(q)
 		})
 		waiting, err = p.retryGone(ctx, kind, waiting)
 		if err != nil {
@@ -61,6 +61,16 @@ func (p *preparation) outdated(q roster.Quarantined) bool {
 		return true // the run itself has refused it
 	}
 	if p.fresh == nil || q.Record == "" || !p.fresh.has(q.Record) {
+		return false
+	}
+	p.retried = append(p.retried, q.ID)
+	return true
+}
+
+// erased reports whether a quarantined record is of a person who was erased by an
+// address: the entry is done with.
+func (p *preparation) erased(q roster.Quarantined) bool {
+	if !p.sieve.refused(q) {
 		return false
 	}
 	p.retried = append(p.retried, q.ID)

@@ -149,20 +149,39 @@ func (r *Runner) job(ref string) (roster.Job, bool) {
 // WhileIdle calls do while the job has no run that is not over, and fails with a
 // [*roster.RunningError] where it has one. No run of the job begins meanwhile.
 func (r *Runner) WhileIdle(ctx context.Context, job string, do func() error) error {
-	if err := r.lockIdle(ctx, job); err != nil {
-		return err
+	return r.WhileAllIdle(ctx, []string{job}, do)
+}
+
+// WhileAllIdle is [Runner.WhileIdle] for several jobs, at least one. No run of any
+// job begins meanwhile.
+func (r *Runner) WhileAllIdle(ctx context.Context, jobs []string, do func() error) error {
+	for i, job := range jobs {
+		if err := r.lockIdle(ctx, job); err != nil {
+			return err
+		}
+		if i < len(jobs)-1 {
+			r.mu.Unlock() // one that began since is found below
+		}
 	}
 	defer r.mu.Unlock()
+	for _, job := range jobs {
+		if err := r.noneOpen(ctx, job); err != nil {
+			return err
+		}
+	}
+	return do()
+}
+
+// noneOpen fails with a [*roster.RunningError] where a job has a run that is not
+// over, as one that a daemon left behind.
+func (r *Runner) noneOpen(ctx context.Context, job string) error {
 	open, err := r.Runs.Runs(ctx, roster.RunFilter{Job: job, Limit: 1, State: []roster.RunState{
 		roster.RunQueued, roster.RunPreparing, roster.RunDelivering,
 	}})
-	if err != nil {
-		return err
+	if err == nil && len(open) > 0 {
+		err = &roster.RunningError{Job: job, Run: open[0].ID}
 	}
-	if len(open) > 0 {
-		return &roster.RunningError{Job: job, Run: open[0].ID}
-	}
-	return do()
+	return err
 }
 
 // Approve lets a sync go on that was planned, or that a guard has blocked. It

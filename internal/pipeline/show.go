@@ -56,3 +56,29 @@ func (c *change) shown(entry int) roster.Change {
 	slices.Sort(out.Fields)
 	return out
 }
+
+// Entry is what an entry of the change set of a sync holds of people.
+type Entry struct {
+	Op   sdk.Op
+	Kind sdk.Kind
+	// Source and Target are the record's ids, Owner that of its owner in the source,
+	// and Hits those of records of the target that it may be.
+	Source, Target, Owner string
+	Hits                  []string
+	// Data is the mapped record, Payload the source record.
+	Data, Payload []byte
+}
+
+// Entries calls visit with every entry of the change set of a sync. What it is
+// given is valid until it returns.
+func Entries(changes Changes, visit func(Entry) error) error {
+	return changes.Entries(0, changes.Len(), func(entry int, data []byte) error {
+		c, err := parseChange(data)
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", entry, err)
+		}
+		return visit(Entry{
+			Op: c.op, Kind: c.kind, Source: c.source, Target: c.target, Owner: c.owner, Hits: c.hits, Data: c.data, Payload: c.payload,
+		})
+	})
+}

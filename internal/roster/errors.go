@@ -20,6 +20,8 @@ var (
 	ErrConflict = errors.New("its state does not allow it")
 	// ErrFull: as many wait already as may.
 	ErrFull = errors.New("too many wait already")
+	// ErrErased: the record is of a person who was erased, and is not taken again.
+	ErrErased = errors.New("the person was erased at their wish")
 	// ErrStopping: the daemon is ending and takes on nothing more.
 	ErrStopping = errors.New("the daemon is stopping")
 )

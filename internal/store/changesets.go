@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
@@ -107,6 +108,50 @@ func (s *ChangeSets) path(run string) (string, error) {
 		return "", fmt.Errorf("change set of run %q: %w: an id has 1 to %d letters, digits, - or _", run, roster.ErrInvalid, maxRunID)
 	}
 	return filepath.Join(s.dir, run+changeSetExt), nil
+}
+
+// CopyChangeSets writes the change sets of one state directory into another, sealed
+// with another key. The caller holds the locks of both.
+func CopyChangeSets(ctx context.Context, fromDir string, from *Keyring, toDir string, to *Keyring) error {
+	source, target := &ChangeSets{dir: filepath.Join(fromDir, changeSetsDir), keys: from}, &ChangeSets{dir: filepath.Join(toDir, changeSetsDir), keys: to}
+	runs, err := source.List()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, run := range runs {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = copyChangeSet(source, target, run)
+		}
+	}
+	return err
+}
+
+func copyChangeSet(from, to *ChangeSets, run string) (err error) {
+	set, err := from.Open(run)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, set.Close()) }()
+	w, err := to.Create(run)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	err = set.Entries(0, set.Len(), func(entry int, data []byte) error {
+		ids, err := set.IDs(entry, entry+1)
+		if err != nil {
+			return err
+		}
+		return w.Append(ids[0], data)
+	})
+	if err != nil {
+		return err
+	}
+	_, _, err = w.Finish()
+	return err
 }
 
 const (

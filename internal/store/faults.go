@@ -17,6 +17,7 @@ const (
 	CodeSchema   = "state.schema"
 	CodeMoved    = "state.moved"
 	CodeOwner    = "state.owner"
+	CodeErased   = "state.tombstones"
 )
 
 // remedy is what a person can do about an error.
@@ -30,7 +31,7 @@ func remedies() []remedy {
 	return []remedy{
 		{ErrDamaged, CodeDamaged, "stop rosterd, move the file away and put a backup in its place; " +
 			"without a backup start with no file: runs, sessions and the quarantine are then forgotten, and imports read everything again"},
-		{ErrSealed, CodeKey, "put the master key back that the state directory was made with: master.key there, or what keys.master names"},
+		{ErrSealed, CodeKey, "put the master key back that the state is sealed with, after `rosterd state rotate-key` the new one: master.key there, or what keys.master names"},
 		{ErrSchema, CodeSchema, "install the rosterd that wrote it, or a later one"},
 		{ErrMoved, CodeMoved, "put the file back where it was" + goesOn},
 		{syscall.ENOSPC, CodeDiskFull, "make room on the disk of state_dir" + goesOn},
@@ -71,4 +72,10 @@ func Explain(err error) error {
 
 func explainAs(err error, code, hint string) error {
 	return &explainedError{err, &roster.Fault{Code: code, Message: err.Error(), Hint: hint}}
+}
+
+// ExplainTombstones says what can be done about a copy of the tombstones that is of
+// no use.
+func ExplainTombstones(err error) error {
+	return explainAs(err, CodeErased, "put the file back from where you keep it; without it move it away: who was erased behind the last backup is then not known")
 }

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,8 +17,12 @@ const databaseFile = "rosterd.db"
 // LoadKeyring reads the master key from master.key in the state directory and
 // makes it, readable by its owner only, when it is absent. Two processes that
 // start at once end up with the same key. Beside a database an absent key is
-// [ErrSealed]: another key would open nothing.
+// [ErrSealed]: another key would open nothing. A change of the key that was
+// interrupted is finished before.
 func LoadKeyring(dir string) (*Keyring, error) {
+	if err := SettleRotation(dir); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(dir, keyFile)
 	master, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,11 +70,7 @@ func makeKey(dir, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
-	var master [MasterKeyBytes]byte
-	if _, err := rand.Read(master[:]); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	_, err = f.WriteString(hex.EncodeToString(master[:]) + "\n")
+	_, err = f.Write(NewMasterKey())
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

@@ -21,9 +21,9 @@ type KeyID [4]byte
 // String returns the id in hex.
 func (id KeyID) String() string { return hex.EncodeToString(id[:]) }
 
-// Keyring derives every key of the daemon from one master key: HKDF with
-// SHA-256 and the purpose as its info, so that no key serves two purposes. It
-// is safe for concurrent use.
+// Keyring derives every key that seals from one master key: HKDF with SHA-256
+// and the purpose as its info, so that no key serves two purposes. It is safe for
+// concurrent use.
 type Keyring struct {
 	id     KeyID
 	master []byte
@@ -40,7 +40,7 @@ func NewKeyring(master []byte) (*Keyring, error) {
 		}
 	}
 	k := &Keyring{master: key}
-	id, err := k.Derive("key id")
+	id, err := k.derive("key id", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -51,11 +51,61 @@ func NewKeyring(master []byte) (*Keyring, error) {
 // ID returns the id of the master key.
 func (k *Keyring) ID() KeyID { return k.id }
 
-// Derive returns the 32-byte key of one purpose.
-func (k *Keyring) Derive(purpose string) ([]byte, error) { return k.derive(purpose, nil) }
-
+// derive returns the 32-byte key of one purpose.
 func (k *Keyring) derive(purpose string, salt []byte) ([]byte, error) {
-	key, err := hkdf.Key(sha256.New, k.master, salt, "rosterd "+purpose, sha256.Size)
+	key, err := hkdf.Key(sha256.New, k.master, salt, keyPurpose+purpose, sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
+	}
+	return key, nil
+}
+
+// keyPurpose leads the purposes of all keys.
+const keyPurpose = "rosterd "
+
+// Names derives the keys under which records are named and digested: markers that
+// targets hold, ids of entries, digests of what was sent. They are those of the
+// master key with which an installation began, for ever: a database keeps them,
+// sealed, so that another master key changes none of them.
+type Names struct{ root []byte }
+
+// Names returns the names of an installation that begins with this master key.
+func (k *Keyring) Names() (*Names, error) {
+	root, err := hkdf.Extract(sha256.New, k.master, nil)
+	if err != nil {
+		return nil, fmt.Errorf("derive the keys of names: %w", err)
+	}
+	return &Names{root: root}, nil
+}
+
+// namesPlace binds sealed names to what they are.
+const namesPlace = "names"
+
+// SealNames returns names as a database keeps them.
+func (k *Keyring) SealNames(n *Names) ([]byte, error) {
+	s, err := k.Sealer(namesPlace)
+	if err != nil {
+		return nil, err
+	}
+	return s.Seal(n.root, []byte(namesPlace)), nil
+}
+
+// OpenNames is the reverse of [Keyring.SealNames].
+func (k *Keyring) OpenNames(sealed []byte) (*Names, error) {
+	s, err := k.Sealer(namesPlace)
+	if err != nil {
+		return nil, err
+	}
+	root, err := s.Open(sealed, []byte(namesPlace))
+	if err != nil {
+		return nil, fmt.Errorf("the keys of names: %w", err)
+	}
+	return &Names{root: root}, nil
+}
+
+// Derive returns the 32-byte key of one purpose.
+func (n *Names) Derive(purpose string) ([]byte, error) {
+	key, err := hkdf.Expand(sha256.New, n.root, keyPurpose+purpose, sha256.Size)
 	if err != nil {
 		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
 	}
@@ -77,7 +127,7 @@ type Sealer struct {
 
 // Sealer returns the sealer of one purpose.
 func (k *Keyring) Sealer(purpose string) (*Sealer, error) {
-	key, err := k.Derive(purpose)
+	key, err := k.derive(purpose, nil)
 	if err != nil {
 		return nil, err
 	}

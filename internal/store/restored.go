@@ -115,26 +115,32 @@ func (r *Restored) change(change func(*restoredMark)) error {
 	return nil
 }
 
-// store replaces the file as a whole, so that a crash leaves the mark as it was.
+// store replaces the file, so that a crash leaves the mark as it was.
 func (r *Restored) store() error {
 	text, err := json.MarshalIndent(r.mark, "", "  ")
 	if err != nil {
 		return err
 	}
-	temp := r.path + tempExt
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err == nil {
-		_, err = f.Write(append(text, '\n'))
-		err = errors.Join(err, f.Sync(), f.Close())
-	}
-	if err == nil {
-		err = os.Rename(temp, r.path)
-	}
-	if err == nil {
-		err = SyncDir(filepath.Dir(r.path))
-	}
-	if err != nil {
+	if err := ReplaceFile(r.path, append(text, '\n')); err != nil {
 		return Explain(fmt.Errorf("mark the state as restored: %w", err))
 	}
 	return nil
+}
+
+// ReplaceFile replaces a file as a whole, for its owner only: a crash leaves the old
+// one or the new one.
+func ReplaceFile(path string, content []byte) error {
+	temp := path + tempExt
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
 }

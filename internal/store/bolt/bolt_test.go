@@ -95,7 +95,7 @@ func refusedAs(t *testing.T, dir string, want error) {
 func TestADatabaseOfALaterProgramIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	edit(t, database(t, dir), func(tx *bbolt.Tx) error {
-		return bolt.Put(tx, "meta", "schema", "4")
+		return bolt.Put(tx, "meta", "schema", "5")
 	})
 	refusedAs(t, dir, store.ErrSchema)
 }

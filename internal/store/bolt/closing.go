@@ -220,9 +220,14 @@ func (b *closing) parkTaken(w *linkWriter) error {
 // SetLink makes the link that a person wants, in place of another one of the same
 // source id. Nothing is known of what was sent, so that the next run sends the
 // record. It fails with [roster.ErrConflict] when the target is linked to another
-// record. By says who asked.
+// record, and with [roster.ErrErased] when either is of a person who was erased. By
+// says who asked.
 func (s *Store) SetLink(ctx context.Context, route roster.Route, source, target, by string) error {
 	return s.changeLink(ctx, "set a link", route, by, []string{source, target}, func(w *linkWriter) error {
+		err := errors.Join(s.checkErased(w.tx, route.From, route.Kind, source), s.checkErased(w.tx, route.To, route.Kind, target))
+		if err != nil {
+			return err
+		}
 		return w.link(source, target)
 	})
 }

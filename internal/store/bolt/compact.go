@@ -27,7 +27,9 @@ func Compact(ctx context.Context, dir string, verify func(ctx context.Context, p
 		return 0, 0, err
 	}
 	path := filepath.Join(dir, fileName)
-	before, after, err = compact(ctx, path, verify)
+	if err = store.FinishRotation(dir); err == nil {
+		before, after, err = compact(ctx, path, verify)
+	}
 	return before, after, store.Explain(errors.Join(err, lock.Unlock()))
 }
 

@@ -3,7 +3,7 @@
 // a change is on disk when its method returns, and is either whole or not
 // there.
 //
-// The bucket tree, schema 3; schema 1 had none of the buckets from links on. Text is
+// The bucket tree, schema 4; schema 1 had none of the buckets from links on. Text is
 // UTF-8; T is a time that sorts: seconds (64 bits, big-endian, sign bit flipped) and
 // nanoseconds (32 bits).
 //
@@ -11,6 +11,8 @@
 //	    schema                -> the schema version, decimal
 //	    install               -> the id of this installation, 32 hex digits
 //	    key                   -> the id of the master key, 4 bytes
+//	    names                 from schema 4 on -> the root of the keys under which records
+//	                          are named and digested, sealed: it outlives master keys
 //	    sum                   -> the checksum of all entries, 64 bits
 //	    epoch                 -> the number of the daemon's life, decimal
 //	runs
@@ -58,6 +60,9 @@
 //	    connection            bucket: the record's name, a keyed hash of its group and
 //	                          its id (16) -> its place (8), its kind; and state -> the
 //	                          last place that was given (8), how many records wait (8)
+//	tombstones                from schema 4 on
+//	    tombstone id          -> tombstoneRow as JSON: keyed hashes of the ids and the
+//	                          addresses of a person who was erased
 //	links
 //	    set kind              bucket: id at the end that the set names first -> linkRow, packed:
 //	                          the id at the other end, and what each direction has sent
@@ -91,7 +96,8 @@
 // between two changes of the session: see [Store.NoteServed].
 //
 // Every value but sum is followed by a checksum of its own, which is not shown
-// here. rosterd.clean beside the database says how it was left.
+// here. rosterd.clean beside the database says how it was left, and rosterd.erased
+// is a copy of the tombstones that outlives a restore: see [Store.Erase].
 //
 // Keys are stored in clear and hold no personal data: a record's id may be an
 // e-mail address, so that it appears only sealed or in a keyed hash. The ids of

@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,18 +41,32 @@ const (
 // and returns it with its place. One of the same id that still waits is replaced,
 // and what was pushed of it before and not again is kept: the jobs read what
 // they would have read of both. It fails with [store.ErrFull] when most records
-// wait already and this would be another one.
+// wait already and this would be another one, and with [roster.ErrErased] when it
+// is of a person who was erased.
 func (s *Store) SaveInbound(ctx context.Context, conn string, record roster.Inbound, most int) (roster.Inbound, error) {
 	doing := "store a record pushed to " + conn
 	if err := checkInbound(conn, record.Kind); err != nil || record.ID == "" || len(record.ID) > maxLinkID {
 		return record, errors.Join(fmt.Errorf("%s: %w: it needs a connection, a kind and an id", doing, roster.ErrInvalid), err)
 	}
 	err := s.update(ctx, doing, func(tx *txn) error {
-		var err error
-		record, err = s.saveInbound(tx, conn, record, most)
+		err := s.checkErased(tx, conn, record.Kind, record.ID, slices.Collect(fieldTexts(record.Fields))...)
+		if err == nil {
+			record, err = s.saveInbound(tx, conn, record, most)
+		}
 		return err
 	})
 	return record, err
+}
+
+// fieldTexts are the values of fields that have one.
+func fieldTexts(fields map[string]*string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, text := range fields {
+			if text != nil && !yield(*text) {
+				return
+			}
+		}
+	}
 }
 
 func checkInbound(conn string, kind sdk.Kind) error {

@@ -20,11 +20,17 @@ import (
 // schema has gained, and the epoch. A full disk keeps the daemon from starting
 // only where the schema has to be raised; otherwise the epoch goes with the first
 // transaction that finds room.
-func (s *Store) beginLife(ctx context.Context) error {
-	if err := s.guard(s.migrate); err != nil {
+func (s *Store) beginLife(ctx context.Context, keys *store.Keyring) error {
+	if err := s.guard(func() error { return s.migrate(keys) }); err != nil {
 		return fmt.Errorf("raise the schema of %s: %w", s.path, err)
 	}
-	err := s.update(ctx, "begin a life of the daemon", func(*txn) error { return nil })
+	err := s.update(ctx, "begin a life of the daemon", func(tx *txn) error {
+		// A process that was killed while it overwrote free pages leaves it.
+		if err := dropFiller(tx); !errors.Is(err, errUnchanged) {
+			return err
+		}
+		return nil
+	})
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return nil
 	}
@@ -32,7 +38,7 @@ func (s *Store) beginLife(ctx context.Context) error {
 }
 
 // migrate makes a database of an earlier schema one of this schema.
-func (s *Store) migrate() error {
+func (s *Store) migrate(keys *store.Keyring) error {
 	err := s.db.Update(updating(func(tx *txn) error {
 		if schemaOf(tx) == strconv.Itoa(schemaVersion) {
 			return errUnchanged
@@ -42,7 +48,9 @@ func (s *Store) migrate() error {
 				return err
 			}
 		}
-		return bucket(tx, bucketMeta).Put([]byte(metaSchema), []byte(strconv.Itoa(schemaVersion)))
+		return errors.Join(
+			bucket(tx, bucketMeta).Put([]byte(metaSchema), []byte(strconv.Itoa(schemaVersion))), putKeys(tx, keys, s.names),
+		)
 	}))
 	if errors.Is(err, errUnchanged) {
 		return nil
@@ -81,28 +89,6 @@ func (s *Store) inEpoch(write func(*txn) error) func(*txn) error {
 // earlier life that has stored anything.
 func (s *Store) Epoch() uint64 { return s.epoch }
 
-// deriveSync derives the keys of a sync and of what is pushed.
-func (s *Store) deriveSync(keys *store.Keyring) (err error) {
-	if s.intentSealer, err = keys.Sealer("intents"); err != nil {
-		return err
-	}
-	if s.markerKey, err = keys.Derive("markers"); err != nil {
-		return err
-	}
-	if s.parkedKey, err = keys.Derive("parked ids"); err != nil {
-		return err
-	}
-	if s.inboundSealer, err = keys.Sealer("inbound"); err != nil {
-		return err
-	}
-	if s.inboundKey, err = keys.Derive("inbound ids"); err != nil {
-		return err
-	}
-	digests, err := keys.Derive("digests")
-	copy(s.digestKey[:], digests)
-	return err
-}
-
 // DigestKey is the key of the installation's digests.
 func (s *Store) DigestKey() digest.Key { return s.digestKey }
 
@@ -115,7 +101,7 @@ const (
 
 // Marker names a source record at the target, from where a lost create can be
 // found again: 24 lower-case letters and digits that tell nothing of the record.
-// It is the same for ever, as long as the master key is.
+// It is the same for ever, whatever the master key is.
 func (s *Store) Marker(route roster.Route, source string) string {
 	n, ok := s.markers.Get().(*namer)
 	if !ok {

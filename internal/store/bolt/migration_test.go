@@ -124,7 +124,8 @@ func writePresent(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	s := open(t, dir).(*bolt.Store)
-	if err := grow(t, s, 0); err != nil {
+	err := errors.Join(grow(t, s, 0), growLinks(t, s, 0), growSealed(t, s))
+	if err != nil {
 		t.Fatal(err)
 	}
 	link(t, s, "earlier")
@@ -154,4 +155,14 @@ func writePresent(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// growSealed adds what is sealed beside refused records and creates.
+func growSealed(t *testing.T, s *bolt.Store) error {
+	t.Helper()
+	text := "sealed@example.com"
+	_, err := s.SaveInbound(t.Context(), "acme/push", roster.Inbound{
+		Kind: sdk.KindMember, ID: "pushed", At: time.Unix(1, 0).UTC(), Fields: map[string]*string{"email": &text},
+	}, 10)
+	return errors.Join(err, s.PauseJob(t.Context(), "acme/x", roster.Pause{By: "admin", Reason: text, Since: time.Unix(1, 0).UTC()}))
 }

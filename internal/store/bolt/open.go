@@ -71,6 +71,9 @@ func OpenVerified(
 	for _, set := range options {
 		set(s)
 	}
+	if err := store.FinishRotation(dir); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
 	if err := s.openLocked(ctx, keys, verify); err != nil {
 		return nil, store.Explain(errors.Join(err, lock.Unlock()))
 	}
@@ -83,9 +86,6 @@ func (s *Store) openLocked(ctx context.Context, keys *store.Keyring, verify func
 		return err
 	}
 	s.clean = found.marked || found.made
-	if err := s.derive(keys); err != nil {
-		return err
-	}
 	if s.notes, err = newNotes(filepath.Dir(s.path)); err != nil {
 		return err
 	}
@@ -93,16 +93,22 @@ func (s *Store) openLocked(ctx context.Context, keys *store.Keyring, verify func
 		return err
 	}
 	if s.file, err = os.Stat(s.path); err == nil {
-		err = s.guard(func() error { return s.begin(keys.ID(), found) })
+		err = s.guard(func() error { return s.begin(keys, found) })
+	}
+	if err == nil {
+		err = s.derive(keys)
 	}
 	if err == nil {
 		err = removeMark(s.path)
 	}
 	if err == nil {
-		err = s.beginLife(ctx)
+		err = s.beginLife(ctx, keys)
 	}
 	if err == nil {
 		err = s.guard(s.foldNotes)
+	}
+	if err == nil {
+		err = s.takeTombstones(ctx)
 	}
 	if err != nil && !s.broken.Load() {
 		err = errors.Join(err, s.db.Close())
@@ -110,18 +116,40 @@ func (s *Store) openLocked(ctx context.Context, keys *store.Keyring, verify func
 	return err
 }
 
-func (s *Store) derive(keys *store.Keyring) (err error) {
-	if s.sealer, err = keys.Sealer("quarantine"); err != nil {
-		return err
+// derive derives the keys: those that seal from the master key, the others from
+// the names.
+func (s *Store) derive(keys *store.Keyring) error {
+	for purpose, into := range map[string]**store.Sealer{
+		sealQuarantine: &s.sealer, sealIntents: &s.intentSealer, sealInbound: &s.inboundSealer,
+	} {
+		var err error
+		if *into, err = keys.Sealer(purpose); err != nil {
+			return err
+		}
 	}
-	if s.idKey, err = keys.Derive("quarantine ids"); err != nil {
-		return err
+	var digests []byte
+	for purpose, into := range map[string]*[]byte{
+		"quarantine ids": &s.idKey, "session clients": &s.clientKey, "markers": &s.markerKey, "parked ids": &s.parkedKey,
+		"inbound ids": &s.inboundKey, "tombstones": &s.tombKey, "digests": &digests,
+	} {
+		var err error
+		if *into, err = s.names.Derive(purpose); err != nil {
+			return err
+		}
 	}
-	if s.clientKey, err = keys.Derive("session clients"); err != nil {
-		return err
-	}
-	return s.deriveSync(keys)
+	copy(s.digestKey[:], digests)
+	return nil
 }
+
+// The purposes of the keys that seal.
+const (
+	sealQuarantine = "quarantine"
+	sealIntents    = "intents"
+	sealInbound    = "inbound"
+)
+
+// Names derives the keys under which records are named.
+func (s *Store) Names() *store.Names { return s.names }
 
 // finding is what is known of the file before it is opened.
 type finding struct {
@@ -159,7 +187,7 @@ func create(path string, keys *store.Keyring) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(db.Update(updating(func(tx *txn) error { return fill(tx, keys.ID()) })), db.Close()); err != nil {
+	if err := errors.Join(db.Update(updating(func(tx *txn) error { return fill(tx, keys) })), db.Close()); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
 	if err := Verify(temp); err != nil {
@@ -171,7 +199,7 @@ func create(path string, keys *store.Keyring) error {
 	return store.SyncDir(filepath.Dir(path))
 }
 
-func fill(tx *txn, key store.KeyID) error {
+func fill(tx *txn, keys *store.Keyring) error {
 	for _, name := range buckets(schemaVersion) {
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
 			return err
@@ -181,17 +209,40 @@ func fill(tx *txn, key store.KeyID) error {
 	if _, err := rand.Read(install[:]); err != nil {
 		return err
 	}
+	names, err := keys.Names()
+	if err != nil {
+		return err
+	}
 	meta := bucket(tx, bucketMeta)
 	return errors.Join(
 		meta.Put([]byte(metaSchema), []byte(strconv.Itoa(schemaVersion))),
 		meta.Put([]byte(metaInstall), []byte(hex.EncodeToString(install[:]))),
-		meta.Put([]byte(metaKey), key[:]),
+		putKeys(tx, keys, names),
 	)
+}
+
+// putKeys notes which master key a database is sealed with, and seals its names.
+func putKeys(tx *txn, keys *store.Keyring, names *store.Names) error {
+	sealed, err := keys.SealNames(names)
+	if err != nil {
+		return err
+	}
+	id, meta := keys.ID(), bucket(tx, bucketMeta)
+	return errors.Join(meta.Put([]byte(metaKey), id[:]), meta.Put([]byte(metaNames), sealed))
+}
+
+// openNames returns the names of a database. One of a schema before 4 has never
+// had another master key.
+func openNames(tx *txn, keys *store.Keyring, schema int) (*store.Names, error) {
+	if schema < schemaNames {
+		return keys.Names()
+	}
+	return keys.OpenNames(bucket(tx, bucketMeta).Get([]byte(metaNames)))
 }
 
 // begin checks what the database says of itself. It writes nothing, so that a
 // full disk does not keep the daemon from starting.
-func (s *Store) begin(key store.KeyID, found finding) error {
+func (s *Store) begin(keys *store.Keyring, found finding) error {
 	return s.db.View(viewing(func(tx *txn) error {
 		if tx.Bucket([]byte(bucketMeta)) == nil {
 			return fmt.Errorf("open %s: %w: it was not made by rosterd", s.path, store.ErrDamaged)
@@ -200,10 +251,13 @@ func (s *Store) begin(key store.KeyID, found finding) error {
 		if err != nil {
 			return err
 		}
-		meta := bucket(tx, bucketMeta)
+		meta, key := bucket(tx, bucketMeta), keys.ID()
 		if found := meta.Get([]byte(metaKey)); string(found) != string(key[:]) {
-			return fmt.Errorf("open %s: it was made with master key %x, and the configured one is %s: %w",
+			return fmt.Errorf("open %s: it is sealed with master key %x, and the configured one is %s: %w",
 				s.path, found, key, store.ErrSealed)
+		}
+		if s.names, err = openNames(tx, keys, schema); err != nil {
+			return fmt.Errorf("open %s: %w", s.path, err)
 		}
 		for _, name := range buckets(schema) {
 			if tx.Bucket([]byte(name)) == nil {

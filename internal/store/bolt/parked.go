@@ -252,6 +252,9 @@ func (s *Store) SettleParked(ctx context.Context, id string, verdict roster.Park
 		}
 		switch verdict {
 		case roster.ParkedLink:
+			if err = s.checkErased(tx, route.To, route.Kind, target); err != nil {
+				return err
+			}
 			if err = w.takeUp(id, &row, roster.CodeParkedLinked, "it was parked, and a person linked it; the next run compares it"); err == nil {
 				err = w.link(row.source, target)
 			}

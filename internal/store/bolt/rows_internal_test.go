@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"testing"
@@ -67,5 +68,30 @@ func TestWhatIsNoPackedRowIsAnErrorAndNoPanic(t *testing.T) {
 				t.Fatalf("%s: got error %v", name, err)
 			}
 		}
+	}
+}
+
+func TestOnlyReadersThatBeganBeforeAreWaitedFor(t *testing.T) {
+	var r readers
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	early := r.begin()
+	if err := r.wait(over); err == nil {
+		t.Error("a reader is not waited for")
+	}
+	late := r.begin()
+	waited := make(chan error, 1)
+	go func() { waited <- r.wait(t.Context()) }()
+	r.end(early)
+	r.end(late)
+	if err := <-waited; err != nil {
+		t.Error(err)
+	}
+	r.begin()
+	r.age++
+	after := r.begin()
+	r.end(after)
+	if len(r.open) != 1 {
+		t.Errorf("open: %v", r.open)
 	}
 }

@@ -39,7 +39,9 @@ func (s *Store) SetLastDue(ctx context.Context, job string, due time.Time) error
 }
 
 // pausedKey is where the pause of a job is kept. No job's name has a space.
-func pausedKey(job string) string { return job + " paused" }
+func pausedKey(job string) string { return job + pausedSuffix }
+
+const pausedSuffix = " paused"
 
 // Pause returns who has paused a job, [store.ErrNotFound] when nobody has.
 func (s *Store) Pause(ctx context.Context, job string) (roster.Pause, error) {

@@ -31,15 +31,22 @@ type Store struct {
 	// inboundSealer what was pushed.
 	sealer, intentSealer, inboundSealer *store.Sealer
 	// idKey names quarantined records, clientKey the clients of sessions,
-	// markerKey what is created, parkedKey the creates that are parked, and
-	// inboundKey the records that were pushed.
-	idKey, clientKey, markerKey, parkedKey, inboundKey []byte
+	// markerKey what is created, parkedKey the creates that are parked, inboundKey
+	// the records that were pushed, and tombKey those that were erased.
+	idKey, clientKey, markerKey, parkedKey, inboundKey, tombKey []byte
+	names                                                       *store.Names
 	// markers are namers with the markerKey.
 	markers sync.Pool
 
 	digestKey digest.Key
 	install   string
 	clean     bool
+	// copying is held while the tombstones are copied; retaken are the accounts of
+	// those that were taken from the copy.
+	copying sync.Mutex
+	retaken []string
+	// unmarked says that the file is to be replaced, so that no mark tells of it.
+	unmarked bool
 	// epoch is the life of the daemon. It counts as begun when a transaction of it
 	// is on disk, which raised says.
 	epoch  uint64
@@ -49,6 +56,8 @@ type Store struct {
 	// too, but does not release it when it panics in the wrong place; whoever
 	// waits here finds the store broken instead.
 	writing sync.Mutex
+	// readers are the read transactions under way.
+	readers readers
 	// beginning is held while a transaction begins, see [Store.begun].
 	beginning sync.Mutex
 	// doubted says that something damaged was read, broken that bbolt met it in
@@ -90,12 +99,16 @@ const (
 	bucketInbound                = "inbound"
 	bucketInboundLatest          = "inbound_latest"
 	bucketAlerts                 = "alerts"
+	bucketTombstones             = "tombstones"
 	metaSchema                   = "schema"
 	metaInstall                  = "install"
 	metaKey                      = "key"
 	metaSum                      = "sum"
 	metaEpoch                    = "epoch"
-	schemaVersion            int = 3
+	metaNames                    = "names"
+	schemaVersion            int = 4
+	// schemaNames is the first one that keeps its names.
+	schemaNames = 4
 )
 
 // buckets returns the top-level buckets of a schema.
@@ -111,6 +124,9 @@ func buckets(schema int) []string {
 	}
 	if schema >= 3 {
 		names = append(names, bucketLinksOpen, bucketAlerts, bucketInbound, bucketInboundLatest)
+	}
+	if schema >= schemaNames {
+		names = append(names, bucketTombstones)
 	}
 	return names
 }
@@ -132,7 +148,7 @@ func (s *Store) Close() error {
 	}
 	sum, err := s.checkSum()
 	err = errors.Join(err, s.notes.close(), s.db.Close())
-	if err == nil && !s.doubted.Load() && s.inPlace() == nil {
+	if err == nil && !s.doubted.Load() && !s.unmarked && s.inPlace() == nil {
 		// On a full disk there is no mark, and the next start does not find out
 		// whether the last transactions were undone.
 		_ = writeMark(s.path, sum)

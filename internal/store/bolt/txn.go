@@ -89,6 +89,9 @@ func (s *Store) begun(writable bool) (*bbolt.Tx, error) {
 
 // transact is View and Update of bbolt, but for how they begin.
 func (s *Store) transact(writable bool, work func(*bbolt.Tx) error) error {
+	if !writable {
+		defer s.readers.end(s.readers.begin())
+	}
 	tx, err := s.begun(writable)
 	if err != nil {
 		return err
