@@ -95,6 +95,15 @@ func (w *writing) repeatable(b *batch) bool {
 	return true
 }
 
+// keepApart waits until the batch before is stored where the next one has to do with
+// it.
+func (w *writing) keepApart(b *batch) error {
+	if w.apart(b) {
+		return nil
+	}
+	return w.stored()
+}
+
 // apart reports whether a batch may be made ready and sent before the one before it
 // is stored: what stands in the store of its records is not what that one changes.
 func (w *writing) apart(b *batch) bool {

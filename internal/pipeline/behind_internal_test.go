@@ -19,6 +19,18 @@ type slow struct {
 	began chan string
 	// goes lets a closing end, with an error or without.
 	goes chan error
+	// prospect is the source of a prospect that is linked.
+	prospect string
+}
+
+func (s *slow) Standings(_ context.Context, route roster.Route, sources []string) ([]roster.Standing, error) {
+	standings := make([]roster.Standing, len(sources))
+	for i, source := range sources {
+		if route.Kind == sdk.KindProspect && source == s.prospect {
+			standings[i].Link = roster.Link{Source: source, Target: "p1", Version: 1}
+		}
+	}
+	return standings, nil
 }
 
 func (s *slow) CloseLinks(_ context.Context, c roster.Closing) (roster.Closed, error) {
@@ -35,7 +47,7 @@ func newSlow(t *testing.T, class sdk.GuaranteeClass, sources ...string) (*slow, 
 	t.Helper()
 	c := newCosts(t)
 	w := c.writing()
-	c.entries, c.standings = nil, make([]roster.Standing, 1)
+	c.entries = nil
 	for _, source := range sources {
 		create := costlyChange()
 		create.source = source
@@ -125,6 +137,30 @@ func TestNoCreateThatIsArmedIsSentBeforeTheOnesBeforeItAreStored(t *testing.T) {
 		if err := <-over; err != nil {
 			t.Fatal(class, err)
 		}
+	}
+}
+
+func TestNoConversionIsSentBeforeTheBatchBeforeItIsStored(t *testing.T) {
+	s, w := newSlow(t, sdk.ClassB, "m1", "m2")
+	target := s.sync.Target[sdk.KindMember]
+	target.Writes = append(target.Writes, sdk.OpConvert)
+	s.sync.Target[sdk.KindMember], s.prospect = target, "m2"
+	over := deliverAll(t, w)
+	if got := s.begins(2); !slices.Equal(got, []string{"write", "store"}) {
+		t.Fatal(got)
+	}
+	select {
+	case what := <-s.began:
+		t.Fatalf("a %s began while the batch before was being stored", what)
+	case s.goes <- nil:
+	}
+	s.begins(2) // the conversion
+	if got := s.begins(1); !slices.Equal(got, []string{"store"}) {
+		t.Fatal(got) // of the update that follows on it
+	}
+	s.goes <- nil
+	if err := <-over; err != nil {
+		t.Fatal(err)
 	}
 }
 

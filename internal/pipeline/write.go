@@ -219,12 +219,14 @@ func harmless(class sdk.GuaranteeClass) bool { return class == sdk.ClassA || cla
 // batch writes one batch and stores what came of it, or has it stored while the next
 // one is written.
 func (w *writing) batch(ctx context.Context, b *batch) error {
-	if !w.apart(b) {
-		if err := w.stored(); err != nil {
-			return err
-		}
+	if err := w.keepApart(b); err != nil {
+		return err
 	}
 	if err := w.ready(ctx, b); err != nil {
+		return err
+	}
+	// A create may have become a conversion, which is armed.
+	if err := w.keepApart(b); err != nil {
 		return err
 	}
 	if err := w.sendAll(ctx, b); err != nil {
