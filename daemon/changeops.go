@@ -69,13 +69,7 @@ func (p view) lines(job roster.Job, digest string) (string, map[string]int) {
 	if err != nil || d.Guess {
 		return "", nil
 	}
-	lines := map[string]int{}
-	for _, l := range d.Lineage {
-		if l.Field != "" && l.Line > 0 {
-			lines[l.Field] = l.Line
-		}
-	}
-	return d.Script, lines
+	return d.Script, d.Lines()
 }
 
 // lookTime bounds how long the target may take to show its records.

@@ -99,11 +99,15 @@ const maxShown = 80
 
 // shownValue is a value as JSON, cut to what fits on a line.
 func shownValue(fields map[string]json.RawMessage, name string) string {
-	raw, ok := fields[name]
-	if !ok {
+	return shortText(string(fields[name]))
+}
+
+// shortText is a value cut to what fits on a line.
+func shortText(value string) string {
+	if value == "" {
 		return "nothing"
 	}
-	text := []rune(plainText(string(raw)))
+	text := []rune(plainText(value))
 	if len(text) > maxShown {
 		return string(text[:maxShown]) + "..."
 	}

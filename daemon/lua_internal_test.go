@@ -12,7 +12,7 @@ import (
 func TestAnEditorCompletesWhatEverySyncHas(t *testing.T) {
 	for want, kinds := range map[string][]sdk.Kind{
 		"email name ": {sdk.KindStaff, sdk.KindLeadSource},
-		"name first_name last_name type status owner lead_source ": {sdk.KindLeadSource, sdk.KindProspect, sdk.KindMember},
+		"name first_name last_name type status owner lead_source target_id ": {sdk.KindLeadSource, sdk.KindProspect, sdk.KindMember},
 	} {
 		got := ""
 		for _, f := range syncFields(roster.Job{Kinds: kinds}) {

@@ -59,7 +59,7 @@ before you keep them. A case on which the script fails is left as it is.`,
 	test.Flags().BoolVar(&o.cover, "cover", false, "tell which lines of the scripts no case has run")
 	test.Flags().StringVar(&o.job, "job", "", "test the script of this `job`, as account/job, and compare its fields with those of the connections")
 	test.Flags().StringVar(&o.junit, "junit", "", "write the results as JUnit XML to this `file`, too")
-	return group("map", "Work on mapping scripts", test, c.mapShowCommand())
+	return group("map", "Work on mapping scripts", test, c.mapTryCommand(), c.mapDiffCommand(), c.mapSuggestCommand(), c.mapShowCommand())
 }
 
 // scriptsToTest are the scripts that the command line names, or that of the job,

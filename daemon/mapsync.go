@@ -84,7 +84,11 @@ func (p view) syncTargetFields(ctx context.Context, job roster.Job, ask bool) (f
 func usualFields(job roster.Job) (names []string) {
 	info := connector.Info()
 	for _, kind := range job.Kinds {
-		names = append(names, declaredFields(info, kind)...)
+		for _, name := range declaredFields(info, kind) {
+			if name != connector.FieldReceived { // it is ours, and no field of a person
+				names = append(names, name)
+			}
+		}
 	}
 	return names
 }

@@ -16,7 +16,10 @@ func (c *cli) runsCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use:   "runs [RUN]",
 		Short: "List runs, or show one",
-		Long:  "List runs, the latest first. With the id of a run, show that one with its counts and why it ended so.",
+		Long: `List runs, the latest first. With the id of a run, show that one with its counts and
+why it ended so. What happened in it step by step is in the log; under systemd
+"journalctl -u rosterd ROSTERD_RUN=RUN" shows that of a run, ROSTERD_JOB=ACCOUNT/JOB
+that of a job.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("`rosterd runs` takes at most one run")

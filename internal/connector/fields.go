@@ -39,9 +39,10 @@ const (
 	fieldType   = "type"
 	fieldName   = "name"
 	fieldActive = "active"
-	// fieldReceived is when a record was pushed last.
-	fieldReceived = "received_at"
 )
+
+// FieldReceived is the field that tells when a record was pushed last.
+const FieldReceived = "received_at"
 
 // standardFields are the Connector's own, in the order of its documents.
 func standardFields() []field {
@@ -83,7 +84,7 @@ func fieldsOf(s settings) []field {
 // columnsOf are the columns of the pages of a kind.
 func columnsOf(kind sdk.Kind, custom []string) []string {
 	if kind == sdk.KindLeadSource {
-		return []string{fieldName, fieldActive, fieldReceived}
+		return []string{fieldName, fieldActive, FieldReceived}
 	}
 	var names []string
 	for _, f := range fieldsOf(settings{}) {
@@ -91,7 +92,7 @@ func columnsOf(kind sdk.Kind, custom []string) []string {
 			names = append(names, f.name)
 		}
 	}
-	return append(append(names, custom...), fieldReceived)
+	return append(append(names, custom...), FieldReceived)
 }
 
 // Columns are the fields that records of a kind can have, as scripts read them.

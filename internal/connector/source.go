@@ -56,7 +56,7 @@ func (s *Source) Read(ctx context.Context, req sdk.ReadRequest) (*sdk.Page, erro
 func addCell(b *sdk.PageBuilder, record roster.Inbound, name string) {
 	text, ok := record.Fields[name]
 	switch {
-	case name == fieldReceived:
+	case name == FieldReceived:
 		b.String(record.At.UTC().Format(time.RFC3339))
 	case !ok:
 		b.Absent()

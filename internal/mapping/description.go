@@ -80,6 +80,17 @@ func fieldLines(script Script, e *engine) (map[string]int, error) {
 	return lines, nil
 }
 
+// Lines are the lines of the target fields, where they are known.
+func (d Description) Lines() map[string]int {
+	lines := map[string]int{}
+	for _, l := range d.Lineage {
+		if l.Field != "" && l.Line > 0 {
+			lines[l.Field] = l.Line
+		}
+	}
+	return lines
+}
+
 // placeFields tells the fields that the script fills in one place where that is.
 func (e *engine) placeFields(script Script) error {
 	chunk, err := parseScript(script)
