@@ -12,7 +12,9 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rosterd/rosterd/plugins/sdk"
 	"github.com/rosterd/rosterd/plugins/sdk/httpx"
@@ -88,6 +90,9 @@ func (o opener) open(_ context.Context, c sdk.Connection) (*connection, error) {
 }
 
 func (o opener) connection(c sdk.Connection) (*connection, error) {
+	if strings.ContainsFunc(c.ClientID, unicode.IsControl) {
+		return nil, errors.New("the connection's client_id has a control character")
+	}
 	s, err := parseSettings(c.Settings)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -113,6 +114,9 @@ func (p paging) countOn(at string, count int, doc any) (string, error) {
 	if err != nil {
 		return "", errNext
 	}
+	if p.style == pageOffset && count == 0 {
+		return "", errRepeats // more is promised, and nothing comes
+	}
 	if p.style == pageNumber {
 		return strconv.Itoa(n + 1), nil
 	}
@@ -137,6 +141,12 @@ func (p paging) scalar(doc any) (string, error) {
 	return w, nil
 }
 
+// leadsUp reports whether a path has dots that were escaped, which the service may take
+// for those that lead to another folder.
+func leadsUp(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "." || s == ".." })
+}
+
 // nextLink finds rel="next" in Link headers (RFC 8288).
 func nextLink(header http.Header) string {
 	for _, line := range header.Values("Link") {
@@ -152,7 +162,7 @@ func nextLink(header http.Header) string {
 			params, next, _ := strings.Cut(rest, "<")
 			for param := range strings.SplitSeq(strings.TrimRight(params, ", "), ";") {
 				name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-				if strings.EqualFold(name, "rel") && strings.EqualFold(strings.Trim(value, `" ,`), "next") {
+				if strings.EqualFold(name, "rel") && hasNext(strings.Trim(value, `" ,`)) {
 					return target
 				}
 			}
@@ -162,6 +172,11 @@ func nextLink(header http.Header) string {
 		}
 	}
 	return ""
+}
+
+// hasNext reports whether next is one of the relations of a link.
+func hasNext(relations string) bool {
+	return slices.ContainsFunc(strings.Fields(relations), func(r string) bool { return strings.EqualFold(r, "next") })
 }
 
 // within makes a link relative to the base URL, so that no credentials leave
@@ -178,7 +193,7 @@ func within(base *url.URL, raw string) (string, error) {
 	u := base.ResolveReference(ref)
 	prefix := strings.TrimSuffix(base.EscapedPath(), "/")
 	path, inside := strings.CutPrefix(u.EscapedPath(), prefix)
-	if u.Scheme != base.Scheme || u.Host != base.Host || u.User != nil || !inside || path != "" && path[0] != '/' {
+	if u.Scheme != base.Scheme || u.Host != base.Host || u.User != nil || !inside || path != "" && path[0] != '/' || leadsUp(u.Path) {
 		return "", errForeign
 	}
 	if u.RawQuery != "" {

@@ -202,10 +202,17 @@ func (l *list) locate(req *httpx.Call, at place) {
 	l.paging.ask(req.Query, at.at, l.paging.limit)
 }
 
-// maxPages bounds the pages of a list that is read as a whole.
-const maxPages = 1000
+// maxPages and maxListed bound the pages and the records of a list that is read as a
+// whole.
+const (
+	maxPages  = 1000
+	maxListed = 100_000
+)
 
-var errEndless = errors.New("the list does not end within 1,000 pages: check its paging")
+var (
+	errEndless = errors.New("the list does not end within 1,000 pages: check its paging")
+	errListed  = errors.New("the list has more than 100,000 records, too many to be read as a whole: narrow its query")
+)
 
 // each calls f for each record of a list, with its club, until f returns false.
 func (c *connection) each(ctx context.Context, l *list, s scope, f func(item any, club string) bool) error {
@@ -213,25 +220,48 @@ func (c *connection) each(ctx context.Context, l *list, s scope, f func(item any
 	if l.perClub && clubs[0] == "" {
 		clubs = c.clubs
 	}
+	listed := 0
 	for _, club := range clubs {
-		at := place{club: club, at: l.paging.begin()}
-		for n := 0; ; n++ {
-			if n == maxPages {
-				return sdk.Fail(sdk.CodeConfig, fmt.Errorf("%s %s: %w", l.method, l.shown(), errEndless))
+		more, err := c.eachOf(ctx, l, s, club, func(item any) (bool, error) {
+			if listed++; listed > maxListed {
+				return false, errListed
 			}
-			b, err := c.page(ctx, l, s, at)
-			if err != nil {
-				return err
-			}
-			for _, item := range b.items {
-				if !f(item, club) {
-					return nil
-				}
-			}
-			if at.at = b.next; at.at == "" {
-				break
-			}
+			return f(item, club), nil
+		})
+		if err != nil || !more {
+			return err
 		}
 	}
 	return nil
+}
+
+// eachOf calls f for each record of a list for one club, and reports whether f has
+// never returned false.
+func (c *connection) eachOf(ctx context.Context, l *list, s scope, club string, f func(item any) (bool, error)) (more bool, err error) {
+	fault := func(err error) error {
+		return sdk.Fail(sdk.CodeConfig, fmt.Errorf("%s %s: %w", l.method, l.shown(), err))
+	}
+	at, seen := place{club: club, at: l.paging.begin()}, turns{}
+	for range maxPages {
+		b, err := c.page(ctx, l, s, at)
+		if err != nil {
+			return false, err
+		}
+		for _, item := range b.items {
+			more, err := f(item)
+			if err != nil {
+				return false, fault(err)
+			}
+			if !more {
+				return false, nil
+			}
+		}
+		if at.at = b.next; at.at == "" {
+			return true, nil
+		}
+		if err := seen.on(l.paging, b); err != nil {
+			return false, fault(err)
+		}
+	}
+	return false, fault(errEndless)
 }

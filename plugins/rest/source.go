@@ -39,6 +39,8 @@ type position struct {
 	Items int `json:"n,omitempty"`
 	// Last is a digest of the page before, which tells a list that repeats itself.
 	Last uint64 `json:"l,omitempty"`
+	// Turns tells one that never ends.
+	Turns turns `json:"t,omitzero"`
 	// Since is the moment from which the walk reads; Began when it began by the
 	// clock of this machine, High the latest change that it saw.
 	Since time.Time `json:"f,omitzero"`
@@ -84,7 +86,7 @@ func (c *connection) resume(k *kind, after sdk.Cursor) (position, error) {
 // beginClub moves to the beginning of a club; behind the last one the walk is
 // over.
 func (c *connection) beginClub(k *kind, pos position, i int) position {
-	pos.At, pos.Skip, pos.Last = k.list.paging.begin(), 0, 0
+	pos.At, pos.Skip, pos.Last, pos.Turns = k.list.paging.begin(), 0, 0, turns{}
 	if i < len(c.clubs) {
 		pos.Club = c.clubs[i]
 		return pos
@@ -158,6 +160,9 @@ func (c *connection) step(ctx context.Context, k *kind, r *rows, pos position, l
 	pos.Items += len(b.items)
 	pos.At, pos.Skip, pos.Last = b.next, 0, digest
 	if b.next != "" {
+		if err := pos.Turns.on(k.list.paging, b); err != nil {
+			return pos, sdk.Fail(sdk.CodeConfig, fmt.Errorf("%s %s: %w", k.list.method, k.list.shown(), err))
+		}
 		return pos, nil
 	}
 	if k.list.perClub {

@@ -53,7 +53,7 @@ func (f timeFormat) parse(v any) (time.Time, bool) {
 		if f == formatUnixMS {
 			n /= 1000
 		}
-		if n < 0 || n > 1<<35 {
+		if !(n >= 0 && n <= 1<<35) { // nor what is no number
 			return time.Time{}, false
 		}
 		return time.UnixMilli(int64(n * 1000)).UTC(), true

@@ -204,7 +204,7 @@ func TestCredentialsThatCannotBeSentAreRefusedWithoutQuotingThem(t *testing.T) {
 }
 
 func TestAPublicAddressIsNeverCalledOverHTTP(t *testing.T) {
-	for _, base := range []string{"http://93.184.216.34", "http://169.254.169.254", "https://169.254.169.254", "https://224.0.0.1"} {
+	for _, base := range []string{"http://93.184.216.34", "http://169.254.169.254", "http://[fd00:ec2::254]", "https://169.254.169.254", "https://224.0.0.1"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		c := client(t, base, func(o *httpx.Options) { o.AllowHTTP, o.Tries = true, 1 })
 		_, err := c.Get(ctx, "/x", nil)

@@ -41,7 +41,7 @@ func (c *Client) scrub(call Call, err error) error {
 		err = u.Err
 	}
 	e := &transportError{cause: safeCause(err)}
-	what := err.Error()
+	what := unquoted(err.Error())
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
 		what = "no answer in time"
 	}
@@ -50,6 +50,16 @@ func (c *Client) scrub(call Call, err error) error {
 		return &sdk.Error{Class: classified.Class, Code: classified.Code, After: classified.After, Err: e}
 	}
 	return e
+}
+
+// unquoted leaves out what net/http quotes of an answer that is no HTTP: it may be the
+// rest of another one, with a record in it.
+func unquoted(text string) string {
+	before, _, quotes := strings.Cut(text, `"`)
+	if quotes {
+		return before + "…"
+	}
+	return text
 }
 
 func safeCause(err error) error {

@@ -1,14 +1,17 @@
 package httpx_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -227,6 +230,49 @@ func TestWordsAreFitToBeShown(t *testing.T) {
 	} {
 		if got := c.Words(in); got != want {
 			t.Errorf("Words(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestWhatIsNoHTTPIsNotQuoted: it may be the rest of an answer with a record in it.
+func TestWhatIsNoHTTPIsNotQuoted(t *testing.T) {
+	for name, answer := range map[string]string{
+		"no HTTP":       "{\"email\":\"ann@example.com\"}\r\n\r\n",
+		"a version":     "HTTP/ann@example.com 200 OK\r\n\r\n",
+		"a status":      "HTTP/1.1 ann@example.com\r\n\r\n",
+		"a header":      "HTTP/1.1 200 OK\r\nann@example.com\r\n\r\n",
+		"another":       "HTTP/1.1 200 OK\r\n ann@example.com\r\n\r\n",
+		"a length":      "HTTP/1.1 200 OK\r\nContent-Length: ann@example.com\r\n\r\n",
+		"an encoding":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: ann@example.com\r\n\r\n",
+		"a chunk":       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nann@example.com\r\n",
+		"two lengths":   "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: ann@example.com\r\n\r\nx",
+		"an early hint": "HTTP/1.1 103 ann@example.com\r\nann@example.com\r\n\r\n",
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var serving sync.WaitGroup
+		serving.Go(func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = http.ReadRequest(bufio.NewReader(conn))
+				_, _ = io.WriteString(conn, answer)
+				conn.Close()
+			}
+		})
+		c := client(t, "http://"+l.Addr().String(), func(o *httpx.Options) { o.Tries = 1 })
+		_, readErr := c.Get(t.Context(), "/x", nil)
+		sent := c.SendOnce(t.Context(), http.MethodPost, "/x", []byte("{}"))
+		l.Close()
+		serving.Wait()
+		for _, err := range []error{readErr, sent.Err} {
+			if err == nil || strings.Contains(err.Error(), "ann@") {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

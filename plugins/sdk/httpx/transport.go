@@ -43,6 +43,12 @@ func newTransport(o Options, base *url.URL) (*http.Transport, error) {
 	return t, nil
 }
 
+// instanceMetadata is fd00:ec2::254, where one cloud keeps those credentials outside of
+// the link-local addresses, too.
+func instanceMetadata() netip.Addr {
+	return netip.AddrFrom16([16]byte{0: 0xfd, 2: 0x0e, 3: 0xc2, 14: 0x02, 15: 0x54})
+}
+
 // guard looks at the address that a name stands for, each time a connection is
 // made. No system answers at a link-local or multicast address, where clouds
 // keep the credentials of their machines; and over http nothing may leave to a
@@ -55,7 +61,7 @@ func guard(base *url.URL) func(network, address string, _ syscall.RawConn) error
 		}
 		ip := at.Addr().Unmap()
 		switch {
-		case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified():
+		case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified(), ip == instanceMetadata():
 			return errAddress
 		case base.Scheme == "http" && !ip.IsPrivate() && !ip.IsLoopback():
 			return errAddress
