@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rosterd/rosterd/internal/admin"
+	"github.com/rosterd/rosterd/internal/backup"
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/roster"
 )
@@ -68,8 +69,10 @@ func (c *cli) reader(ctx context.Context) (client *admin.Client, done func(), er
 
 // offline serves the stored state on a socket of its own.
 func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error) (*admin.Client, func(), error) {
-	if _, err := os.Stat(cfg.StateDir); errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%w, and none has run yet: there is no %s to read", unreachable, cfg.StateDir)
+	// A folder alone is none: the package makes one, and to open it would begin a
+	// state there, whoever calls.
+	if _, err := os.Stat(filepath.Join(cfg.StateDir, backup.Database)); errors.Is(err, os.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%w, and none has run yet: there is no state in %s to read", unreachable, cfg.StateDir)
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("%w, and the state cannot be read: %w", unreachable, err)
 	}

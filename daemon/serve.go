@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,9 +22,6 @@ import (
 	"github.com/rosterd/rosterd/internal/schedule"
 	"github.com/rosterd/rosterd/internal/systemd"
 )
-
-// drainTime is how long requests under way may take when the daemon stops.
-const drainTime = 10 * time.Second
 
 func (c *cli) runCommand() *cobra.Command {
 	var level string
@@ -110,9 +106,9 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 		Token: p.now().cfg.Listen.AdminToken, Logger: p.log, Now: time.Now,
 	})
 	public, operator := export.NewServer(p.probed(p.countAnswers(p.inbound.handler(p.sessions.Handler()))), p.log), api.Server()
-	publicDoor, operatorDoor := newDoor(l.public, public, export.MaxConnections), newDoor(l.admin, operator, 0)
-	w := p.newWatchdog(manager, publicDoor, operatorDoor)
-	p.ready.prepare(p, publicDoor, operatorDoor)
+	callers, operators := newEntrance(public, l.public, export.MaxConnections), newEntrance(operator, l.admin, 0)
+	w := p.newWatchdog(manager, callers.door, operators.door)
+	p.ready.prepare(p, callers.door, operators.door)
 	defer p.ready.asking.Wait()
 
 	p.tellManager(manager)
@@ -120,8 +116,8 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	var wg sync.WaitGroup
-	wg.Go(func() { fail(serveHTTP(public, l.public)) })
-	wg.Go(func() { fail(serveHTTP(operator, l.admin)) })
+	wg.Go(func() { fail(callers.serve()) })
+	wg.Go(func() { fail(operators.serve()) })
 	wg.Go(func() { fail(p.scheduling(ctx, loop)) })
 	wg.Go(func() { p.reloadOnHangup(ctx) })
 	wg.Go(func() { p.prune(ctx) })
@@ -141,38 +137,14 @@ func (p *parts) answer(ctx context.Context, l listeners, loop *schedule.Loop, ma
 	tell(p.log, manager.Stopping())
 	// The listener closes before the sessions do: a target that is refused a
 	// connection asks again, one that is answered 404 may give up.
-	err := drain(public, drainTime, p.log)
+	err := callers.drain(p.log)
 	p.runner.Stop()
-	err = errors.Join(err, drain(operator, drainTime, p.log))
+	err = errors.Join(err, operators.drain(p.log))
 	wg.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}
 	return err
-}
-
-// serveHTTP serves until the server is shut down.
-func serveHTTP(s *http.Server, l net.Listener) error {
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve %s: %w", l.Addr(), err)
-	}
-	return nil
-}
-
-// drain lets the requests under way finish, for a bounded time. That a caller was
-// slower is no fault of the daemon's end.
-func drain(s *http.Server, limit time.Duration, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	err := s.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		log.Info("requests that took too long were cut off", "limit", limit)
-		err = s.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("stop serving: %w", err)
-	}
-	return nil
 }
 
 // listeners are where the daemon answers.

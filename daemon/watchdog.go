@@ -191,14 +191,15 @@ type door struct {
 
 	mu   sync.Mutex
 	open int
-	// arrived is closed when the next caller is let in.
-	arrived chan struct{}
+	// arrived is closed when the next caller is let in, left when the next one
+	// goes.
+	arrived, left chan struct{}
 }
 
 // newDoor watches who comes in through a listener to a server that does not
 // serve yet.
 func newDoor(l net.Listener, s *http.Server, most int) *door {
-	d := &door{addr: l.Addr(), most: most, arrived: make(chan struct{})}
+	d := &door{addr: l.Addr(), most: most, arrived: make(chan struct{}), left: make(chan struct{})}
 	s.ConnState = d.count
 	return d
 }
@@ -213,7 +214,26 @@ func (d *door) count(_ net.Conn, state http.ConnState) {
 		d.arrived = make(chan struct{})
 	case http.StateClosed, http.StateHijacked:
 		d.open--
+		close(d.left)
+		d.left = make(chan struct{})
 	default:
+	}
+}
+
+// emptied waits until nobody is in, or ctx ends.
+func (d *door) emptied(ctx context.Context) {
+	for {
+		d.mu.Lock()
+		open, left := d.open, d.left
+		d.mu.Unlock()
+		if open == 0 {
+			return
+		}
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -181,7 +181,14 @@ func TestRootLeavesNothingInTheStateOfAnotherUser(t *testing.T) {
 	if lock, err = store.LockDir(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(lock.Unlock(), os.Chown(filepath.Join(dir, "rosterd.lock"), nobody, nobody)); err != nil {
+	if err := os.Chown(filepath.Join(dir, "rosterd.lock"), nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	// A state in use is one: root reads a copy of it, or asks who uses it.
+	if _, err = store.LockDir(dir); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("got %v", err)
+	}
+	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}
 	_, err = store.LockDir(dir)

@@ -31,10 +31,6 @@ const lastGasp = 5 * time.Second
 // process holds it, LockDir returns a [*LockedError] at once. Root does not get
 // the lock of another user's state: [ErrOwner].
 func LockDir(dir string) (*DirLock, error) {
-	// Not by the folder: it may be a volume that somebody else made.
-	if err := RefuseRoot(filepath.Join(dir, lockFile)); err != nil {
-		return nil, err
-	}
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, Explain(fmt.Errorf("lock the state directory: %w", err))
@@ -45,6 +41,10 @@ func LockDir(dir string) (*DirLock, error) {
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock the state directory %s: %w", dir, err), f.Close())
+	}
+	// Not by the folder: it may be a volume that somebody else made.
+	if err := RefuseRoot(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	// A full disk must not keep the daemon from starting: the process id is
 	// only for the message that a second process prints.
