@@ -395,6 +395,7 @@ func (c *comparer) append(next *change) error {
 			c.appended[next.kind] = newKeySet()
 		}
 		c.appended[next.kind].add(next.source)
+	case sdk.OpConvert, sdk.OpTransfer:
 	}
 	c.p.entries++
 	c.packed = next.append(c.packed[:0])
