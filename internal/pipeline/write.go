@@ -71,11 +71,16 @@ func orZero(n *int) *int {
 
 // all writes every batch and then settles the creates that are in doubt.
 func (w *writing) all(ctx context.Context) error {
+	var before sdk.Kind
 	for at := w.run.Delivered; at < w.changes.Len(); {
 		b, err := w.next(at)
 		if err != nil {
 			return err
 		}
+		if err := w.settleLeadSources(ctx, before, b.kind); err != nil {
+			return err
+		}
+		before = b.kind
 		if err := w.batch(ctx, b); err != nil {
 			return err
 		}
