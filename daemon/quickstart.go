@@ -39,10 +39,10 @@ func (c *cli) quickstartCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "quickstart", Short: "See the main jobs work on sample data; nothing to set up", Args: exactly(),
 		Long: `Import a sample of 1,000 gym members into a simulated inTandem, and sync the
-prospects of a simulated CRM into a simulated club platform that loses answers,
-with a real daemon, real adapter processes and real HTTP. Everything is written
-to one folder, which is named and kept: edit the scripts there and run it again
-with --dir.`,
+prospects of a simulated CRM, with their owners and lead sources, into a simulated
+club platform that loses answers; then two of them become members. The daemon, the
+adapter processes and HTTP are real. Everything is written to one folder, which is
+named and kept: edit the scripts there and run it again with --dir.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.quickstart(cmd.Context(), dir) },
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "use the folder of an earlier quickstart")
@@ -146,7 +146,7 @@ accounts:
         type: sync
         from: crm
         to: club
-        kinds: [prospect]
+        kinds: [staff, lead_source, prospect, member]
         read: all
         mapping: {{.SyncScript}}
         schedule: manual
@@ -262,7 +262,7 @@ func (q *quickstart) play(ctx context.Context) (run roster.Run, groups []roster.
 	case p := <-ready:
 		run, groups, err = q.importMembers(ctx, cfg)
 		if err == nil && arrived(run) {
-			synced, err = q.syncProspects(ctx, cfg, p, platforms.club)
+			synced, err = q.syncProspects(ctx, cfg, p, platforms)
 		}
 		cancel()
 		return run, groups, synced, errors.Join(err, <-ended)

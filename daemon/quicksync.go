@@ -8,8 +8,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/sandbox/club"
@@ -27,13 +30,20 @@ const (
 // quickstartPeople is how many prospects the CRM has.
 const quickstartPeople = 60
 
-// quickstartStored is the file that remembers what the club platform has from
-// one quickstart to the next one in the same folder.
-const quickstartStored = "club.json"
+// The files that remember what the platforms have from one quickstart to the next
+// one in the same folder.
+const (
+	quickstartStored    = "club.json"
+	quickstartStoredCRM = "crm.json"
+)
 
-// crmOptions are the CRM's. The prospects are the same each time.
-func crmOptions() club.Options {
-	return club.Options{Token: quickstartToken, Records: club.Seed(quickstartPeople), Seed: 1, Now: time.Now}
+// crmOptions are the CRM's. The prospects are the same each time. Who becomes a
+// member keeps the id.
+func crmOptions(stored []club.Record) club.Options {
+	if len(stored) == 0 {
+		stored = club.Seed(quickstartPeople)
+	}
+	return club.Options{Token: quickstartToken, Records: stored, SameRecord: true, Seed: 1, Now: time.Now}
 }
 
 // clubOptions are the club platform's: some of its answers are lost, with or
@@ -58,7 +68,7 @@ func layOutPlatforms(files map[string][]byte, crm, target string) error {
 		options club.Options
 		address string
 	}{
-		"crm.rest.yaml":  {crmOptions(), crm},
+		"crm.rest.yaml":  {crmOptions(nil), crm},
 		"club.rest.yaml": {clubOptions(nil), target},
 	} {
 		p := club.New(one.options)
@@ -74,20 +84,20 @@ func layOutPlatforms(files map[string][]byte, crm, target string) error {
 // platforms are the simulated systems of the sync.
 type platforms struct {
 	crm, club *club.Platform
-	stored    string
+	// crmURL is the CRM's address, and folder where it is kept what both have.
+	crmURL, folder string
 }
 
 // startPlatforms simulates the CRM and the club platform at the addresses that
 // the configuration names.
 func (q *quickstart) startPlatforms(ctx context.Context, cfg *config.Config, log *slog.Logger) (*platforms, error) {
-	p := &platforms{stored: q.path(quickstartStored)}
-	var stored []club.Record
-	text, err := os.ReadFile(p.stored)
-	if err == nil {
-		err = json.Unmarshal(text, &stored)
+	people, err := storedRecords(q.path(quickstartStoredCRM))
+	if err != nil {
+		return nil, err
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read what the club platform has: %w", err)
+	stored, err := storedRecords(q.path(quickstartStored))
+	if err != nil {
+		return nil, err
 	}
 	from, err := listenAs(ctx, cfg, "crm", "base_url")
 	if err != nil {
@@ -97,42 +107,69 @@ func (q *quickstart) startPlatforms(ctx context.Context, cfg *config.Config, log
 	if err != nil {
 		return nil, errors.Join(err, from.Close())
 	}
-	crm, target := crmOptions(), clubOptions(stored)
+	crm, target := crmOptions(people), clubOptions(stored)
 	crm.Logger, target.Logger = log, log
-	p.crm, p.club = club.New(crm), club.New(target)
+	p := &platforms{crm: club.New(crm), club: club.New(target), crmURL: "http://" + from.Addr().String(), folder: q.dir}
 	p.crm.Start(from)
 	p.club.Start(to)
 	return p, nil
 }
 
-// close stops the platforms and keeps what the club platform has.
+// storedRecords reads what a platform had at the end of an earlier quickstart.
+func storedRecords(path string) (stored []club.Record, err error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &stored)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what a simulated platform has: %w", err)
+	}
+	return stored, nil
+}
+
+// close stops the platforms and keeps what they have.
 func (p *platforms) close() error {
 	err := errors.Join(p.crm.Close(), p.club.Close())
-	var stored []club.Record
-	for _, kind := range club.Kinds() {
-		stored = append(stored, p.club.Records(kind)...)
+	for name, platform := range map[string]*club.Platform{quickstartStoredCRM: p.crm, quickstartStored: p.club} {
+		var stored []club.Record
+		for _, kind := range club.Kinds() {
+			stored = append(stored, platform.Records(kind)...)
+		}
+		text, packing := json.Marshal(stored)
+		if packing == nil {
+			packing = os.WriteFile(filepath.Join(p.folder, name), text, 0o600)
+		}
+		err = errors.Join(err, packing)
 	}
-	text, packing := json.Marshal(stored)
-	if packing != nil {
-		return errors.Join(err, packing)
-	}
-	return errors.Join(err, os.WriteFile(p.stored, text, 0o600))
+	return err
 }
 
 // syncScene is what came of the sync.
 type syncScene struct {
-	run   roster.Run
-	links []roster.Link
+	run roster.Run
+	// links are those of the prospects, sources those of the lead sources.
+	links, sources []roster.Link
 	// lost is the number of answers that were lost; found of them were settled by a
 	// record that was there, again by another create.
 	lost, found, again int
 	// once says that the platform has each linked prospect, and has nobody else and
 	// nobody twice.
 	once bool
+	// owned and sourced are the prospects that the platform has with their owner and
+	// with their lead source, ownerless those that had to be sent without.
+	owned, sourced, ownerless int
+	// joined are those who became members, in another run; their ID is empty where
+	// nobody did.
+	joined   roster.Run
+	members  []roster.Link
+	warnings []admin.LogLine
 }
 
 // syncProspects runs the job, follows it, and looks at what the platform has.
-func (q *quickstart) syncProspects(ctx context.Context, cfg *config.Config, p *parts, target *club.Platform) (*syncScene, error) {
+func (q *quickstart) syncProspects(ctx context.Context, cfg *config.Config, p *parts, systems *platforms) (*syncScene, error) {
 	client, err := dial(cfg)
 	if err != nil {
 		return nil, err
@@ -149,7 +186,17 @@ func (q *quickstart) syncProspects(ctx context.Context, cfg *config.Config, p *p
 	if s.links, err = p.store.Links(ctx, route, roster.LinkFilter{}); err != nil {
 		return nil, err
 	}
-	return s, s.look(ctx, target)
+	route.Kind = sdk.KindLeadSource
+	if s.sources, err = p.store.Links(ctx, route, roster.LinkFilter{}); err != nil {
+		return nil, err
+	}
+	if err := s.look(ctx, systems.club); err != nil {
+		return nil, err
+	}
+	if err := s.readLog(ctx, client); err != nil {
+		return nil, err
+	}
+	return s, q.joinMembers(ctx, client, p, systems, s)
 }
 
 // look compares the links with what the platform has and with what it has been
@@ -169,12 +216,20 @@ func (s *syncScene) look(ctx context.Context, target *club.Platform) error {
 	there := map[string]bool{}
 	for _, r := range target.Records(club.Prospect) {
 		there[r.ID] = true
+		if r.Fields["owner_id"] != "" {
+			s.owned++
+		}
+		if r.Fields["lead_source_id"] != "" {
+			s.sourced++
+		}
 	}
 	s.once = len(there) == len(s.links)
-	for _, link := range s.links {
+	for _, link := range slices.Concat(s.links, s.sources) {
 		if link.Origin == roster.LinkFound && link.Made.After(s.run.Asked) {
 			s.found++
 		}
+	}
+	for _, link := range s.links {
 		s.once = s.once && there[link.Target]
 	}
 	return nil
@@ -195,6 +250,7 @@ func (q *quickstart) tellSync(s *syncScene) error {
 		q.print(map[string]any{
 			"type": "sync", "run": s.run.ID, "state": s.run.State, "counts": s.run.Counts, "links": len(s.links),
 			"lost": s.lost, "found": s.found, "again": s.again, "once": s.once, "class": club.ClassC,
+			"owners": s.owned, "ownerless": s.ownerless, "lead_sources": s.sourced, "members": len(s.members),
 		})
 		return s.verdict(q)
 	}
@@ -209,7 +265,10 @@ func (q *quickstart) tellSync(s *syncScene) error {
 		for _, link := range s.links[:min(3, len(s.links))] {
 			fmt.Fprintf(q.stdout, "  %-8s %s\n", link.Source, link.Target)
 		}
+		fmt.Fprintf(q.stdout, "%d of them with their owner, a staff member with the same e-mail address there; %d with their lead source\n", s.owned, s.sourced)
 	}
+	q.tellLog(s)
+	q.tellMembers(s)
 	fmt.Fprintf(q.stdout, "\npromised of %s (class C): %s\n\nits script is   %s\n", quickstartTo, quickstartPromise, q.path("scripts/"+quickstartSyncScript))
 	return s.verdict(q)
 }
@@ -235,14 +294,15 @@ func (s *syncScene) verdict(q *quickstart) error {
 	if err != nil {
 		return err
 	}
-	whole := !shipped || s.run.State == roster.RunOK && len(s.links) == quickstartPeople && s.lost == s.found+s.again
+	whole := !shipped || s.run.State == roster.RunOK && len(s.links) == quickstartPeople && s.lost == s.found+s.again &&
+		s.sourced == quickstartPeople && len(s.members) == quickstartMembers
 	if s.once && whole {
 		return nil
 	}
 	return &roster.Fault{
 		Code: "quickstart.sync",
-		Message: fmt.Sprintf("the sync must leave %d prospects, each once, and every lost answer settled; it left %d links, %d lost answers (%d found, %d sent again)",
-			quickstartPeople, len(s.links), s.lost, s.found, s.again),
+		Message: fmt.Sprintf("the sync must leave %d prospects, each once and with its lead source, every lost answer settled, and %d members; it left %d links, %d lead sources, %d lost answers (%d found, %d sent again), %d members",
+			quickstartPeople, quickstartMembers, len(s.links), s.sourced, s.lost, s.found, s.again, len(s.members)),
 		Hint: "if the files of the folder were edited, this is expected; else please report it",
 	}
 }

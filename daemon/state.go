@@ -375,6 +375,7 @@ func (c *cli) showStats(s admin.StateStats) {
 	fmt.Fprintf(c.stdout, "%s: schema %d, master key %s\n", s.Dir, s.Schema, s.Key)
 	fmt.Fprintf(c.stdout, "database   %s, of which %s are not used; %s free on the disk\n", bytesText(s.Bytes), bytesText(s.Free), bytesText(s.DiskFree))
 	fmt.Fprintf(c.stdout, "change sets %d (%s)\n", s.ChangeSets, bytesText(s.ChangeSetBytes))
+	fmt.Fprintf(c.stdout, "record log  %s (%s)\n", counted(s.LogFiles, "file"), bytesText(s.LogBytes))
 	var runs []string
 	for state, n := range s.Runs {
 		runs = append(runs, fmt.Sprintf("%d %s", n, state))

@@ -60,6 +60,9 @@ func (o operations) StateStats(ctx context.Context) (admin.StateStats, error) {
 	if err := unix.Statfs(dir, &disk); err == nil {
 		out.DiskFree = int64(disk.Bavail) * disk.Bsize
 	}
+	if out.LogFiles, out.LogBytes, err = sizeOf(filepath.Join(dir, recordlog.Dir)); err != nil {
+		return out, err
+	}
 	out.ChangeSets, out.ChangeSetBytes, err = sizeOf(filepath.Join(dir, backup.ChangeSets))
 	return out, err
 }

@@ -82,6 +82,9 @@ type StateStats struct {
 	Quarantined    int   `json:"quarantined"`
 	ChangeSets     int   `json:"change_sets"`
 	ChangeSetBytes int64 `json:"change_set_bytes"`
+	// LogFiles and LogBytes are those of the record log.
+	LogFiles int   `json:"log_files"`
+	LogBytes int64 `json:"log_bytes"`
 	// Restored is when the state was put back from a backup; nil for never.
 	Restored *time.Time `json:"restored,omitempty"`
 	// Searching are the jobs that search for what they create, because of that.

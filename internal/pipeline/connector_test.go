@@ -310,3 +310,34 @@ func TestAReviewThatIsToBeCreatedIsNotMatchedAgain(t *testing.T) {
 		t.Errorf("then: %s %v, %+v", run.State, run.Fault, run.Counts)
 	}
 }
+
+func TestALeadSourceWhoseAnswerWasLostIsSettledBeforeItsPeopleAreSent(t *testing.T) {
+	p, s := seedPair(t, "create")
+	seed := p.connect
+	p.connect = func(flow *pipeline.Flow) {
+		seed(flow)
+		sync := flow.Sync
+		lead := sync.Target[sdk.KindLeadSource]
+		lead.Class = sdk.ClassC
+		sync.Target[sdk.KindLeadSource] = lead
+		sync.Write = func(ctx context.Context, req sdk.WriteRequest) (sdk.WriteResponse, error) {
+			res, err := s.Write(ctx, req)
+			if req.Kind == sdk.KindLeadSource {
+				res.Results[0] = sdk.Result{Outcome: sdk.OutcomeUnknown} // it was done
+			}
+			return res, err
+		}
+		sync.Find = func(ctx context.Context, req sdk.FindRequest) (sdk.FindResponse, error) {
+			if req.Kind != sdk.KindLeadSource {
+				return s.Find(ctx, req)
+			}
+			return sdk.FindResponse{Matches: [][]sdk.Match{{{ID: "lead-1", Marker: req.Queries[0].Marker}}}}, nil
+		}
+	}
+	p.crm.putLead(person{id: "2222", name: "Newspaper"})
+	p.crm.put(person{id: "p1", name: "Pete", lead: "2222"})
+	run := p.run()
+	if run.State != roster.RunOK || *run.Counts.Created != 2 || run.Counts.Warned != 0 || s.records["t1"].lead != "lead-1" {
+		t.Errorf("%s %v, %+v, Pete has lead source %q", run.State, run.Fault, run.Counts, s.records["t1"].lead)
+	}
+}

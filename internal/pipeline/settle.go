@@ -33,6 +33,19 @@ func (w *writing) settleRun(ctx context.Context) error {
 	}
 }
 
+// settleLeadSources settles the lead sources whose create is in doubt before the
+// people who refer to them are sent, who would be sent without otherwise.
+func (w *writing) settleLeadSources(ctx context.Context, before, next sdk.Kind) error {
+	if before != sdk.KindLeadSource || next == before {
+		return nil
+	}
+	if err := w.settleRun(ctx); err != nil {
+		return err
+	}
+	w.refs = newResolver(w.sync)
+	return nil
+}
+
 // doubtful makes a batch of creates in doubt out of the change set.
 func (w *writing) doubtful(ctx context.Context, kind sdk.Kind, intents []roster.Intent) (*batch, error) {
 	b := &batch{kind: kind, target: w.sync.Target[kind], route: w.sync.route(kind), end: w.changes.Len()}

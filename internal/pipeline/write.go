@@ -88,11 +88,16 @@ func (w *writing) all(ctx context.Context) error {
 
 func (w *writing) batches(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, w.stored()) }()
+	var before sdk.Kind
 	for at := w.run.Delivered; at < w.changes.Len(); {
 		b, err := w.next(at)
 		if err != nil {
 			return err
 		}
+		if err := w.settleLeadSources(ctx, before, b.kind); err != nil {
+			return err
+		}
+		before = b.kind
 		if err := w.batch(ctx, b); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,6 +38,10 @@ func TestEveryOutcomeHasASentence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	document, err := os.ReadFile("../../docs/log.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	n := 0
 	ast.Inspect(file, func(node ast.Node) bool {
 		spec, ok := node.(*ast.ValueSpec)
@@ -54,6 +59,9 @@ func TestEveryOutcomeHasASentence(t *testing.T) {
 		n++
 		if got := (&recordlog.Line{LogEntry: roster.LogEntry{Code: code}}).Sentence(); got == "not saved" {
 			t.Errorf("%s has no sentence", spec.Names[0].Name)
+		}
+		if !strings.Contains(string(document), "`"+code+"`") {
+			t.Errorf("docs/log.md does not name %s", code)
 		}
 		return true
 	})
