@@ -478,7 +478,8 @@ func BenchmarkLog(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	l, err := recordlog.Open(b.TempDir(), keys, month, slog.New(slog.DiscardHandler), time.Now)
+	keep := recordlog.Retention{Age: 1000 * 366 * 24 * time.Hour, Bytes: 256 << 20}
+	l, err := recordlog.Open(b.TempDir(), keys, keep, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -490,8 +491,12 @@ func BenchmarkLog(b *testing.B) {
 		batch.Entries = append(batch.Entries, e)
 	}
 	b.ReportAllocs()
-	for b.Loop() {
+	for n := 0; b.Loop(); n++ {
+		batch.At = noon.Add(time.Duration(n/2000) * 24 * time.Hour) // a day is never full
 		l.Log(batch)
+	}
+	if l.Lost() > 0 {
+		b.Fatal("lines were lost")
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/500, "ns/record")
 }
