@@ -77,7 +77,7 @@ func (w *writing) all(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := w.settleLeadSources(ctx, before, b.kind); err != nil {
+		if err := w.settleLeadSources(ctx, before, b.kind, at); err != nil {
 			return err
 		}
 		before = b.kind
@@ -86,7 +86,7 @@ func (w *writing) all(ctx context.Context) error {
 		}
 		at = b.end
 	}
-	return w.settleRun(ctx)
+	return w.settleRun(ctx, w.changes.Len())
 }
 
 // batch is a stretch of the change set: changes of one kind that are written

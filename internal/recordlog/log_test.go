@@ -478,7 +478,7 @@ func BenchmarkLog(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	keep := recordlog.Retention{Age: 1000 * 366 * 24 * time.Hour, Bytes: 256 << 20}
+	keep := recordlog.Retention{Age: 100 * 366 * 24 * time.Hour, Bytes: 256 << 20}
 	l, err := recordlog.Open(b.TempDir(), keys, keep, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		b.Fatal(err)
