@@ -118,8 +118,8 @@ func (s jobStanding) skipped(e *admin.Explanation) (v admin.Verdict, ok bool) {
 		return v, false
 	}
 	for _, reason := range e.Next.Reasons {
-		if strings.HasPrefix(reason, nextRefuses) {
-			return admin.Verdict{Text: "the next run refuses it: " + strings.TrimPrefix(reason, nextRefuses), Command: "rosterd map show " + shellWord(s.job.Mapping)}, true
+		if why, ok := strings.CutPrefix(reason, nextRefuses); ok {
+			return admin.Verdict{Text: "the next run refuses it: " + why, Command: "rosterd map show " + shellWord(s.job.Mapping)}, true
 		}
 	}
 	return v, false

@@ -194,13 +194,16 @@ func (c *cli) followLog(ctx context.Context, filter admin.LogFilter, next string
 		return err
 	}
 	filter.Limit, filter.After = 1000, next
-	gone := false
+	gone, ended := false, func() bool { return ctx.Err() != nil }
 	for more := false; ; {
-		if !more && sleep(ctx, followEvery) != nil {
+		if !more {
+			_ = sleep(ctx, followEvery) // it ends early only with ctx
+		}
+		if ended() {
 			return nil
 		}
 		page, err := client.RecordLog(ctx, filter)
-		if ctx.Err() != nil {
+		if ended() {
 			return nil
 		}
 		more = false

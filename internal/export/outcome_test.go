@@ -215,6 +215,46 @@ func TestAFailedClientIsQuarantinedAndItsRunIsPartial(t *testing.T) {
 	})
 }
 
+// logged keeps what the record log is told.
+type logged []roster.LogBatch
+
+func (l *logged) Log(b roster.LogBatch) { *l = append(*l, b) }
+
+func TestWhatTheTargetTellsOfEachClientIsInTheRecordLogOnce(t *testing.T) {
+	inBubble(t, func(w *world) {
+		var log logged
+		w.options.Records = &log
+		w.start()
+		imp := w.imp("run-1", newPeople(3))
+		imp.Kind = sdk.KindMember
+		d := w.deliver(imp)
+		synctest.Wait()
+		w.mustServe(1, 10)
+		w.mustPost(strings.ReplaceAll(event("r1", "2"), "created", "failed"))
+		w.mustPost(event("r1", "1"))
+		w.mustPost(event("r1", "1")) // it tells nothing more
+		w.mustPost(strings.ReplaceAll(event("r1", "2", "3"), "created", "updated"))
+		w.mustServe(-1, 10)
+		<-d.done
+		want := logged{
+			{Run: "run-1", Job: "acme/launch", Entries: []roster.LogEntry{{
+				Level: roster.LogError, Code: roster.CodeDeliverFailed, Kind: sdk.KindMember, Record: "2",
+				Detail: "the target could not import the client and did not say why",
+			}}},
+			{Run: "run-1", Job: "acme/launch", Entries: []roster.LogEntry{{Code: roster.LogImported, Kind: sdk.KindMember, Record: "1"}}},
+			{Run: "run-1", Job: "acme/launch", Entries: []roster.LogEntry{
+				{Code: roster.LogReplaced, Kind: sdk.KindMember, Record: "2"}, {Code: roster.LogReplaced, Kind: sdk.KindMember, Record: "3"},
+			}},
+		}
+		for i := range log {
+			log[i].At = time.Time{}
+		}
+		if diff := cmp.Diff(want, log); diff != "" {
+			w.t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestTheRealPartsLearnWhatBecameOfEachClient has targets that tell it in every
 // way the vendor's documents leave open, of a run in two parts.
 func TestTheRealPartsLearnWhatBecameOfEachClient(t *testing.T) {

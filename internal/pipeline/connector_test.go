@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -311,8 +312,9 @@ func TestAReviewThatIsToBeCreatedIsNotMatchedAgain(t *testing.T) {
 	}
 }
 
-func TestALeadSourceWhoseAnswerWasLostIsSettledBeforeItsPeopleAreSent(t *testing.T) {
-	p, s := seedPair(t, "create")
+// loseLeadSources has the answer to each create of a lead source lost, of which a
+// search shows that it was done.
+func loseLeadSources(p *pair, s *seedClub) {
 	seed := p.connect
 	p.connect = func(flow *pipeline.Flow) {
 		seed(flow)
@@ -323,7 +325,7 @@ func TestALeadSourceWhoseAnswerWasLostIsSettledBeforeItsPeopleAreSent(t *testing
 		sync.Write = func(ctx context.Context, req sdk.WriteRequest) (sdk.WriteResponse, error) {
 			res, err := s.Write(ctx, req)
 			if req.Kind == sdk.KindLeadSource {
-				res.Results[0] = sdk.Result{Outcome: sdk.OutcomeUnknown} // it was done
+				res.Results[0] = sdk.Result{Outcome: sdk.OutcomeUnknown}
 			}
 			return res, err
 		}
@@ -335,9 +337,46 @@ func TestALeadSourceWhoseAnswerWasLostIsSettledBeforeItsPeopleAreSent(t *testing
 		}
 	}
 	p.crm.putLead(person{id: "2222", name: "Newspaper"})
+}
+
+func TestALeadSourceWhoseAnswerWasLostIsSettledBeforeItsPeopleAreSent(t *testing.T) {
+	p, s := seedPair(t, "create")
+	loseLeadSources(p, s)
 	p.crm.put(person{id: "p1", name: "Pete", lead: "2222"})
 	run := p.run()
 	if run.State != roster.RunOK || *run.Counts.Created != 2 || run.Counts.Warned != 0 || s.records["t1"].lead != "lead-1" {
 		t.Errorf("%s %v, %+v, Pete has lead source %q", run.State, run.Fault, run.Counts, s.records["t1"].lead)
+	}
+}
+
+func TestThePeopleBehindASettledLeadSourceAreSentAfterAStop(t *testing.T) {
+	p, s := seedPair(t, "create")
+	loseLeadSources(p, s)
+	p.crm.put(person{id: "p1", name: "Pete", lead: "2222"})
+	// The daemon stops while the first person waits for the target.
+	waits := p.Sleep
+	stopped := make(chan struct{})
+	p.Sleep = func(ctx context.Context, d time.Duration) error {
+		if s.club.calls == 0 {
+			return waits(ctx, d) // until the lead source can be searched for
+		}
+		go func() { defer close(stopped); p.Stop() }()
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	p.club.fault = func(int, sdk.Operation) string { return "busy" }
+	order, err := p.Order(t.Context(), pipeline.Order{Job: syncJob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-stopped
+	if err := p.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.club.fault = nil
+	p.begin()
+	run := p.await(order.ID)
+	if run.State != roster.RunOK || *run.Counts.Created != 2 || s.records["t1"].lead != "lead-1" {
+		t.Errorf("%s %v, %+v, Pete: %+v", run.State, run.Fault, run.Counts, s.records["t1"])
 	}
 }

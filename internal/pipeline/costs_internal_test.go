@@ -220,6 +220,7 @@ func TestAnUnpackedChangeIsTheOneThatWasPacked(t *testing.T) {
 	other.fields, other.shorts = other.fields[:4], []uint32{9, 8, 7, 6}
 	longer := costlyChange()
 	longer.fields, longer.shorts = append(longer.fields, "more"), append(longer.shorts, 11)
+	longer.warned, longer.warnings = true, []string{"field more was cut to 3 characters", "the target has no field x: it is left out"}
 	for i, want := range []change{first, first, other, longer, other, {op: sdk.OpDelete, kind: sdk.KindMember, source: "gone"}, first} {
 		got, err := parser.parse(want.append(nil))
 		if err != nil {

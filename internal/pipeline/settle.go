@@ -11,8 +11,9 @@ import (
 )
 
 // settleRun finds out what became of the creates of the run that are in doubt.
-// It returns when each of them is linked, refused or parked.
-func (w *writing) settleRun(ctx context.Context) error {
+// It returns when each of them is linked, refused or parked. The change set is done
+// up to the entry end.
+func (w *writing) settleRun(ctx context.Context, end int) error {
 	for {
 		intents, err := w.sync.Intents.Intents(ctx, w.run.ID)
 		if err != nil {
@@ -27,6 +28,7 @@ func (w *writing) settleRun(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		b.end = end
 		if err := w.settle(ctx, b); err != nil {
 			return err
 		}
@@ -34,12 +36,13 @@ func (w *writing) settleRun(ctx context.Context) error {
 }
 
 // settleLeadSources settles the lead sources whose create is in doubt before the
-// people who refer to them are sent, who would be sent without otherwise.
-func (w *writing) settleLeadSources(ctx context.Context, before, next sdk.Kind) error {
+// people who refer to them are sent, who would be sent without otherwise. The people
+// begin at an entry.
+func (w *writing) settleLeadSources(ctx context.Context, before, next sdk.Kind, at int) error {
 	if before != sdk.KindLeadSource || next == before {
 		return nil
 	}
-	if err := w.settleRun(ctx); err != nil {
+	if err := w.settleRun(ctx, at); err != nil {
 		return err
 	}
 	w.refs = newResolver(w.sync)

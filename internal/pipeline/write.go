@@ -83,7 +83,7 @@ func (w *writing) all(ctx context.Context) error {
 	if err := w.batches(ctx); err != nil {
 		return err
 	}
-	return w.settleRun(ctx)
+	return w.settleRun(ctx, w.changes.Len())
 }
 
 func (w *writing) batches(ctx context.Context) (err error) {
@@ -94,7 +94,7 @@ func (w *writing) batches(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := w.settleLeadSources(ctx, before, b.kind); err != nil {
+		if err := w.settleLeadSources(ctx, before, b.kind, at); err != nil {
 			return err
 		}
 		before = b.kind

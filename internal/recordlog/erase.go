@@ -47,29 +47,72 @@ func (l *Log) eraseFrom(name, account string, gone func(string, *roster.LogEntry
 	if current {
 		return 0, nil // it was begun behind the erasing
 	}
-	data, err := os.ReadFile(filepath.Join(l.dir, name))
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
-	}
+	erased := 0
+	err := rewrite(l.dir, name, l.sealer, func(b *block) ([]byte, bool) {
+		kept, n := l.without(b, name, account, gone)
+		erased += n
+		return kept, n > 0
+	})
+	return erased, err
+}
+
+// Reseal seals the log of a state directory, of which the caller holds the lock, with
+// another master key, and returns how many blocks that were. What the old key does not
+// open is left as it is, so that it can be called again after a crash.
+func Reseal(stateDir string, from, to *store.Keyring) (int, error) {
+	old, err := from.Sealer(sealPurpose)
 	if err != nil {
 		return 0, err
 	}
+	next, err := to.Sealer(sealPurpose)
+	if err != nil {
+		return 0, err
+	}
+	dir := filepath.Join(stateDir, Dir)
+	files, err := list(dir)
+	if err != nil {
+		return 0, err
+	}
+	sealed := 0
+	for _, f := range files {
+		err := rewrite(dir, f.name, next, func(b *block) ([]byte, bool) {
+			plain, err := old.Open(b.body, placeOf(nil, f.name, b.raw))
+			if err == nil {
+				sealed++
+			}
+			return plain, err == nil
+		})
+		if err != nil {
+			return sealed, fmt.Errorf("seal the record log anew: %w", err)
+		}
+	}
+	return sealed, nil
+}
+
+// rewrite seals those blocks of a file anew of which change gives other entries, and
+// puts the file in the place of the old one where there are any.
+func rewrite(dir, name string, sealer *store.Sealer, change func(b *block) (plain []byte, changed bool)) error {
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	var out []byte
-	erased := 0
-	w := Log{sealer: l.sealer} // the buffers of the log at hand are in use
+	changed, w := false, Log{sealer: sealer}
 	for _, b := range cut(data) {
-		kept, n := l.without(&b, name, account, gone)
-		erased += n
-		if n == 0 {
+		plain, ok := change(&b)
+		if !ok {
 			out = append(append(out, b.raw...), b.body...)
 			continue
 		}
-		out = w.seal(out, &b.header, name, kept)
+		changed, out = true, w.seal(out, &b.header, name, plain)
 	}
-	if erased == 0 {
-		return 0, nil
+	if !changed {
+		return nil
 	}
-	return erased, replace(filepath.Join(l.dir, name), out)
+	return replace(filepath.Join(dir, name), out)
 }
 
 // without packs the entries of a block that stay, and counts the others. The block's

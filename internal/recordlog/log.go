@@ -17,6 +17,9 @@ import (
 // Dir is the folder of the log in the state directory.
 const Dir = "log"
 
+// sealPurpose is what the key of the log is for.
+const sealPurpose = "record log"
+
 // Retention says how much of the log is kept.
 type Retention struct {
 	// Age is how long a day is kept, Bytes how large all of it may be. A day takes a
@@ -58,7 +61,7 @@ type Log struct {
 // Open opens the log of a state directory, of which the caller holds the lock.
 // Nothing is written, and no folder made, before there is something to keep.
 func Open(stateDir string, keys *store.Keyring, keep Retention, log *slog.Logger, now func() time.Time) (*Log, error) {
-	sealer, err := keys.Sealer("record log")
+	sealer, err := keys.Sealer(sealPurpose)
 	if err != nil {
 		return nil, err
 	}
@@ -154,9 +157,9 @@ func (l *Log) write(b *roster.LogBatch) error {
 // the entries.
 func (l *Log) seal(b []byte, h *header, name string, plain []byte) []byte {
 	h.sealed = uint32(l.sealer.SealedLen(len(plain))) //nolint:gosec // a batch is small
+	start := len(b)
 	b = h.append(b)
-	h.raw = b
-	l.place = placeOf(l.place[:0], name, h.raw)
+	l.place = placeOf(l.place[:0], name, b[start:])
 	return l.sealer.AppendSealed(b, plain, l.place)
 }
 

@@ -423,15 +423,16 @@ func TestErasingAPersonRemovesTheirLinesAndNoOthers(t *testing.T) {
 	j.write("acme/leads", entry("1", roster.LogInfo), entry("gone", roster.LogError), entry("2", roster.LogInfo))
 	j.write("other/leads", entry("gone", roster.LogInfo))
 	j.write("acme/leads", entry("gone", roster.LogInfo))
+	j.write("acme/leads", entry("with", roster.LogInfo), entry("gone", roster.LogInfo))
 	follower := j.read(t, recordlog.Query{Limit: 10}).Next
 	j.write("acme/leads", entry("3", roster.LogInfo))
 	before := sizeOf(t, j)
 	n, err := j.Erase("acme", func(job string, e *roster.LogEntry) bool { return job == "acme/leads" && e.Record == "gone" })
-	if err != nil || n != 2 {
+	if err != nil || n != 3 {
 		t.Fatalf("%d lines erased, %v", n, err)
 	}
 	page := j.read(t, recordlog.Query{Limit: 10})
-	wantRecords(t, page, "1", "2", "gone", "3")
+	wantRecords(t, page, "1", "2", "gone", "with", "3")
 	if page.Lines[2].Job != "other/leads" || page.Damaged != 0 {
 		t.Errorf("%+v", page)
 	}
@@ -443,6 +444,32 @@ func TestErasingAPersonRemovesTheirLinesAndNoOthers(t *testing.T) {
 	if n, err := j.Erase("acme", func(string, *roster.LogEntry) bool { return false }); n != 0 || err != nil {
 		t.Errorf("%d lines erased again, %v", n, err)
 	}
+}
+
+func TestALogThatIsSealedAnewOpensWithTheNextKeyAlone(t *testing.T) {
+	j := newJournal(t, month)
+	j.write("acme/leads", entry("1", roster.LogInfo), entry("2", roster.LogError))
+	j.write("acme/leads", entry("3", roster.LogInfo))
+	keyring := func(b byte) *store.Keyring {
+		keys, err := store.NewKeyring(bytes.Repeat([]byte{b}, store.MasterKeyBytes))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	j.Close()
+	for _, want := range []int{2, 0} { // the second time there is nothing left to do
+		if n, err := recordlog.Reseal(j.dir, keyring(7), keyring(8)); n != want || err != nil {
+			t.Fatalf("%d blocks, want %d, %v", n, want, err)
+		}
+	}
+	if page := j.read(t, recordlog.Query{Limit: 10}); page.Damaged != 2 || len(page.Lines) > 0 {
+		t.Errorf("the old key opens %v", records(page))
+	}
+	if _, err := recordlog.Reseal(j.dir, keyring(8), keyring(7)); err != nil {
+		t.Fatal(err)
+	}
+	wantRecords(t, j.read(t, recordlog.Query{Limit: 10}), "1", "2", "3")
 }
 
 func TestTheLogIsReadAndErasedWhileItIsWritten(t *testing.T) {
@@ -478,7 +505,8 @@ func BenchmarkLog(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	l, err := recordlog.Open(b.TempDir(), keys, month, slog.New(slog.DiscardHandler), time.Now)
+	keep := recordlog.Retention{Age: 100 * 366 * 24 * time.Hour, Bytes: 256 << 20}
+	l, err := recordlog.Open(b.TempDir(), keys, keep, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -490,8 +518,12 @@ func BenchmarkLog(b *testing.B) {
 		batch.Entries = append(batch.Entries, e)
 	}
 	b.ReportAllocs()
-	for b.Loop() {
+	for n := 0; b.Loop(); n++ {
+		batch.At = noon.Add(time.Duration(n/2000) * 24 * time.Hour) // a day is never full
 		l.Log(batch)
+	}
+	if l.Lost() > 0 {
+		b.Fatal("lines were lost")
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/500, "ns/record")
 }
