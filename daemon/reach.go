@@ -111,8 +111,8 @@ func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error
 	return client, done, nil
 }
 
-// A command that reads the stored state holds it for some milliseconds: another one
-// waits for it that often and that long.
+// A command that reads the stored state holds it for some milliseconds: another one,
+// or a daemon that starts, waits for it that often and that long.
 const (
 	lockTries = 20
 	lockPause = 100 * time.Millisecond
