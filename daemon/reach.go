@@ -14,6 +14,7 @@ import (
 	"github.com/rosterd/rosterd/internal/backup"
 	"github.com/rosterd/rosterd/internal/config"
 	"github.com/rosterd/rosterd/internal/roster"
+	"github.com/rosterd/rosterd/internal/store"
 )
 
 // daemon returns a client of the running daemon.
@@ -76,7 +77,11 @@ func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("%w, and the state cannot be read: %w", unreachable, err)
 	}
-	p, err := openParts(ctx, cfg, slog.New(slog.DiscardHandler), c.getenv)
+	var p *parts
+	err := unlocked(ctx, sleep, func() (err error) {
+		p, err = openParts(ctx, cfg, slog.New(slog.DiscardHandler), c.getenv)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,6 +112,23 @@ func (c *cli) offline(ctx context.Context, cfg *config.Config, unreachable error
 		return nil, nil, err
 	}
 	return client, done, nil
+}
+
+// A command that reads the stored state holds it for some milliseconds: another one,
+// or a daemon that starts, waits for it that often and that long.
+const (
+	lockTries = 20
+	lockPause = 100 * time.Millisecond
+)
+
+// unlocked opens the state, and tries again while somebody else has it.
+func unlocked(ctx context.Context, sleep func(context.Context, time.Duration) error, open func() error) error {
+	for tries := 1; ; tries++ {
+		err := open()
+		if !errors.Is(err, store.ErrLocked) || tries == lockTries || sleep(ctx, lockPause) != nil {
+			return err
+		}
+	}
 }
 
 // atRest refuses what only a running daemon can do.

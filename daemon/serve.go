@@ -74,7 +74,9 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv fun
 		return err
 	}
 	var p *parts
-	if err := patiently(manager, log, func() (err error) { p, err = openParts(ctx, cfg, log, getenv); return err }); err != nil {
+	if err := patiently(manager, log, func() error {
+		return unlocked(ctx, sleep, func() (err error) { p, err = openParts(ctx, cfg, log, getenv); return err })
+	}); err != nil {
 		return err
 	}
 	defer func() {
