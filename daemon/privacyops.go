@@ -400,23 +400,25 @@ func (s *personSearch) inChangeSet(run roster.Run) (held []roster.Held, err erro
 	}
 	job := s.now.jobs[run.Job]
 	if run.Type == roster.JobSync {
-		return held, pipeline.Entries(set, func(e pipeline.Entry) error {
+		err = pipeline.Entries(set, func(e pipeline.Entry) error {
 			if s.is(job.From, e.Kind, e.Source) || s.is(job.To, e.Kind, append(e.Hits, e.Target)...) || s.is(job.From, sdk.KindStaff, e.Owner) || s.mentioned(e.Data) || s.mentioned(e.Payload) {
 				add(e.Kind, e.Source, e.Target, e.Data)
 			}
 			return nil
 		})
+		return held, err
 	}
 	ids, err := set.IDs(0, set.Len())
 	if err != nil {
 		return nil, err
 	}
-	return held, set.Entries(0, set.Len(), func(entry int, data []byte) error {
+	err = set.Entries(0, set.Len(), func(entry int, data []byte) error {
 		if s.is(job.From, onlyKind(job), ids[entry]) || s.mentioned(data) {
 			add(onlyKind(job), ids[entry], "", data)
 		}
 		return nil
 	})
+	return held, err
 }
 
 // is reports whether one of some records is the person's. Of an import the kind may

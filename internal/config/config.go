@@ -96,6 +96,12 @@ type Retention struct {
 	Runs time.Duration
 	// Keep is how many runs of each job are kept however old they are.
 	Keep int
+	// Quarantine is how long refused records are kept, History how long the events of
+	// records that have no link any more.
+	Quarantine, History time.Duration
+	// Gone is how long links are kept whose record is gone from the source; 0 for
+	// ever.
+	Gone time.Duration
 }
 
 // Options say how a configuration is loaded.
