@@ -77,7 +77,7 @@ func (p *parts) namesErased(ctx context.Context, run roster.Run) (named bool, er
 	}
 	set, err := p.changes.Open(run.ID)
 	if err != nil {
-		return true, nil // it is of no use
+		return false, err
 	}
 	defer func() { err = errors.Join(err, set.Close()) }()
 	job := p.now().jobs[run.Job]
