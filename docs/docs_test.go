@@ -20,7 +20,7 @@ func limits() map[string]int {
 		"docs/mapping.md": 350, "docs/export.md": 250, "docs/run-states.md": 80, "docs/operations.md": 200,
 		"docs/schedule.md": 120, "docs/guarantees.md": 130, "docs/backup.md": 100, "docs/errors.md": 400, "docs/connector.md": 170, "docs/abilities.md": 80,
 		"docs/monitoring.md": 180, "docs/privacy.md": 130,
-		"docs/adr/*.md":      80, "plugins/*/README.md": 100,
+		"docs/adr/*.md": 80, "plugins/*/README.md": 100,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Another master key seals everything anew, into files of a folder beside the
@@ -166,11 +167,11 @@ func finishRotation(dir string, step func(done string)) error {
 	}
 	// Behind the database comes the old key, and then the new one in its place: they
 	// sort the other way round.
-	for i := len(entries) - 1; i >= 0; i-- {
-		if entries[i].IsDir() {
+	for _, entry := range slices.Backward(entries) {
+		if entry.IsDir() {
 			continue
 		}
-		name := entries[i].Name()
+		name := entry.Name()
 		if name == databaseFile {
 			if err := os.Remove(filepath.Join(dir, markFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
