@@ -101,6 +101,9 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 	if p.records, err = recordlog.Open(cfg.StateDir, keys, logRetention(cfg), log, time.Now); err != nil {
 		return p, err
 	}
+	if err := p.eraseAgain(ctx); err != nil {
+		return p, err
+	}
 	if p.host, err = adapters.NewHost(adapters.Options{
 		Dir: cfg.Plugins.Dir, WorkDir: filepath.Dir(cfg.Path), RuntimeDir: runtimeDir(cfg, getenv), Logger: log, Now: time.Now,
 		Lock: cfg.Plugins.Lock, Private: privatePaths(cfg, getenv), Connections: p.connectionsNow,

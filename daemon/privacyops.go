@@ -87,7 +87,7 @@ func (s *personSearch) byID(ctx context.Context, who admin.PersonQuery) error {
 		}
 	}
 	if who.Connection == "" {
-		if err := s.unambiguous(ctx, who.ID, found); err != nil {
+		if err := s.unambiguous(ctx, found); err != nil {
 			return err
 		}
 	}
@@ -130,7 +130,7 @@ func (s *personSearch) candidates(who admin.PersonQuery) []roster.Subject {
 
 // unambiguous fails where records of several systems have the id and are not
 // linked to each other.
-func (s *personSearch) unambiguous(ctx context.Context, id string, found []roster.Subject) error {
+func (s *personSearch) unambiguous(ctx context.Context, found []roster.Subject) error {
 	if len(found) < 2 {
 		return nil
 	}
@@ -270,14 +270,15 @@ func (s *personSearch) finish() {
 		targets = append(targets, fmt.Sprintf("%s %s %s", subject.Connection, subject.Kind, subject.ID))
 	}
 	if len(targets) > 0 {
-		s.elsewhere("these records are in the systems themselves, which rosterd does not change for this: " + strings.Join(targets, "; "))
+		s.elsewhere("rosterd changes nothing in the systems themselves: look there for " + strings.Join(targets, "; "))
 	}
 	s.elsewhere("backups of the state hold what was in it; a restore erases again by rosterd.erased, which `rosterd state restore` leaves in its place")
 	for _, dir := range s.replaced() {
 		s.elsewhere(dir + " holds an earlier state that a restore has moved aside: remove it when it is not needed")
 	}
-	if len(s.who.Emails) > 0 {
-		s.report.Unsearched = append(s.report.Unsearched, "links, histories and sessions hold no address: they are found by the id of a record only")
+	const byID = "links, histories and sessions hold no address: they are found by the id of a record only"
+	if len(s.who.Emails) > 0 && !slices.Contains(s.report.Unsearched, byID) {
+		s.report.Unsearched = append(s.report.Unsearched, byID)
 	}
 }
 
@@ -400,23 +401,25 @@ func (s *personSearch) inChangeSet(run roster.Run) (held []roster.Held, err erro
 	}
 	job := s.now.jobs[run.Job]
 	if run.Type == roster.JobSync {
-		return held, pipeline.Entries(set, func(e pipeline.Entry) error {
+		err = pipeline.Entries(set, func(e pipeline.Entry) error {
 			if s.is(job.From, e.Kind, e.Source) || s.is(job.To, e.Kind, append(e.Hits, e.Target)...) || s.is(job.From, sdk.KindStaff, e.Owner) || s.mentioned(e.Data) || s.mentioned(e.Payload) {
 				add(e.Kind, e.Source, e.Target, e.Data)
 			}
 			return nil
 		})
+		return held, err
 	}
 	ids, err := set.IDs(0, set.Len())
 	if err != nil {
 		return nil, err
 	}
-	return held, set.Entries(0, set.Len(), func(entry int, data []byte) error {
+	err = set.Entries(0, set.Len(), func(entry int, data []byte) error {
 		if s.is(job.From, onlyKind(job), ids[entry]) || s.mentioned(data) {
 			add(onlyKind(job), ids[entry], "", data)
 		}
 		return nil
 	})
+	return held, err
 }
 
 // is reports whether one of some records is the person's. Of an import the kind may
@@ -462,12 +465,23 @@ func (o operations) erasePerson(
 	for i, job := range s.jobs {
 		refs[i] = job.Ref
 	}
+	// What is linked to the person has to be known to find them in change sets.
+	if err := s.gather(ctx); err != nil {
+		return done, err
+	}
+	if len(s.report.Subjects)+len(s.report.Held) == 0 && !order.BlockEmail {
+		return done, &roster.Fault{
+			Code: "privacy.not_found", Message: "nothing that is stored holds the address, and no record of the person is known",
+			Hint: "name a record with --id, or leave out whoever has the address with --block-email",
+		}
+	}
 	erase := func() error {
-		if err := s.gather(ctx); err != nil {
+		busy, err := s.busy(ctx)
+		if err != nil {
 			return err
 		}
-		if len(s.report.Busy) > 0 {
-			return errBusy(s.report.Busy...)
+		if len(busy) > 0 {
+			return errBusy(busy...)
 		}
 		done, err = s.erase(ctx, order)
 		return err
@@ -499,7 +513,7 @@ func errBusy(what ...string) error {
 // erase removes the change sets that name the person, which a person may make again,
 // and then all that is in the store.
 func (s *personSearch) erase(ctx context.Context, order admin.EraseOrder) (admin.Erasure, error) {
-	done := admin.Erasure{PersonReport: s.report}
+	var done admin.Erasure
 	changes, err := s.inChangeSets(ctx)
 	if err != nil {
 		return done, err
@@ -510,7 +524,13 @@ func (s *personSearch) erase(ctx context.Context, order admin.EraseOrder) (admin
 		}
 	}
 	stone := roster.Tombstone{ID: newID(time.Now()), Account: s.who.Account, At: time.Now().UTC(), By: order.By, Reason: order.Reason}
-	_, done.Tombstone, err = s.o.p.store.Erase(ctx, s.who, stone, order.BlockEmail)
+	s.report.Holding, done.Tombstone, err = s.o.p.store.Erase(ctx, s.who, stone, order.BlockEmail)
+	for _, c := range changes {
+		s.report.Held = append(s.report.Held, c.held...)
+	}
+	s.report.Busy = nil
+	s.finish()
+	done.PersonReport = s.report
 	return done, err
 }
 

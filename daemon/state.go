@@ -48,8 +48,9 @@ func (c *cli) stateBackupCommand() *cobra.Command {
 into one file, and verify it by reading it back. In a folder the file is named by
 the time. It becomes visible under its name when it is whole and on disk.
 
-The master key is not in it, nor is export.secret: keep them elsewhere, because a
-backup without its key opens nothing. What is written behind the moment of the
+The master key is not in it, nor are export.secret and rosterd.erased: keep them
+elsewhere, because a backup without its key opens nothing, and without rosterd.erased
+it brings back who was erased behind it. What is written behind the moment of the
 backup is not in it.`,
 		Example: "  rosterd state backup /backups\n  rosterd state backup /backups/rosterd.tar.gz",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -164,7 +165,7 @@ func (c *cli) showBackup(path string, m backup.Manifest, size int64, took time.D
 		counted(m.Count(backup.ChangeSets), "change set"), "notes", counted(m.Count(backup.Notes), "session"), took.Round(10*time.Millisecond))
 	fmt.Fprintf(c.stdout, "verified  %s against their checksums, and the database as a whole\n", counted(len(m.Files), "file"))
 	fmt.Fprintf(c.stdout, "saved     %s (%s)\n", path, bytesText(size))
-	fmt.Fprintf(c.stdout, "not in it %s: the backup opens only with master key %s, so keep both elsewhere\n", strings.Join(m.Missing, " and "), m.Key)
+	fmt.Fprintf(c.stdout, "not in it %s: the backup opens only with master key %s, so keep both elsewhere\n", strings.Join(m.Missing, ", "), m.Key)
 }
 
 // bytesText is a size for people.

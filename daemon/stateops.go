@@ -198,6 +198,60 @@ func (p *parts) pruneOnce(ctx context.Context) {
 	if len(runs) > 0 {
 		p.log.Info("old runs are forgotten", "runs", len(runs), "older_than_h", int(keep.Runs.Hours()), "kept_per_job", keep.Keep)
 	}
+	for what, sweep := range p.sweeps(keep) {
+		if err := sweep(ctx); err != nil && ctx.Err() == nil {
+			p.log.Warn("not forgotten; it is tried again tomorrow", "what", what, "err", err)
+		}
+	}
+}
+
+// sweeps are what ends the things that hold something of people and have no end of
+// their own.
+func (p *parts) sweeps(keep config.Retention) map[string]func(context.Context) error {
+	now := time.Now()
+	return map[string]func(context.Context) error{
+		"plans that are too old":           p.dropOrphans,
+		"clients of sessions":              p.sessions.Forget,
+		"what was pushed and nobody reads": p.dropUnread,
+		"refused records":                  func(ctx context.Context) error { return p.expireQuarantine(ctx, now.Add(-keep.Quarantine)) },
+		"histories": func(ctx context.Context) error {
+			return p.expired(p.store.ExpireHistory(ctx, now.Add(-keep.History)))("histories")
+		},
+		"links of records that are gone": func(ctx context.Context) error {
+			if keep.Gone == 0 {
+				return nil
+			}
+			return p.expired(p.store.ExpireGone(ctx, now.Add(-keep.Gone)))("links of records that are gone")
+		},
+	}
+}
+
+func (p *parts) expired(n int, err error) func(what string) error {
+	return func(what string) error {
+		if n > 0 {
+			p.log.Info("what is over is forgotten", "what", what, "entries", n)
+		}
+		return err
+	}
+}
+
+// expireQuarantine forgets old refused records. They are not sent any more, so that
+// somebody should know.
+func (p *parts) expireQuarantine(ctx context.Context, before time.Time) error {
+	counts, err := p.store.ExpireQuarantine(ctx, before)
+	for job, n := range counts {
+		p.log.Warn("refused records are forgotten: nobody has mended them for retention.quarantine", "job", job, "records", n)
+	}
+	return err
+}
+
+// dropUnread removes what was pushed to connections and no job reads any more.
+func (p *parts) dropUnread(ctx context.Context) error {
+	var errs []error
+	for ref := range pushedTo(p.now().cfg) {
+		errs = append(errs, p.dropRead(ctx, ref))
+	}
+	return errors.Join(errs...)
 }
 
 // keyID is the id of the master key, for people.

@@ -57,6 +57,9 @@ type restored struct {
 	Dir      string          `json:"dir"`
 	// Aside is the folder into which the earlier state was moved.
 	Aside string `json:"aside,omitempty"`
+	// Erased says that rosterd.erased is there, by which whoever was erased behind the
+	// backup is erased again.
+	Erased bool `json:"erased_again"`
 	// KeyMissing says that the master key is not in its place.
 	KeyMissing bool `json:"key_missing"`
 }
@@ -105,8 +108,13 @@ func restoreState(ctx context.Context, cfg *config.Config, archive string, force
 	if err := store.MarkRestored(cfg.StateDir, now, done.Manifest.Made); err != nil {
 		return done, err
 	}
+	_, missing := os.Stat(filepath.Join(cfg.StateDir, erasedFile))
+	done.Erased = missing == nil
 	return done, moveIn(temp, cfg.StateDir)
 }
+
+// erasedFile is the copy of the tombstones, which a restore leaves in its place.
+const erasedFile = "rosterd.erased"
 
 // stateFiles are the parts of a state, the database first: without it the others
 // are nothing.
@@ -199,6 +207,11 @@ func (c *cli) showRestored(cfg *config.Config, done restored) {
 	fmt.Fprintf(c.stdout, "restored  %s\n", done.Dir)
 	if done.KeyMissing {
 		fmt.Fprintf(c.stdout, "! put master key %s there as master.key, mode 0600, before the start\n", m.Key)
+	}
+	if done.Erased {
+		fmt.Fprintf(c.stdout, "erased    who was erased behind the backup is erased again at the start, by %s\n", erasedFile)
+	} else {
+		fmt.Fprintf(c.stdout, "! put %s there, if anybody was ever erased: the backup brings back who was erased behind it\n", erasedFile)
 	}
 	if len(cfg.Export.Secrets) == 0 && !cfg.Export.Unread {
 		fmt.Fprintln(c.stdout, "! put export.secret there as well, or the address that targets call changes")

@@ -93,7 +93,7 @@ func (s Source) copy(ctx context.Context, all bool) (_ *copied, err error) {
 		return c, err
 	}
 	c.manifest = Manifest{
-		Format: Format, Made: s.Now().UTC(), Version: s.Version, Runs: []string{}, Missing: []string{"master.key", "export.secret"},
+		Format: Format, Made: s.Now().UTC(), Version: s.Version, Runs: []string{}, Missing: []string{"master.key", "export.secret", "rosterd.erased"},
 	}
 	err = s.CopyTo(ctx, c.database, func(m store.Moment) error {
 		c.manifest.Schema, c.manifest.Install, c.manifest.Key, c.notes = m.Schema, m.Install, m.Key.String(), m.Notes

@@ -127,6 +127,12 @@ type Retention struct {
 	// Log is how long the record log is kept, and LogBytes how large it may be.
 	Log      time.Duration
 	LogBytes int64
+	// Quarantine is how long refused records are kept, History how long the events of
+	// records that have no link any more.
+	Quarantine, History time.Duration
+	// Gone is how long links are kept whose record is gone from the source; 0 for
+	// ever.
+	Gone time.Duration
 }
 
 // Options say how a configuration is loaded.

@@ -127,7 +127,10 @@ func TestEveryKeyOfTheExampleIsRead(t *testing.T) {
 				},
 			},
 		}},
-		Concurrency: 4, Retention: config.Retention{Runs: 90 * 24 * time.Hour, Keep: 50, Log: 30 * 24 * time.Hour, LogBytes: 1 << 30},
+		Concurrency: 4, Retention: config.Retention{
+			Runs: 90 * 24 * time.Hour, Keep: 50, Log: 30 * 24 * time.Hour, LogBytes: 1 << 30,
+			Quarantine: 365 * 24 * time.Hour, History: 365 * 24 * time.Hour, Gone: 730 * 24 * time.Hour,
+		},
 		ScriptsDir: filepath.Join(dir, "scripts"), Include: []string{filepath.Join(dir, "accounts.d/*.yaml")},
 		Accounts: map[string]roster.Account{"acme": {
 			ID: "acme", Name: "Acme Fitness", Country: "CA", Timezone: "America/Toronto",

@@ -31,13 +31,15 @@ func (l *loader) timing(v value) roster.Timing {
 	}
 }
 
-// The bounds of how long runs are kept: a day at least, so that a person sees what
+// The bounds of how long what is over is kept: a day at least, so that a person sees what
 // has happened overnight.
 const (
 	defaultRetention = 90 * 24 * time.Hour
 	leastRetention   = 24 * time.Hour
 	mostRetention    = 100 * 366 * 24 * time.Hour
 	defaultKeep      = 50
+	// defaultPersonal is how long what is of people is kept beside their links.
+	defaultPersonal = 365 * 24 * time.Hour
 )
 
 // How long and how large the record log is kept: a month at the rate of a large
@@ -50,7 +52,10 @@ const (
 func (l *loader) retention(v value) Retention {
 	return Retention{
 		Runs: l.duration(v.get("runs"), defaultRetention, leastRetention, mostRetention), Keep: v.get("keep").intOr(defaultKeep),
-		Log:      l.duration(v.get("log"), defaultLog, leastRetention, mostRetention),
-		LogBytes: int64(v.get("log_mib").intOr(defaultLogMiB)) << 20,
+		Log:        l.duration(v.get("log"), defaultLog, leastRetention, mostRetention),
+		LogBytes:   int64(v.get("log_mib").intOr(defaultLogMiB)) << 20,
+		Quarantine: l.duration(v.get("quarantine"), defaultPersonal, leastRetention, mostRetention),
+		History:    l.duration(v.get("history"), defaultPersonal, leastRetention, mostRetention),
+		Gone:       l.duration(v.get("gone"), 0, leastRetention, mostRetention),
 	}
 }

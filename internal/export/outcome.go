@@ -70,6 +70,13 @@ func (s *Sessions) awaiting(ctx context.Context) ([]roster.Session, error) {
 	return sessions, forget
 }
 
+// Forget forgets the ids of clients of sessions of which the target is no longer
+// heard. It is called from time to time: the end of another session does so, too.
+func (s *Sessions) Forget(ctx context.Context) error {
+	_, err := s.awaiting(ctx)
+	return err
+}
+
 // correlate finds the session that an event tells of, and in it the places of
 // the clients it tells of, -1 for those that are not in it. The id of the
 // session is empty where no session or more than one may be meant.

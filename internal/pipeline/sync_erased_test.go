@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -34,13 +35,13 @@ func (p *pair) erases() {
 	}
 }
 
-func (p *pair) erase(id string, block bool, subjects ...roster.Subject) {
+func (p *pair) erase(block bool, subjects ...roster.Subject) {
 	p.t.Helper()
 	who := roster.Person{Account: "acme", Subjects: subjects, Sources: map[string]string{syncJob: "acme/crm"}}
 	if block {
 		who.Emails = []string{"p03@example.com"}
 	}
-	if _, _, err := p.store.Erase(p.t.Context(), who, roster.Tombstone{ID: id}, block); err != nil {
+	if _, _, err := p.store.Erase(p.t.Context(), who, roster.Tombstone{ID: "t1"}, block); err != nil {
 		p.t.Fatal(err)
 	}
 	p.erases()
@@ -54,7 +55,7 @@ func TestAnErasedPersonIsLeftOutAndNobodyElse(t *testing.T) {
 	p := newPair(t, newCRM(people(7)...), newClub(sdk.ClassC))
 	p.read = false
 	p.run()
-	p.erase("t1", false, prospect("p02"))
+	p.erase(false, prospect("p02"))
 	p.crm.put(person{id: "p02", name: "Changed", phone: "555-02"})
 	p.crm.put(person{id: "p05", name: "Changed, too", phone: "555-05"})
 	calls := p.club.calls
@@ -90,7 +91,7 @@ func TestAnAddressThatIsBlockedIsLeftOutUnderAnyIdAndItsTargetStaysAsItIs(t *tes
 	p := newPair(t, newCRM(people(4)...), newClub(sdk.ClassC))
 	p.read = false
 	p.run()
-	p.erase("t1", true, prospect("p03"))
+	p.erase(true, prospect("p03"))
 	// Another record that is linked has the address, and so has a new one.
 	p.crm.put(person{id: "p01", name: "Name 01 <P03@Example.com>", phone: "555-01"})
 	p.crm.put(person{id: "new", name: "New", phone: "p03@example.com"})
@@ -107,7 +108,7 @@ func TestARefusedRecordWithABlockedAddressLeavesTheQuarantine(t *testing.T) {
 	}
 	// By their address alone the refused record is found; here another one is erased,
 	// and this one is met when it is tried again.
-	p.erase("t1", false, prospect("elsewhere"))
+	p.erase(false, prospect("elsewhere"))
 	who := roster.Person{Account: "other", Emails: []string{"p03@example.com"}}
 	if _, _, err := p.store.Erase(t.Context(), who, roster.Tombstone{ID: "t2"}, true); err != nil {
 		t.Fatal(err)
@@ -131,7 +132,7 @@ func TestAnErasedStaffMemberIsNobodysOwner(t *testing.T) {
 	crm.putStaff(person{id: "s1", name: "s1@example.com"})
 	p := newPair(t, crm, newClub(sdk.ClassC))
 	p.kinds = []sdk.Kind{sdk.KindStaff, sdk.KindProspect}
-	p.erase("t1", false, roster.Subject{Connection: "acme/crm", Kind: sdk.KindStaff, ID: "s1"})
+	p.erase(false, roster.Subject{Connection: "acme/crm", Kind: sdk.KindStaff, ID: "s1"})
 	run := p.run()
 	if run.State != roster.RunOK || run.Counts.Skipped != 1 || *run.Counts.Created != 1 || run.Counts.Warned != 0 {
 		t.Errorf("%s %v, %+v", run.State, run.Fault, run.Counts)
@@ -139,5 +140,26 @@ func TestAnErasedStaffMemberIsNobodysOwner(t *testing.T) {
 	open, err := p.store.OpenLinks(t.Context(), goldRoute(p), roster.LinkFilter{})
 	if err != nil || len(open) > 0 {
 		t.Errorf("their id is stored: %+v, %v", open, err)
+	}
+}
+
+func TestNothingIsDoneToAnAccountOfWhichOneJobHasARun(t *testing.T) {
+	p := newPair(t, newCRM(people(2)...), newClub(sdk.ClassC))
+	jobs := []string{syncJob, backJob}
+	did := 0
+	do := func() error { did++; return nil }
+	if err := p.WhileAllIdle(t.Context(), jobs, do); err != nil || did != 1 {
+		t.Fatalf("%d, %v", did, err)
+	}
+	// One that a daemon left behind counts, too, whatever its place among the jobs.
+	left := roster.Run{ID: "left", Job: syncJob, Type: roster.JobSync, State: roster.RunDelivering, Asked: p.clock.Now()}
+	if err := p.store.CreateRun(t.Context(), left); err != nil {
+		t.Fatal(err)
+	}
+	for _, order := range [][]string{jobs, {backJob, syncJob}} {
+		err := p.WhileAllIdle(t.Context(), order, do)
+		if running, ok := errors.AsType[*roster.RunningError](err); !ok || running.Run != "left" || did != 1 {
+			t.Errorf("%q: %d, %v", order, did, err)
+		}
 	}
 }

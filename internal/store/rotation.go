@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Another master key seals everything anew, into files of a folder beside the
@@ -102,8 +103,13 @@ func writeKey(path string, master []byte) error {
 
 // Commit makes the folder the state, and moves its files into their places.
 func (r *Rotation) Commit() error {
-	sets := filepath.Join(r.Dir(), changeSetsDir)
-	if err := errors.Join(SyncDir(sets), SyncDir(r.Dir())); err != nil {
+	entries, err := os.ReadDir(r.Dir())
+	for _, entry := range entries {
+		if entry.IsDir() {
+			err = errors.Join(err, SyncDir(filepath.Join(r.Dir(), entry.Name())))
+		}
+	}
+	if err := errors.Join(err, SyncDir(r.Dir())); err != nil {
 		return Explain(fmt.Errorf("change the master key: %w", err))
 	}
 	if err := os.Rename(r.Dir(), filepath.Join(r.dir, rotationReady)); err != nil {
@@ -161,16 +167,21 @@ func finishRotation(dir string, step func(done string)) error {
 	if err != nil {
 		return err
 	}
-	if err := moveAll(filepath.Join(ready, changeSetsDir), filepath.Join(dir, changeSetsDir), step); err != nil {
-		return err
-	}
-	// Behind the database comes the old key, and then the new one in its place: they
-	// sort the other way round.
-	for i := len(entries) - 1; i >= 0; i-- {
-		if entries[i].IsDir() {
+	for _, entry := range entries {
+		if !entry.IsDir() {
 			continue
 		}
-		name := entries[i].Name()
+		if err := moveAll(filepath.Join(ready, entry.Name()), filepath.Join(dir, entry.Name()), step); err != nil {
+			return err
+		}
+	}
+	// Behind the folders comes the database, then the old key under its id, and then
+	// the new one in its place: they sort the other way round.
+	for _, entry := range slices.Backward(entries) {
+		if entry.IsDir() {
+			continue
+		}
+		name := entry.Name()
 		if name == databaseFile {
 			if err := os.Remove(filepath.Join(dir, markFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err

@@ -160,7 +160,8 @@ func TestAPersonIsFoundByARecordInEverythingThatIsLinkedToIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []roster.Subject{
-		{Connection: "acme/crm", Kind: sdk.KindMember, ID: personCRM}, {Connection: "acme/club", Kind: sdk.KindMember, ID: personClub},
+		{Connection: "acme/crm", Kind: sdk.KindMember, ID: personCRM},
+		{Connection: "acme/club", Kind: sdk.KindMember, ID: personClub},
 		{Connection: "acme/third", Kind: sdk.KindMember, ID: personThird},
 	}
 	if !slices.Equal(found.Subjects, want) {
@@ -195,8 +196,10 @@ func TestAPersonIsFoundByAnAddressInWhatWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []roster.Subject{
-		{Connection: "acme/crm", Kind: sdk.KindMember, ID: personCRM}, {Connection: "acme/inbound", Kind: sdk.KindProspect, ID: "pushed-person"},
-		{Connection: "acme/crm", Kind: sdk.KindProspect, ID: "parked-prospect"}, {Connection: "acme/third", Kind: sdk.KindMember, ID: personThird},
+		{Connection: "acme/crm", Kind: sdk.KindMember, ID: personCRM},
+		{Connection: "acme/inbound", Kind: sdk.KindProspect, ID: "pushed-person"},
+		{Connection: "acme/crm", Kind: sdk.KindProspect, ID: "parked-prospect"},
+		{Connection: "acme/third", Kind: sdk.KindMember, ID: personThird},
 	} {
 		if !slices.Contains(found.Subjects, want) {
 			t.Errorf("%+v is not found in %+v", want, found.Subjects)
@@ -210,8 +213,8 @@ func TestAPersonIsFoundByAnAddressInWhatWaits(t *testing.T) {
 	}
 }
 
-func stone(id string) roster.Tombstone {
-	return roster.Tombstone{ID: id, At: time.Unix(2000, 0).UTC(), By: "admin", Reason: "their wish of May 3"}
+func stone() roster.Tombstone {
+	return roster.Tombstone{ID: "t1", At: time.Unix(2000, 0).UTC(), By: "admin", Reason: "their wish of May 3"}
 }
 
 func TestAnErasedPersonIsNowhereInTheFilesAndOthersStay(t *testing.T) {
@@ -220,7 +223,7 @@ func TestAnErasedPersonIsNowhereInTheFilesAndOthersStay(t *testing.T) {
 	others := populate(t, s)
 	before := others()
 	who := byMail()
-	held, made, err := s.Erase(t.Context(), who, stone("t1"), true)
+	held, made, err := s.Erase(t.Context(), who, stone(), true)
 	if err != nil || made.Records < 5 || made.Emails != 1 || len(held.Held) < 10 {
 		t.Fatalf("%+v, %d held, %v", made, len(held.Held), err)
 	}
@@ -281,7 +284,7 @@ func TestAnErasedPersonDoesNotComeBack(t *testing.T) {
 		t.Errorf("somebody is left out without a tombstone: %v", err)
 	}
 	who := byMail()
-	if _, _, err := s.Erase(ctx, who, stone("t1"), true); err != nil {
+	if _, _, err := s.Erase(ctx, who, stone(), true); err != nil {
 		t.Fatal(err)
 	}
 	e, err := s.Erased(ctx, "acme")
@@ -333,7 +336,7 @@ func TestARestoredDatabaseErasesAgainWhoWasErasedBehindTheBackup(t *testing.T) {
 	if err := s.CopyTo(t.Context(), &backup, func(store.Moment) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Erase(t.Context(), byMail(), stone("t1"), true); err != nil {
+	if _, _, err := s.Erase(t.Context(), byMail(), stone(), true); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -378,7 +381,7 @@ func TestACopyOfTheTombstonesThatIsLostIsMadeAgain(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir).(*bolt.Store)
 	populate(t, s)
-	if _, _, err := s.Erase(t.Context(), byID(), stone("t1"), false); err != nil {
+	if _, _, err := s.Erase(t.Context(), byID(), stone(), false); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

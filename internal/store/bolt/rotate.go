@@ -23,6 +23,9 @@ type Rotation struct {
 	// Verify is called with the database before it is read and with the new one; see
 	// [OpenVerified].
 	Verify func(ctx context.Context, path string) error
+	// Also, where it is not nil, seals what else is in the state directory into a
+	// folder of dir, from where its files take the places of those of the same names.
+	Also func(ctx context.Context, dir string) error
 	// Step is told of each step that is done.
 	Step func(done string)
 }
@@ -60,7 +63,12 @@ func (s *Store) rotateInto(ctx context.Context, r *store.Rotation, o *Rotation) 
 	if err := store.CopyChangeSets(ctx, filepath.Dir(s.path), o.From, r.Dir(), o.To); err != nil {
 		return err
 	}
-	o.Step("sealed the change sets")
+	if o.Also != nil {
+		if err := o.Also(ctx, r.Dir()); err != nil {
+			return err
+		}
+	}
+	o.Step("sealed the files")
 	if o.Master == nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package bolt_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -255,8 +256,19 @@ func TestAKeyThatIsKeptElsewhereIsChangedAndNoKeyIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bolt.RotateKey(t.Context(), dir, bolt.Rotation{From: from, To: to, Verify: verifyHere, Step: unstepped}); err != nil {
+	// What else is sealed comes along.
+	other := filepath.Join(dir, "others", "one")
+	if err := errors.Join(os.Mkdir(filepath.Dir(other), 0o700), os.WriteFile(other, []byte("old"), 0o600)); err != nil {
 		t.Fatal(err)
+	}
+	also := func(_ context.Context, into string) error {
+		return errors.Join(os.Mkdir(filepath.Join(into, "others"), 0o700), os.WriteFile(filepath.Join(into, "others", "one"), []byte("sealed anew"), 0o600))
+	}
+	if err := bolt.RotateKey(t.Context(), dir, bolt.Rotation{From: from, To: to, Verify: verifyHere, Also: also, Step: unstepped}); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(other); err != nil || string(text) != "sealed anew" {
+		t.Errorf("%q, %v", text, err)
 	}
 	keys, err := filepath.Glob(filepath.Join(dir, "master.key*"))
 	if err != nil || len(keys) > 0 {

@@ -162,3 +162,73 @@ func TestOldRunsAreForgottenWithTheirSessionsAndTheLatestStay(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatIsOfPeopleAndOverIsForgottenWhenItIsOldEnough(t *testing.T) {
+	ctx := t.Context()
+	keys, err := store.LoadKeyring(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := time.Unix(1000, 0)
+	dir := t.TempDir()
+	s, err := bolt.Open(ctx, dir, keys, bolt.WithClock(func() time.Time { return clock }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	route := goldenRoute()
+	closing := func(links ...roster.Link) {
+		t.Helper()
+		if _, err := s.CloseLinks(ctx, roster.Closing{Run: "run", Route: route, Links: links}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.CreateRun(ctx, roster.Run{ID: "run", Job: "acme/x", State: roster.RunOK, Asked: clock}); err != nil {
+		t.Fatal(err)
+	}
+	closing(
+		roster.Link{Source: "left", Target: "t1", Origin: roster.LinkCreated, Sent: roster.Sent{Row: 1}, Gone: true},
+		roster.Link{Source: "stays", Target: "t2", Origin: roster.LinkCreated, Sent: roster.Sent{Row: 1}},
+		roster.Link{Source: "unlinked", Target: "t3", Origin: roster.LinkCreated, Sent: roster.Sent{Row: 1}},
+	)
+	err = errors.Join(s.RemoveLink(ctx, route, "unlinked", "admin: x"), s.SetLink(ctx, route, "stays", "t4", "admin: x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, recent := time.Unix(1000, 0), time.Unix(5000, 0)
+	if _, err := s.AddQuarantine(ctx, []roster.Quarantined{
+		{Job: "acme/x", Run: "run", Kind: "member", Record: "old", Code: "map.rejected", At: old},
+		{Job: "acme/x", Run: "run", Kind: "member", Record: "recent", Code: "map.rejected", At: recent},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	clock = recent
+	closing(roster.Link{Source: "left later", Target: "t5", Origin: roster.LinkCreated, Sent: roster.Sent{Row: 1}, Gone: true})
+	before := time.Unix(3000, 0)
+	counts, err := s.ExpireQuarantine(ctx, before)
+	if err != nil || len(counts) != 1 || counts["acme/x"] != 1 {
+		t.Errorf("refused records: %v, %v", counts, err)
+	}
+	if n, err := s.ExpireHistory(ctx, before); err != nil || n != 3 { // unlinked, t3, and t2 that stays had before
+		t.Errorf("histories: %d, %v", n, err)
+	}
+	if n, err := s.ExpireGone(ctx, before); err != nil || n != 1 {
+		t.Errorf("links of records that are gone: %d, %v", n, err)
+	}
+	links, err := s.Links(ctx, route, roster.LinkFilter{})
+	if err != nil || len(links) != 2 || links[0].Source != "left later" || links[1].Source != "stays" {
+		t.Errorf("links %+v, %v", links, err)
+	}
+	if events, err := s.LinkHistory(ctx, route, "stays"); err != nil || len(events) < 2 {
+		t.Errorf("the history of a link that stays: %v, %v", events, err)
+	}
+	if events, err := s.LinkHistory(ctx, route, "unlinked"); err != nil || len(events) > 0 {
+		t.Errorf("the history of a link that is gone: %v, %v", events, err)
+	}
+	left, err := s.Quarantine(ctx, roster.QuarantineFilter{})
+	if err != nil || len(left) != 1 || left[0].Record != "recent" {
+		t.Errorf("quarantine %+v, %v", left, err)
+	}
+	if err := errors.Join(s.Close(), bolt.Verify(filepath.Join(dir, "rosterd.db"))); err != nil {
+		t.Error(err)
+	}
+}
