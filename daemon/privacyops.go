@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosterd/rosterd/internal/admin"
 	"github.com/rosterd/rosterd/internal/pipeline"
+	"github.com/rosterd/rosterd/internal/recordlog"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 	"github.com/rosterd/rosterd/plugins/sdk"
@@ -249,6 +250,9 @@ func (s *personSearch) gather(ctx context.Context) error {
 	for _, c := range changes {
 		s.report.Held = append(s.report.Held, c.held...)
 	}
+	if err := s.inLog(ctx); err != nil {
+		return err
+	}
 	if s.report.Busy, err = s.busy(ctx); err != nil {
 		return err
 	}
@@ -325,6 +329,8 @@ func until(h roster.Held) string {
 		return "export.outcome_wait has passed"
 	case roster.HeldChange:
 		return "the run is over, or its plan is 7 days old"
+	case roster.HeldLog:
+		return "it is older than retention.log, or until it is erased"
 	case roster.HeldTombstone:
 		return "it is lifted"
 	}
@@ -422,6 +428,39 @@ func (s *personSearch) inChangeSet(run roster.Run) (held []roster.Held, err erro
 	return held, err
 }
 
+// inLog finds the lines of the record log about the person.
+func (s *personSearch) inLog(ctx context.Context) error {
+	const many = 10_000
+	page, err := s.o.p.records.Read(ctx, recordlog.Query{
+		Account: s.who.Account, Limit: many, Where: func(l *recordlog.Line) bool { return s.logged(l.Job, &l.LogEntry) },
+	})
+	if err != nil {
+		return err
+	}
+	for i := range page.Lines {
+		l := &page.Lines[i]
+		s.report.Held = append(s.report.Held, roster.Held{
+			Where: roster.HeldLog, Job: l.Job, Run: l.Run, Kind: l.Kind, Record: l.Record, Target: l.Target, State: l.Code, At: &l.At,
+		})
+	}
+	if page.More {
+		s.elsewhere(fmt.Sprintf("the record log has more lines about them than the latest %d: `rosterd log`", many))
+	}
+	return nil
+}
+
+// logged reports whether a line of the record log is about the person. Of a job that
+// is not there any more it is not known between which systems it was.
+func (s *personSearch) logged(ref string, e *roster.LogEntry) bool {
+	job, ok := s.now.jobs[ref]
+	if ok {
+		return e.Record != "" && s.is(job.From, e.Kind, e.Record) || e.Target != "" && s.is(job.To, e.Kind, e.Target)
+	}
+	return slices.ContainsFunc(slices.Concat(s.report.Subjects, s.who.Subjects), func(subject roster.Subject) bool {
+		return subject.Kind == e.Kind && (subject.ID == e.Record || subject.ID == e.Target)
+	})
+}
+
 // is reports whether one of some records is the person's. Of an import the kind may
 // not be known.
 func (s *personSearch) is(conn string, kind sdk.Kind, ids ...string) bool {
@@ -511,7 +550,8 @@ func errBusy(what ...string) error {
 }
 
 // erase removes the change sets that name the person, which a person may make again,
-// and then all that is in the store.
+// the lines of the record log, and then all that is in the store: a crash before that
+// leaves them known, so that the erasure can be asked for once more.
 func (s *personSearch) erase(ctx context.Context, order admin.EraseOrder) (admin.Erasure, error) {
 	var done admin.Erasure
 	changes, err := s.inChangeSets(ctx)
@@ -523,8 +563,13 @@ func (s *personSearch) erase(ctx context.Context, order admin.EraseOrder) (admin
 			return done, err
 		}
 	}
+	if _, err := s.o.p.records.Erase(s.who.Account, s.logged); err != nil {
+		return done, err
+	}
+	logged := slices.DeleteFunc(s.report.Held, func(h roster.Held) bool { return h.Where != roster.HeldLog })
 	stone := roster.Tombstone{ID: newID(time.Now()), Account: s.who.Account, At: time.Now().UTC(), By: order.By, Reason: order.Reason}
 	s.report.Holding, done.Tombstone, err = s.o.p.store.Erase(ctx, s.who, stone, order.BlockEmail)
+	s.report.Held = append(s.report.Held, logged...)
 	for _, c := range changes {
 		s.report.Held = append(s.report.Held, c.held...)
 	}

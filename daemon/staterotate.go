@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosterd/rosterd/internal/config"
+	"github.com/rosterd/rosterd/internal/recordlog"
 	"github.com/rosterd/rosterd/internal/roster"
 	"github.com/rosterd/rosterd/internal/store"
 	"github.com/rosterd/rosterd/internal/store/bolt"
@@ -92,7 +93,11 @@ func rotateKey(ctx context.Context, cfg *config.Config, from, to string) (rotate
 	if inDir {
 		o.Master, done.Kept = master, filepath.Join(cfg.StateDir, store.OldKeyFile(old.ID()))
 	}
-	return done, bolt.RotateKey(ctx, cfg.StateDir, o)
+	o.Also = func(_ context.Context, into string) error {
+		_, err := recordlog.Reseal(cfg.StateDir, into, old, o.To)
+		return err
+	}
+	return done, accountFor(cfg.StateDir, "state rotate-key", func() error { return bolt.RotateKey(ctx, cfg.StateDir, o) })
 }
 
 func errNoState(cfg *config.Config) error {

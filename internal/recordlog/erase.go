@@ -48,7 +48,7 @@ func (l *Log) eraseFrom(name, account string, gone func(string, *roster.LogEntry
 		return 0, nil // it was begun behind the erasing
 	}
 	erased := 0
-	err := rewrite(l.dir, name, l.sealer, func(b *block) ([]byte, bool) {
+	err := rewrite(l.dir, l.dir, name, l.sealer, func(b *block) ([]byte, bool) {
 		kept, n := l.without(b, name, account, gone)
 		erased += n
 		return kept, n > 0
@@ -57,9 +57,10 @@ func (l *Log) eraseFrom(name, account string, gone func(string, *roster.LogEntry
 }
 
 // Reseal seals the log of a state directory, of which the caller holds the lock, with
-// another master key, and returns how many blocks that were. What the old key does not
-// open is left as it is, so that it can be called again after a crash.
-func Reseal(stateDir string, from, to *store.Keyring) (int, error) {
+// another master key, and returns how many blocks that were. The files with any are
+// written for the state directory into, which may be the same one. What the old key
+// does not open is left as it is, so that it can be called again after a crash.
+func Reseal(stateDir, into string, from, to *store.Keyring) (int, error) {
 	old, err := from.Sealer(sealPurpose)
 	if err != nil {
 		return 0, err
@@ -73,9 +74,12 @@ func Reseal(stateDir string, from, to *store.Keyring) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	sealed := 0
+	sealed, dest := 0, filepath.Join(into, Dir)
+	if err := os.MkdirAll(dest, 0o700); err != nil {
+		return 0, fmt.Errorf("seal the record log anew: %w", err)
+	}
 	for _, f := range files {
-		err := rewrite(dir, f.name, next, func(b *block) ([]byte, bool) {
+		err := rewrite(dir, dest, f.name, next, func(b *block) ([]byte, bool) {
 			plain, err := old.Open(b.body, placeOf(nil, f.name, b.raw))
 			if err == nil {
 				sealed++
@@ -90,8 +94,8 @@ func Reseal(stateDir string, from, to *store.Keyring) (int, error) {
 }
 
 // rewrite seals those blocks of a file anew of which change gives other entries, and
-// puts the file in the place of the old one where there are any.
-func rewrite(dir, name string, sealer *store.Sealer, change func(b *block) (plain []byte, changed bool)) error {
+// writes the file into a folder where there are any.
+func rewrite(dir, into, name string, sealer *store.Sealer, change func(b *block) (plain []byte, changed bool)) error {
 	data, err := os.ReadFile(filepath.Join(dir, name))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -112,7 +116,7 @@ func rewrite(dir, name string, sealer *store.Sealer, change func(b *block) (plai
 	if !changed {
 		return nil
 	}
-	return replace(filepath.Join(dir, name), out)
+	return replace(filepath.Join(into, name), out)
 }
 
 // without packs the entries of a block that stay, and counts the others. The block's

@@ -459,14 +459,14 @@ func TestALogThatIsSealedAnewOpensWithTheNextKeyAlone(t *testing.T) {
 	}
 	j.Close()
 	for _, want := range []int{2, 0} { // the second time there is nothing left to do
-		if n, err := recordlog.Reseal(j.dir, keyring(7), keyring(8)); n != want || err != nil {
+		if n, err := recordlog.Reseal(j.dir, j.dir, keyring(7), keyring(8)); n != want || err != nil {
 			t.Fatalf("%d blocks, want %d, %v", n, want, err)
 		}
 	}
 	if page := j.read(t, recordlog.Query{Limit: 10}); page.Damaged != 2 || len(page.Lines) > 0 {
 		t.Errorf("the old key opens %v", records(page))
 	}
-	if _, err := recordlog.Reseal(j.dir, keyring(8), keyring(7)); err != nil {
+	if _, err := recordlog.Reseal(j.dir, j.dir, keyring(8), keyring(7)); err != nil {
 		t.Fatal(err)
 	}
 	wantRecords(t, j.read(t, recordlog.Query{Limit: 10}), "1", "2", "3")

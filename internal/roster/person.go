@@ -78,6 +78,7 @@ const (
 	HeldInbound    HeldWhere = "inbound"
 	HeldSession    HeldWhere = "session"
 	HeldChange     HeldWhere = "change_set"
+	HeldLog        HeldWhere = "record_log"
 	HeldTombstone  HeldWhere = "tombstone"
 )
 
