@@ -42,8 +42,8 @@ func appendField(fields []mapping.EditorField, field mapping.EditorField) []mapp
 
 // syncTargetFields are the fields that a sync's records have at every target, those
 // that this one declares, and, where it may be asked, those that it lists. Of the
-// kinds that are undeclared it may have more than those. A target that cannot be opened declares none: what is wrong with
-// it is for `rosterd validate` to tell.
+// kinds that are undeclared it may have more than those. A target that cannot be
+// opened declares none: what is wrong with it is for `rosterd validate` to tell.
 func (p view) syncTargetFields(ctx context.Context, job roster.Job, ask bool) (fields []mapping.EditorField, undeclared []sdk.Kind, err error) {
 	fields = syncFields(job)
 	conn, err := p.connectReadOnly(ctx, job.To, sdk.AbilityTarget)
@@ -63,20 +63,30 @@ func (p view) syncTargetFields(ctx context.Context, job roster.Job, ask bool) (f
 		}
 	}
 	for _, kind := range job.Kinds {
-		declared, whole := kinds[kind], kind == sdk.KindStaff
-		for _, f := range listed {
-			if f.Kind == kind || f.Kind == "" {
-				fields, whole = appendField(fields, mapping.EditorField{Name: f.Key, Doc: f.Label}), true
-			}
+		known, whole := fieldsOfKind(kinds[kind], kind, listed)
+		for _, f := range known {
+			fields = appendField(fields, f)
 		}
-		for _, f := range declared.Fields {
-			fields = appendField(fields, mapping.EditorField{Name: f.Name})
-		}
-		if !whole && (len(declared.Fields) == 0 || declared.OtherFields || lists && !ask) {
+		if !whole || kind != sdk.KindStaff && lists && !ask {
 			undeclared = append(undeclared, kind)
 		}
 	}
 	return fields, undeclared, nil
+}
+
+// fieldsOfKind are the fields that a target lists and declares of a kind, and whether
+// it has no more than those. Staff are not written.
+func fieldsOfKind(declared sdk.TargetKind, kind sdk.Kind, listed []sdk.Field) (fields []mapping.EditorField, whole bool) {
+	whole = kind == sdk.KindStaff || len(declared.Fields) > 0 && !declared.OtherFields
+	for _, f := range listed {
+		if f.Kind == kind || f.Kind == "" {
+			fields, whole = append(fields, mapping.EditorField{Name: f.Key, Doc: f.Label}), true
+		}
+	}
+	for _, f := range declared.Fields {
+		fields = append(fields, mapping.EditorField{Name: f.Name})
+	}
+	return fields, whole
 }
 
 // usualFields are the names by which systems that push call the fields of a job's

@@ -86,22 +86,7 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		return p, err
 	}
 	p.key = keyID(keys)
-	if p.store, err = bolt.OpenVerified(ctx, cfg.StateDir, keys, verifyState); err != nil {
-		return p, err
-	}
-	if p.restored, err = store.LoadRestored(cfg.StateDir); err != nil {
-		return p, err
-	}
-	if p.changes, err = store.NewChangeSets(cfg.StateDir, keys); err != nil {
-		return p, err
-	}
-	if p.account, err = newAccountant(cfg.StateDir, p.store.Names()); err != nil {
-		return p, err
-	}
-	if p.records, err = recordlog.Open(cfg.StateDir, keys, logRetention(cfg), log, time.Now); err != nil {
-		return p, err
-	}
-	if err := p.eraseAgain(ctx); err != nil {
+	if err := p.openState(ctx, cfg, keys); err != nil {
 		return p, err
 	}
 	if p.host, err = adapters.NewHost(adapters.Options{
@@ -133,6 +118,26 @@ func openParts(ctx context.Context, cfg *config.Config, log *slog.Logger, getenv
 		Records: p.records,
 	}
 	return p, nil
+}
+
+// openState opens what is kept in the state directory.
+func (p *parts) openState(ctx context.Context, cfg *config.Config, keys *store.Keyring) (err error) {
+	if p.store, err = bolt.OpenVerified(ctx, cfg.StateDir, keys, verifyState); err != nil {
+		return err
+	}
+	if p.restored, err = store.LoadRestored(cfg.StateDir); err != nil {
+		return err
+	}
+	if p.changes, err = store.NewChangeSets(cfg.StateDir, keys); err != nil {
+		return err
+	}
+	if p.account, err = newAccountant(cfg.StateDir, p.store.Names()); err != nil {
+		return err
+	}
+	if p.records, err = recordlog.Open(cfg.StateDir, keys, logRetention(cfg), p.log, time.Now); err != nil {
+		return err
+	}
+	return p.eraseAgain(ctx)
 }
 
 // close releases the parts in the reverse order.

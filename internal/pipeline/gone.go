@@ -167,6 +167,18 @@ func (c *comparer) keepParked(ctx context.Context) error {
 // linksPage is how many links are read at a time.
 const linksPage = 2000
 
+// unsure says why nobody is taken for gone although everything was walked, empty
+// where nothing speaks against it.
+func (c *comparer) unsure(kind sdk.Kind, w *walk) string {
+	switch {
+	case w.unsure:
+		return fmt.Sprintf("a %s could not be read and has no id, so that none is taken for gone", kind)
+	case kind == sdk.KindProspect && c.membersUnknown():
+		return "not all members could be read, so that no prospect is taken for gone"
+	}
+	return ""
+}
+
 func (c *comparer) missing(ctx context.Context, kind sdk.Kind) error {
 	w := c.walks[kind]
 	if w == nil || !w.all || c.p.unread[kind] {
@@ -175,12 +187,8 @@ func (c *comparer) missing(ctx context.Context, kind sdk.Kind) error {
 	for _, id := range c.p.sieve.left(kind) {
 		w.saw(id, false) // it is left out, and not gone
 	}
-	if w.unsure {
-		c.p.warn(fmt.Sprintf("a %s could not be read and has no id, so that none is taken for gone", kind))
-		return nil
-	}
-	if kind == sdk.KindProspect && c.membersUnknown() {
-		c.p.warn("not all members could be read, so that no prospect is taken for gone")
+	if why := c.unsure(kind, w); why != "" {
+		c.p.warn(why)
 		return nil
 	}
 	switch n, err := c.sync.Links.CountLinks(ctx, c.sync.route(kind)); {
