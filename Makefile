@@ -12,7 +12,7 @@ PROMTOOL := $(TOOLS)/promtool
 GENERATED := plugins/sdk/api.txt plugins/sdk/proto
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint lua51 units rules deb package fmt generate fuzz bench chaos hostile clean
+.PHONY: help build run test check lint lua51 units rules deb package fmt generate fuzz bench chaos systemd hostile clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -104,6 +104,9 @@ chaos: ## kill the daemon in the middle of imports and syncs, and damage its dat
 	$(GO) test -run 'Chaos(No|A|Finds)' -count=1 -timeout 60m ./daemon -chaos.kills=250 -chaos.people=600
 	$(GO) test -run ChaosStops -count=1 -timeout 60m ./daemon -chaos.stops=50 -chaos.people=600
 	$(GO) test -run Chaos -count=1 -timeout 30m ./internal/store/bolt -chaos.flips=2000
+
+systemd: $(NFPM) ## hold the package to its promises under systemd, in a container that boots; as root, some 10 minutes
+	daemon/packaging/boot.sh $(NFPM) $(TOOLS)/machine-$${SUITE:-bookworm}
 
 hostile: ## hold the verdicts on hostile scripts to their time; nothing else should run
 	$(GO) test -count=1 -v -run HostileScripts ./internal/mapping -hostile.quiet

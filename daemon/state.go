@@ -324,7 +324,7 @@ func (c *cli) stateCompactCommand() *cobra.Command {
 		Long: `Write the database into a new file without what is not used, verify that and put
 it in the place of the old one. The daemon has to be stopped. There has to be room
 for both files.`,
-		Example: "  systemctl stop rosterd && rosterd state compact && systemctl start rosterd",
+		Example: "  sudo systemctl stop rosterd && sudo -u rosterd rosterd state compact && sudo systemctl start rosterd",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := c.load(true)
 			if err != nil {
