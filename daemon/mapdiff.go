@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -17,6 +18,7 @@ import (
 
 // diffOptions are the flags of map diff.
 type diffOptions struct {
+	job             string
 	limit, examples int
 	detailed        bool
 }
@@ -24,9 +26,10 @@ type diffOptions struct {
 func (c *cli) mapDiffCommand() *cobra.Command {
 	var o diffOptions
 	cmd := &cobra.Command{
-		Use: "diff ACCOUNT/JOB SCRIPT", Short: "Show what another script would make of a job's records", Args: exactly("ACCOUNT/JOB", "SCRIPT"),
+		Use: "diff ACCOUNT/JOB SCRIPT", Short: "Show what another script would make of a job's records", Args: twoArguments,
 		Long: `Put the records of a job's source through the job's script and through another one,
-most often an edited copy, and show what differs: how many records in which target
+most often an edited copy, or through two scripts with "diff OLD NEW --job
+ACCOUNT/JOB", and show what differs: how many records in which target
 fields, and which the other script would skip or refuse, or would no longer. The
 source is read at this moment from its beginning, up to --limit records of each
 kind; nothing is written, and the job runs on with its script.
@@ -35,27 +38,39 @@ Copy the edited script to the place of the job's to have the next run take it.
 
 The examples are personal data: mind where you print them; --examples 0 shows none.
 It exits 0. With --detailed-exitcode it exits 3 when anything differs.`,
-		Example: "  rosterd map diff acme/leads edited.lua",
+		Example: "  rosterd map diff acme/leads edited.lua\n  rosterd map diff scripts/leads.lua edited.lua --job acme/leads",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.limit < 1 || o.examples < 0 {
 				return usagef("`%s` takes a --limit from 1 on and --examples from 0 on", cmd.CommandPath())
 			}
-			return c.mapDiff(cmd.Context(), args[0], args[1], o)
+			if o.job == "" {
+				return c.mapDiff(cmd.Context(), args[0], "", args[1], o)
+			}
+			return c.mapDiff(cmd.Context(), o.job, args[0], args[1], o)
 		},
 	}
+	cmd.Flags().StringVar(&o.job, "job", "", "the `job` whose records are read, as account/job, where two scripts are named")
 	cmd.Flags().IntVar(&o.limit, "limit", 10000, "how many records of each kind are read")
 	cmd.Flags().IntVar(&o.examples, "examples", 5, "how many records are shown, one for each way to differ")
 	cmd.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "exit 3 when anything differs")
 	return cmd
 }
 
-func (c *cli) mapDiff(ctx context.Context, ref, path string, o diffOptions) error {
+func twoArguments(cmd *cobra.Command, args []string) error {
+	if job := cmd.Flag("job"); job != nil && job.Changed {
+		return exactly("OLD", "NEW")(cmd, args)
+	}
+	return exactly("ACCOUNT/JOB", "SCRIPT")(cmd, args)
+}
+
+// mapDiff compares a script with another one; empty for that of the job.
+func (c *cli) mapDiff(ctx context.Context, ref, old, path string, o diffOptions) error {
 	edited, err := c.scriptAt(path)
 	if err != nil {
 		return err
 	}
 	return c.withTrial(ctx, ref, path, func(t *trial) error {
-		present, err := c.scriptAt(t.job.Mapping)
+		present, err := c.scriptAt(cmp.Or(old, t.job.Mapping))
 		if err != nil {
 			return err
 		}

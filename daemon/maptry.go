@@ -21,28 +21,35 @@ import (
 )
 
 // tryOptions are the flags of map try.
-type tryOptions struct{ record, job, id, kind string }
+type tryOptions struct {
+	record, job, id, kind string
+	limit                 int
+}
 
 func (c *cli) mapTryCommand() *cobra.Command {
 	var o tryOptions
 	cmd := &cobra.Command{
-		Use: "try SCRIPT", Short: "Put one record through a script, and show what becomes of it", Args: exactly("SCRIPT"),
-		Long: `Put one record through a script as a run would, and show what becomes of it: each
-target field with its value and the line that makes it, or why the record is skipped
-or refused. The record is read from a file, or by its id from the source of a job,
-which is walked where its adapter cannot read a single record. Nothing is written.
+		Use: "try SCRIPT", Short: "Put records through a script, and show what becomes of them", Args: exactly("SCRIPT"),
+		Long: `Put records through a script as a run would, and show what becomes of each: every
+target field with its value, beside it what it is made of and the line that makes it,
+or why the record is skipped or refused. They are the first ones of a job's source, the
+one with an id, for which the source is walked where its adapter cannot read a single
+record, or one from a file. Nothing is written.
 
 A file holds a record as in.json of a case does ("@id", "@club" and "@kind" beside
 its fields), or as "rosterd quarantine show" prints it; - is standard input. The
 script is told what the job tells it, and held to what the job's target takes: the
 job that is named, or else one that has this script.
 
-The values are personal data: mind where you print them. It exits 0 for a record
-that is mapped or skipped, and 3 for one that is refused.`,
-		Example: "  rosterd map try scripts/leads.lua --record ann.json\n  rosterd map try edited.lua --job acme/leads --id 4711",
+The values are personal data: mind where you print them. It exits 0 for records
+that are mapped or skipped, and 3 where one is refused.`,
+		Example: "  rosterd map try edited.lua --job acme/leads\n  rosterd map try edited.lua --job acme/leads --id 4711\n  rosterd map try scripts/leads.lua --record ann.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if (o.record == "") == (o.id == "") || o.id != "" && o.job == "" {
-				return usagef("`%s` takes --record FILE, or --job ACCOUNT/JOB with --id ID; see `%s --help`", cmd.CommandPath(), cmd.CommandPath())
+			if o.record == "" && o.job == "" || o.record != "" && o.id != "" {
+				return usagef("`%s` takes --job ACCOUNT/JOB, where one is wanted with --id ID, or --record FILE; see `%s --help`", cmd.CommandPath(), cmd.CommandPath())
+			}
+			if o.limit < 1 {
+				return usagef("`%s` takes a --limit from 1 on", cmd.CommandPath())
 			}
 			return c.mapTry(cmd.Context(), args[0], o)
 		},
@@ -50,6 +57,7 @@ that is mapped or skipped, and 3 for one that is refused.`,
 	cmd.Flags().StringVar(&o.record, "record", "", "the `file` with the record, as JSON; - is standard input")
 	cmd.Flags().StringVar(&o.job, "job", "", "map as this `job` does, as account/job")
 	cmd.Flags().StringVar(&o.id, "id", "", "read the record with this id from the source of the job")
+	cmd.Flags().IntVar(&o.limit, "limit", 3, "how many records of each kind are taken, without --id")
 	cmd.Flags().StringVar(&o.kind, "kind", "", "the kind of the record: staff, lead_source, prospect or member (default those of the job)")
 	return cmd
 }
@@ -89,7 +97,7 @@ func (c *cli) scriptAt(path string) (mapping.Script, error) {
 	return script, err
 }
 
-// pagesToTry are the record, as a page of its own: from several kinds where the
+// pagesToTry are the records, each as a page of its own: from several kinds where the
 // source has it in each.
 func (c *cli) pagesToTry(ctx context.Context, t *trial, o tryOptions) ([]*sdk.Page, error) {
 	kinds := t.job.Kinds
@@ -99,7 +107,7 @@ func (c *cli) pagesToTry(ctx context.Context, t *trial, o tryOptions) ([]*sdk.Pa
 	if !slices.Contains(sdk.Kinds(), kinds[0]) {
 		return nil, usagef("--kind is one of %v, and not %q", sdk.Kinds(), o.kind)
 	}
-	if o.id == "" {
+	if o.record != "" {
 		raw, err := c.readRecord(o.record)
 		if err != nil {
 			return nil, err
@@ -113,20 +121,23 @@ func (c *cli) pagesToTry(ctx context.Context, t *trial, o tryOptions) ([]*sdk.Pa
 	var found []*sdk.Page
 	err := t.withSource(ctx, func(source *adapters.Conn) error {
 		for _, kind := range kinds {
-			page, err := t.find(ctx, source, kind, o.id)
+			pages, err := t.wanted(ctx, source, kind, o)
 			if err != nil {
 				return err
 			}
-			if page != nil {
-				found = append(found, page)
-			}
+			found = append(found, pages...)
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(found) == 0 {
+	case len(found) == 0 && o.id == "":
+		return nil, &roster.Fault{
+			Code: "record.not_found", Message: fmt.Sprintf("the source of %s has no records of kind %s", t.job.Ref, join(kinds)),
+			Hint: "try a record of your own with --record FILE",
+		}
+	case len(found) == 0:
 		return nil, &roster.Fault{
 			Code: "record.not_found", Message: fmt.Sprintf("the source of %s has no record %s of kind %s", t.job.Ref, plainText(o.id), join(kinds)),
 			Hint: "write its id as the source does",
@@ -151,6 +162,28 @@ func (c *cli) readRecord(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(in, maxRecordFile))
 }
 
+// wanted reads the record with an id, or the first ones of a kind.
+func (t *trial) wanted(ctx context.Context, source *adapters.Conn, kind sdk.Kind, o tryOptions) (found []*sdk.Page, err error) {
+	if o.id != "" {
+		page, err := t.find(ctx, source, kind, o.id)
+		if page != nil {
+			found = append(found, page)
+		}
+		return found, err
+	}
+	err = t.pages(ctx, source, kind, func(page *sdk.Page) (more bool, err error) {
+		for i := 0; i < page.Rows && len(found) < o.limit; i++ {
+			one, err := single(page, i)
+			if err != nil {
+				return false, err
+			}
+			found = append(found, one)
+		}
+		return len(found) < o.limit, nil
+	})
+	return found, err
+}
+
 // find reads one record by its id; nil where the source does not have it. A source
 // that cannot read a single one is walked.
 func (t *trial) find(ctx context.Context, source *adapters.Conn, kind sdk.Kind, id string) (found *sdk.Page, err error) {
@@ -172,15 +205,20 @@ func (t *trial) find(ctx context.Context, source *adapters.Conn, kind sdk.Kind, 
 // has it.
 func only(page *sdk.Page, id string) (*sdk.Page, error) {
 	for i := range page.Rows {
-		if row := page.Row(i); row.ID() == id {
-			one, unreadable, err := roster.PayloadPage(page.Kind, [][]byte{roster.Payload(page.Columns, row)})
-			if err == nil && len(unreadable) > 0 {
-				err = errors.New("the record that the source gave cannot be read")
-			}
-			return one, err
+		if page.Row(i).ID() == id {
+			return single(page, i)
 		}
 	}
 	return nil, nil //nolint:nilnil // There is none, and nothing is wrong.
+}
+
+// single makes a page of one row of another one.
+func single(page *sdk.Page, row int) (*sdk.Page, error) {
+	one, unreadable, err := roster.PayloadPage(page.Kind, [][]byte{roster.Payload(page.Columns, page.Row(row))})
+	if err == nil && len(unreadable) > 0 {
+		err = errors.New("the record that the source gave cannot be read")
+	}
+	return one, err
 }
 
 // The verdicts of a record that was tried.
@@ -203,6 +241,8 @@ type tried struct {
 	Fields map[string]json.RawMessage `json:"fields"`
 	Empty  []string                   `json:"empty,omitempty"`
 	Lines  map[string]int             `json:"lines"`
+	// From are the source's values that a target field is made of.
+	From map[string]map[string]json.RawMessage `json:"from,omitempty"`
 	// Guess says that the lines are read off a function, where they are likely.
 	Guess    bool     `json:"guess,omitempty"`
 	Code     string   `json:"code,omitempty"`
@@ -232,7 +272,7 @@ func (t *trial) one(ctx context.Context, script mapping.Script, page *sdk.Page) 
 	record := mapped.Records[0]
 	out := tried{
 		Script: script.Name, Job: t.job.Ref, Kind: page.Kind, Record: record.ID, Club: record.Club, Verdict: verdictOf(record),
-		Fields: map[string]json.RawMessage{}, Lines: described.Lines(), Guess: described.Guess,
+		Fields: map[string]json.RawMessage{}, Lines: described.Lines(), From: sourcesOf(described.Lineage, page), Guess: described.Guess,
 		Code: record.Code, Reason: record.Reason, Line: record.Line, Unread: mapped.Unknown, Unknown: t.unknown,
 	}
 	for name, value := range fieldsOfMapped(record) {
@@ -251,6 +291,25 @@ func (t *trial) one(ctx context.Context, script mapping.Script, page *sdk.Page) 
 	return out, nil
 }
 
+// sourcesOf are the values of a record from which the fields of a lineage are made.
+func sourcesOf(lineage []mapping.Lineage, page *sdk.Page) map[string]map[string]json.RawMessage {
+	values := fieldsOf(fieldsOf(roster.Payload(page.Columns, page.Row(0)))["fields"])
+	from := map[string]map[string]json.RawMessage{}
+	for _, l := range lineage {
+		for _, name := range l.Sources {
+			value, ok := values[name]
+			if !ok || l.Field == "" {
+				continue
+			}
+			if from[l.Field] == nil {
+				from[l.Field] = map[string]json.RawMessage{}
+			}
+			from[l.Field][name] = value
+		}
+	}
+	return from
+}
+
 func verdictOf(record roster.MappedRecord) string {
 	switch record.Verdict {
 	case roster.VerdictMapped:
@@ -260,6 +319,18 @@ func verdictOf(record roster.MappedRecord) string {
 	case roster.VerdictRejected:
 	}
 	return triedRefused
+}
+
+// madeOf shows the source's values beside the field that is made of them.
+func (t tried) madeOf(name string) string {
+	var parts []string
+	for _, source := range slices.Sorted(maps.Keys(t.From[name])) {
+		parts = append(parts, plainText(source)+" "+shownValue(t.From[name], source))
+	}
+	if len(parts) == 0 {
+		return "-"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (c *cli) showTried(t tried) {
@@ -279,12 +350,12 @@ func (c *cli) showTried(t tried) {
 	}
 	fmt.Fprintln(c.stdout, head)
 	if t.Verdict == triedMapped {
-		c.table("FIELD\tVALUE\tLINE", func(line func(...any)) {
+		c.table("FIELD\tVALUE\tFROM\tLINE", func(line func(...any)) {
 			for _, name := range slices.Sorted(maps.Keys(t.Fields)) {
-				line(plainText(name), shownValue(t.Fields, name), at(name))
+				line(plainText(name), shownValue(t.Fields, name), t.madeOf(name), at(name))
 			}
 			for _, name := range t.Empty {
-				line(plainText(name), "(no value)", at(name))
+				line(plainText(name), "(no value)", t.madeOf(name), at(name))
 			}
 		})
 	} else {
