@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rosterd/rosterd/internal/audit"
+	"github.com/rosterd/rosterd/internal/roster"
 )
 
 // Audit keeps the account of what was changed.
@@ -36,7 +37,8 @@ const (
 // account as they are.
 func tellsNobody(name string) bool {
 	return slices.Contains([]string{
-		"job", "run", "code", "entry", "verdict", "kind", "plan", "sweep", "replay", "dry_run", "receiver", "reason", "from", "to",
+		"account", "block_email", "code", "connection", "dry_run", "entry", "from", "job", "kind", "plan", "reason", "receiver", "replay",
+		"run", "sweep", "to", "verdict",
 	}, name)
 }
 
@@ -54,7 +56,7 @@ func (a *API) carryOut(rt route, w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	seq, err := a.o.Audit.Begin(a.caller(r), r.Method+" "+clip(r.URL.Path), a.parameters(rt, r), requestID(r.Context()))
+	seq, err := a.o.Audit.Begin(a.caller(r), r.Method+" "+a.plain(clip(r.URL.Path), nil), a.parameters(rt, r), requestID(r.Context()))
 	if err != nil {
 		a.o.Logger.ErrorContext(r.Context(), "nothing is changed that cannot be written down", "request", requestID(r.Context()), "err", err)
 		a.fail(w, r, rt.noun, &Problem{Code: CodeAuditUnwritable, Detail: "the audit log cannot be written, and nothing was changed"})
@@ -80,17 +82,38 @@ func (a *API) carryOut(rt route, w http.ResponseWriter, r *http.Request) {
 
 // parameters are those of a request as they stand in the account.
 func (a *API) parameters(rt route, r *http.Request) map[string]string {
-	with := map[string]string{}
-	for name, values := range r.URL.Query() {
-		switch {
-		case !slices.Contains(rt.params, name):
-		case tellsNobody(name):
-			with[name] = clip(strings.Join(values, " "))
-		default:
+	with, given := map[string]string{}, r.URL.Query()
+	var ids []string
+	for name, values := range given {
+		if slices.Contains(rt.params, name) && !tellsNobody(name) {
 			with[name] = a.o.Audit.Masked(values[0])
+			ids = append(ids, values[0])
+		}
+	}
+	for name, values := range given {
+		if slices.Contains(rt.params, name) && tellsNobody(name) {
+			with[name] = a.plain(clip(strings.Join(values, " ")), ids)
 		}
 	}
 	return with
+}
+
+// leastTelling is the length of an id from which on a text that has it tells of a
+// person: a shorter one is in many words.
+const leastTelling = 3
+
+// plain is a text as it may stand in the account: its digest where somebody has
+// written an address into it, or one of the ids of the request.
+func (a *API) plain(text string, ids []string) string {
+	tells := slices.ContainsFunc(ids, func(id string) bool { return len(id) >= leastTelling && strings.Contains(text, id) })
+	roster.Addresses([]byte(text), func(string) bool {
+		tells = true
+		return false
+	})
+	if tells {
+		return a.o.Audit.Masked(text)
+	}
+	return text
 }
 
 // auditLog answers with the latest entries.

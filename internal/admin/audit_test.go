@@ -58,6 +58,19 @@ func TestTheAccountNamesWhoAndWhatAndNoPerson(t *testing.T) {
 	}
 }
 
+func TestWordsThatNameAPersonStandInTheAccountAsADigest(t *testing.T) {
+	for _, target := range []string{
+		"/v1/privacy/erase?account=acme&email=ann%40example.com&reason=ann%40example.com+asks", "/v1/privacy/erase?account=acme&id=M-4711&reason=M-4711+asks",
+		"/v1/runs/ann%40example.com/cancel",
+	} {
+		f := newFake()
+		ask(t, newAPI(t, f, ""), http.MethodPost, target)
+		if len(f.account) == 0 || strings.Contains(f.account[0], "ann") || strings.Contains(f.account[0], "4711") {
+			t.Errorf("%s: account %q", target, f.account)
+		}
+	}
+}
+
 func TestWhatCannotBeWrittenDownIsNotDone(t *testing.T) {
 	f := newFake()
 	f.unwritable = true
