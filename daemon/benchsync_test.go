@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rosterd/rosterd/internal/admin"
@@ -256,11 +255,8 @@ func (s *syncBench) start(b *testing.B) {
 		b.Fatal(err)
 	}
 	s.end = append(s.end, func() {
-		if err := s.daemon.Process.Signal(syscall.SIGTERM); err != nil {
-			b.Error(err)
-		}
-		if err := s.daemon.Wait(); err != nil {
-			b.Error(err)
+		if s.daemon.ProcessState == nil {
+			s.halt(b)
 		}
 	})
 	var err error
