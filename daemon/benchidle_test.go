@@ -11,10 +11,11 @@ import (
 )
 
 // BenchmarkIdle measures a daemon of a thousand accounts, each with a job that its
-// schedule starts once a day, in which nothing happens for twenty seconds: the share
-// of one processor and the anonymous memory of all its processes.
+// schedule starts once a day, in which nothing happens for twenty seconds, behind ten in
+// which it looks at its adapters: the share of one processor and the anonymous memory
+// of all its processes.
 func BenchmarkIdle(b *testing.B) {
-	const accounts, lasts = 1000, 20 * time.Second
+	const accounts, settles, lasts = 1000, 10 * time.Second, 20 * time.Second
 	s := &syncBench{to: "ndjson", order: "ascending", csv: filepath.Join(b.TempDir(), "members.csv")}
 	defer s.stop()
 	writeMembers(b, s.csv, 10, ascendingID, 0)
@@ -31,6 +32,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 	s.write(b, "rosterd.yaml", text.String())
 	s.start(b)
+	<-time.After(settles)
 	for b.Loop() {
 		use := watchUsage(b.Context(), s.daemon.Process.Pid)
 		<-time.After(lasts)
